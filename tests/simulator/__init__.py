@@ -1,0 +1,83 @@
+"""CrowdStrike Falcon's API as far as this project uses it, over TLS on the loopback interface.
+
+    with FalconSimulator(authority) as falcon:
+        falcon.arm(Fault("create", Throttled(wait=2), times=1))
+        ...
+        assert falcon.journal.count("create") == 2
+
+`python -m tests.simulator` runs it as a process of its own, and `RemoteSimulator` starts and drives such a process.
+"""
+
+from tests.simulator.behaviour import NEVER, Behaviour
+from tests.simulator.clouds import COMMERCIAL, GOVERNMENT, HOSTS
+from tests.simulator.connection import Connection
+from tests.simulator.effects import (
+    HOSTILE,
+    WRONG,
+    Echo,
+    Effect,
+    ErrorsInSuccess,
+    Hang,
+    Html,
+    Huge,
+    Malformed,
+    NoResources,
+    Redirect,
+    Reset,
+    SlowBody,
+    SlowHeaders,
+    Status,
+    Throttled,
+    Truncated,
+    WrongTypes,
+    conflict,
+    credential_failure,
+    missing_scope,
+    not_found,
+    unauthorized,
+)
+from tests.simulator.faults import Armed, Fault
+from tests.simulator.journal import Journal, Record
+from tests.simulator.simulator import CLIENT_ID, CLIENT_SECRET, FalconSimulator
+from tests.simulator.tenant import ApiClient, Tenant
+
+__all__ = [
+    "CLIENT_ID",
+    "CLIENT_SECRET",
+    "COMMERCIAL",
+    "GOVERNMENT",
+    "HOSTILE",
+    "HOSTS",
+    "NEVER",
+    "WRONG",
+    "ApiClient",
+    "Armed",
+    "Behaviour",
+    "Connection",
+    "Echo",
+    "Effect",
+    "ErrorsInSuccess",
+    "FalconSimulator",
+    "Fault",
+    "Hang",
+    "Html",
+    "Huge",
+    "Journal",
+    "Malformed",
+    "NoResources",
+    "Record",
+    "Redirect",
+    "Reset",
+    "SlowBody",
+    "SlowHeaders",
+    "Status",
+    "Tenant",
+    "Throttled",
+    "Truncated",
+    "WrongTypes",
+    "conflict",
+    "credential_failure",
+    "missing_scope",
+    "not_found",
+    "unauthorized",
+]

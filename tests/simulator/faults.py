@@ -1,0 +1,88 @@
+"""Rules that make some calls go wrong, armed by a test."""
+
+import threading
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from tests.simulator.effects import Effect
+
+Operation = Literal["token", "revoke", "create", "update", "read", "list", "delete", "any"]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Let `effect` strike calls of one operation."""
+
+    operation: Operation
+    effect: Effect
+    region: str = ""
+    """Only calls that concern a registry URL that contains this: the body's, or that of a connection named by id."""
+    times: int | None = None
+    """How many calls it strikes; without a number, all."""
+    skip: int = 0
+    """How many calls it lets pass first."""
+
+    def __post_init__(self) -> None:
+        if self.operation not in get_args(Operation):
+            raise ValueError(f"no such operation: {self.operation}")
+
+    def concerns(self, operation: str, urls: tuple[str, ...]) -> bool:
+        return self.operation in (operation, "any") and (not self.region or any(self.region in url for url in urls))
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "operation": self.operation,
+            "effect": self.effect.to_json(),
+            "region": self.region,
+            "times": self.times,
+            "skip": self.skip,
+        }
+
+    @staticmethod
+    def from_json(document: dict[str, object]) -> "Fault":
+        effect = document["effect"]
+        if not isinstance(effect, dict):
+            raise TypeError("effect must be an object")
+        rest = {name: value for name, value in document.items() if name != "effect"}
+        return Fault(effect=Effect.from_json(effect), **rest)  # type: ignore[arg-type]  # checked by the dataclass
+
+
+@dataclass
+class Armed:
+    """A fault with the count of what it did."""
+
+    fault: Fault
+    passed: int = 0
+    struck: int = 0
+
+    def strikes(self, operation: str, urls: tuple[str, ...]) -> bool:
+        """Count a call and say whether the fault strikes it."""
+        if not self.fault.concerns(operation, urls) or self.struck == self.fault.times:
+            return False
+        if self.passed < self.fault.skip:
+            self.passed += 1
+            return False
+        self.struck += 1
+        return True
+
+
+class Faults:
+    """All armed faults, the oldest first: it strikes before the others. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self.armed: list[Armed] = []
+        self._lock = threading.Lock()
+
+    def arm(self, fault: Fault) -> Armed:
+        with self._lock:
+            self.armed.append(Armed(fault))
+            return self.armed[-1]
+
+    def strike(self, operation: str, urls: tuple[str, ...]) -> Effect | None:
+        """Return what happens to a call, if anything."""
+        with self._lock:
+            return next((armed.fault.effect for armed in self.armed if armed.strikes(operation, urls)), None)
+
+    def clear(self) -> None:
+        with self._lock:
+            self.armed.clear()

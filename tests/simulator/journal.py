@@ -1,0 +1,93 @@
+"""The record of every request, for tests to assert on. It never holds a secret, a token or a body."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+SHOWN_PARAMETERS = {"id", "ids", "limit", "offset", "sort"}
+"""The query parameters of the API. The value of any other is not recorded: it may be a misplaced secret."""
+
+
+@dataclass
+class Record:
+    """One request, recorded when it arrived and completed when it was answered."""
+
+    time: float
+    """When it arrived, on the monotonic clock."""
+    cloud: str
+    operation: str
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    urls: tuple[str, ...]
+    """The registry URLs that it concerns, as far as known: of the body, or of the connections that its ids name."""
+    user_agent: str
+    concurrency: int
+    """How many requests were in progress when it arrived, itself included."""
+    status: int | None = None
+    """What was answered; nothing if it was not yet, or never."""
+    duration: float | None = None
+    """Seconds from arrival to answer."""
+
+
+def shown(query: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value if name in SHOWN_PARAMETERS else "...") for name, value in query)
+
+
+class Journal:
+    """All requests so far, oldest first. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._records: list[Record] = []
+        self._in_progress = 0
+
+    @contextmanager
+    def recording(
+        self,
+        *,
+        cloud: str,
+        operation: str,
+        method: str,
+        path: str,
+        query: tuple[tuple[str, str], ...],
+        urls: tuple[str, ...],
+        user_agent: str,
+    ) -> Iterator[Record]:
+        """Record a request while it is being answered; whoever answers sets the status."""
+        start = time.monotonic()
+        with self._lock:
+            self._in_progress += 1
+            record = Record(start, cloud, operation, method, path, query, urls, user_agent, self._in_progress)
+            self._records.append(record)
+        try:
+            yield record
+        finally:
+            record.duration = time.monotonic() - start
+            with self._lock:
+                self._in_progress -= 1
+
+    def records(self, operation: str | None = None) -> list[Record]:
+        with self._lock:
+            return [record for record in self._records if operation in (None, record.operation)]
+
+    def count(self, operation: str | None = None) -> int:
+        """Count the requests of one operation, or all."""
+        return len(self.records(operation))
+
+    def operations(self) -> Counter[str]:
+        return Counter(record.operation for record in self.records())
+
+    def statuses(self, operation: str | None = None) -> Counter[int | None]:
+        return Counter(record.status for record in self.records(operation))
+
+    def max_concurrency(self, operation: str | None = None) -> int:
+        """Return how many requests were in progress at most, at the arrival of one of this operation."""
+        return max((record.concurrency for record in self.records(operation)), default=0)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._records.clear()

@@ -1,0 +1,153 @@
+"""What goes over the wire: a request that was read whole, and the answer to it. No server, no state."""
+
+import base64
+import binascii
+import json
+import math
+import re
+import time
+import uuid
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, urlsplit
+
+ROUTES = {
+    ("POST", "/oauth2/token"): "token",
+    ("POST", "/oauth2/revoke"): "revoke",
+    ("POST", "/container-security/entities/registries/v1"): "create",
+    ("PATCH", "/container-security/entities/registries/v1"): "update",
+    ("DELETE", "/container-security/entities/registries/v1"): "delete",
+    ("GET", "/container-security/entities/registries/v1"): "read",
+    ("GET", "/container-security/queries/registries/v1"): "list",
+}
+"""The operations of the API as far as they are simulated; any other request is "other"."""
+
+SCOPES = {"create": "write", "update": "write", "delete": "write", "read": "read", "list": "read"}
+
+GATEWAY = "crowdstrike-api-gateway"
+"""`meta.powered_by` of what the gateway refuses, before any service sees it."""
+
+
+class RefusedError(Exception):
+    """The API refuses a request, with a status and a message of its error envelope."""
+
+    def __init__(
+        self, status: int, message: str, *, powered_by: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.powered_by = powered_by
+        self.headers = headers or {}
+
+
+@dataclass
+class Call:
+    """One request."""
+
+    cloud: str
+    method: str
+    target: str
+    """Path and query, as they came."""
+    headers: dict[str, str]
+    """Names in lower case."""
+    body: bytes = field(repr=False)
+    source: str
+    """The client's IP address."""
+    trace_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    started: float = field(default_factory=time.perf_counter)
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.target)
+        self.path = parts.path
+        self.query = tuple(parse_qsl(parts.query, keep_blank_values=True))
+        self.operation = ROUTES.get((self.method, self.path), "other")
+
+    def parameters(self, name: str) -> list[str]:
+        """Return every value of a query parameter that is not empty."""
+        return [value for key, value in self.query if key == name and value]
+
+    def form(self) -> dict[str, str]:
+        return dict(parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True))
+
+    def json_object(self) -> dict[str, object]:
+        """Return the body if it is a JSON object."""
+        try:
+            document = json.loads(self.body)
+        except ValueError:
+            document = None
+        if not isinstance(document, dict):
+            raise RefusedError(400, "the request body is not a JSON object")
+        return document
+
+    def secrets(self) -> list[str]:
+        """Return what the request carries that must not be seen: secret, bearer, external id."""
+        form = self.form() if self.operation in ("token", "revoke") else {}
+        external_ids = re.findall(r'"aws_external_id": *"([^"]*)"', self.body.decode("utf-8", "replace"))
+        found = [form.get("client_secret", ""), form.get("token", ""), self.bearer, self.basic[1], *external_ids]
+        return [value for value in found if value]
+
+    @property
+    def bearer(self) -> str:
+        scheme, _, value = self.headers.get("authorization", "").partition(" ")
+        return value if scheme.lower() == "bearer" else ""
+
+    @property
+    def basic(self) -> tuple[str, str]:
+        """Return client id and secret of an HTTP Basic authorization, both empty if there is none."""
+        scheme, _, value = self.headers.get("authorization", "").partition(" ")
+        try:
+            decoded = base64.b64decode(value, validate=True).decode() if scheme.lower() == "basic" else ""
+        except (binascii.Error, UnicodeDecodeError):
+            decoded = ""
+        client_id, _, secret = decoded.partition(":")
+        return client_id, secret
+
+
+@dataclass
+class Answer:
+    """One answer; a body of None is an empty one."""
+
+    status: int
+    body: object = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def content(self) -> bytes:
+        return b"" if self.body is None else json.dumps(self.body).encode()
+
+    def altered(self, **changes: object) -> "Answer":
+        """Return this answer with parts of its envelope changed."""
+        envelope = self.body if isinstance(self.body, dict) else {}
+        return Answer(self.status, envelope | changes, self.headers)
+
+
+def meta(call: Call, *, powered_by: str = "", pagination: dict[str, int] | None = None) -> dict[str, object]:
+    """Return the `meta` of an envelope; its query_time is in seconds."""
+    envelope: dict[str, object] = {"query_time": time.perf_counter() - call.started, "trace_id": call.trace_id}
+    if powered_by:
+        envelope["powered_by"] = powered_by
+    if pagination is not None:
+        envelope["pagination"] = pagination
+    return envelope
+
+
+def success(call: Call, resources: object, *, status: int = 200, pagination: dict[str, int] | None = None) -> Answer:
+    body = {"meta": meta(call, powered_by="container-security", pagination=pagination)}
+    return Answer(status, body | {"errors": [], "resources": resources})
+
+
+def errors(call: Call, status: int, *messages: str, code: int | None = None, powered_by: str = "") -> Answer:
+    """Return an error envelope; as in CrowdStrike's specification, that of a write has an object for resources."""
+    listed = [{"code": status if code is None else code, "message": message} for message in messages]
+    body: dict[str, object] = {"meta": meta(call, powered_by=powered_by or "container-security"), "errors": listed}
+    if call.operation in ("create", "update") and status in (400, 404, 409, 500):
+        body["resources"] = None
+    return Answer(status, body)
+
+
+def retry_after(wait: float, unit: str) -> dict[str, str]:
+    """Return the header that says when to come back: an epoch, rounded up so that coming back then succeeds."""
+    moment = time.time() + wait
+    if unit == "absent":
+        return {}
+    return {"X-Ratelimit-Retryafter": str(math.ceil(moment * 1000 if unit == "milliseconds" else moment))}

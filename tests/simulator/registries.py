@@ -1,0 +1,195 @@
+"""The five registry operations, as CrowdStrike's API specification has them and `Behaviour` varies them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tests.simulator.connection import Connection
+from tests.simulator.messages import Answer, Call, RefusedError, success
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.simulator.falcon import Falcon
+
+TYPES = frozenset(
+    (
+        *("acr", "artifactory", "docker", "dockerhub", "ecr", "gar", "gcr", "github"),
+        *("gitlab", "harbor", "icr", "mirantis", "nexus", "openshift", "oracle", "quay.io"),
+    )
+)
+STATES = {"pause": "paused", "resume": ""}
+"""The `state` that an update may ask for, and the state that results; empty is pending or active by age."""
+
+IDS_PER_READ = 100  # "maximum page size" in the specification
+IDS_PER_PAGE = 5000  # "maximum page size" in the specification
+DEFAULT_PAGE = 100
+BAD_CREDENTIAL = "failed to validate registry credential: unable to access the registry"
+"""Starts like the live message that public troubleshooting guides quote."""
+
+SORTS = re.compile(r"id[.|](asc|desc)")
+
+
+async def create(falcon: Falcon, call: Call) -> Answer:
+    """Add a connection. Unknown fields are ignored, as the live API does."""
+    body, behaviour, tenant = call.json_object(), falcon.behaviour, falcon.tenant
+    connection = parse(body)
+    key = (connection.url, connection.url_uniqueness_key)
+
+    def refuse_duplicate() -> None:
+        if tenant.has(*key, deleted_within=behaviour.conflict_after_delete):
+            raise RefusedError(409, f"registry with url {connection.url} already exists")
+
+    if behaviour.url_conflict_first:
+        refuse_duplicate()
+    valid = connection.type != "ecr" or await falcon.credential_is_valid(connection.details)
+    if not valid and not behaviour.bad_credential_leaves_record:
+        raise RefusedError(400, BAD_CREDENTIAL)
+    refuse_duplicate()
+    connection.active_at = tenant.now() + behaviour.active_after
+    tenant.add(connection)
+    if not valid:
+        raise RefusedError(400, BAD_CREDENTIAL)
+    return success(call, show(falcon, connection), status=behaviour.create_status)
+
+
+def parse(body: dict[str, object]) -> Connection:
+    """Return the connection that a create asks for, or refuse what the specification does not allow."""
+    kind, url = body.get("type"), body.get("url")
+    if kind not in TYPES or not isinstance(kind, str):
+        raise RefusedError(400, f"invalid registry type: {kind!r}")
+    if not isinstance(url, str) or not url.startswith("https://"):
+        raise RefusedError(400, "url is required and must start with https://")
+    details, credential_type = parse_credential(body, kind)
+    monitored = body.get("all_repositories_monitored")
+    return Connection(
+        url=url,
+        type=kind,
+        url_uniqueness_key=text(body, "url_uniqueness_key"),
+        user_defined_alias=text(body, "user_defined_alias"),
+        details=details,
+        credential_type=credential_type,
+        all_repositories_monitored=monitored if isinstance(monitored, bool) else None,
+    )
+
+
+def parse_credential(body: dict[str, object], kind: str) -> tuple[dict[str, object], str | None]:
+    """Return details and type of a credential; ECR's details need a role and an external id."""
+    credential = body.get("credential")
+    details = credential.get("details") if isinstance(credential, dict) else None
+    if not isinstance(credential, dict) or not isinstance(details, dict):
+        raise RefusedError(400, "credential.details is required")
+    if kind == "ecr":
+        for name in ("aws_iam_role", "aws_external_id"):
+            if not isinstance(details.get(name), str) or not details[name]:
+                raise RefusedError(400, f"credential.details.{name} is required for registry type ecr")
+    return details, text(credential, "type") or None
+
+
+def text(body: dict[str, object], name: str) -> str:
+    value = body.get(name)
+    if value is not None and not isinstance(value, str):
+        raise RefusedError(400, f"{name} must be a string")
+    return value or ""
+
+
+def show(falcon: Falcon, connection: Connection) -> dict[str, object]:
+    details: object = None if falcon.behaviour.details_as_null else {}
+    return connection.resource(falcon.tenant.now(), details=details)
+
+
+async def update(falcon: Falcon, call: Call) -> Answer:
+    """Change alias, state or credential of one connection; its URL and type never change."""
+    named = call.parameters("id")
+    if len(named) != 1:
+        raise RefusedError(400, "query parameter id is required, once")
+    body, tenant = call.json_object(), falcon.tenant
+    connection = tenant.get(named[0])
+    if connection is None:
+        raise RefusedError(404, f"registry {named[0]} not found")
+    state = text(body, "state")
+    if state and state not in STATES:
+        raise RefusedError(400, f"invalid state: {state!r}")
+    if "credential" in body or falcon.behaviour.patch_needs_credential:
+        await replace_credential(falcon, connection, body)
+    if state:
+        tenant.force_state(connection.id, STATES[state])
+    connection.user_defined_alias = text(body, "user_defined_alias") or connection.user_defined_alias
+    connection.updated_at = tenant.now()
+    return success(call, show(falcon, connection))
+
+
+async def replace_credential(falcon: Falcon, connection: Connection, body: dict[str, object]) -> None:
+    details, credential_type = parse_credential(body, connection.type)
+    if falcon.behaviour.patch_needs_credential and not credential_type:
+        raise RefusedError(400, "credential.type is required")
+    if connection.type == "ecr" and not await falcon.credential_is_valid(details):
+        raise RefusedError(400, BAD_CREDENTIAL)
+    connection.details = details
+    connection.credential_type = credential_type or connection.credential_type
+    connection.credential_updated_at = falcon.tenant.now()
+    connection.expired, connection.expired_at = False, 0.0
+
+
+async def delete(falcon: Falcon, call: Call) -> Answer:
+    """Remove connections and return them."""
+    ids = required_ids(call)
+    if len(ids) > 1 and not falcon.behaviour.delete_many:
+        raise RefusedError(400, "only one id may be deleted at a time")
+    refuse_unknown(falcon, ids, falcon.behaviour.unknown_id_on_delete)
+    removed = [connection for connection in map(falcon.tenant.remove, ids) if connection]
+    return success(call, [show(falcon, connection) for connection in removed])
+
+
+async def read(falcon: Falcon, call: Call) -> Answer:
+    """Return the connections with these ids."""
+    ids = required_ids(call)
+    if len(ids) > IDS_PER_READ and falcon.behaviour.limit_ids_per_read:
+        raise RefusedError(400, f"at most {IDS_PER_READ} ids may be read at a time")
+    refuse_unknown(falcon, ids, falcon.behaviour.unknown_id)
+    known = [connection for connection in map(falcon.tenant.get, ids) if connection]
+    return success(call, [show(falcon, connection) for connection in known])
+
+
+def required_ids(call: Call) -> list[str]:
+    ids = list(dict.fromkeys(call.parameters("ids")))
+    if not ids:
+        raise RefusedError(400, "query parameter ids is required")
+    return ids
+
+
+def refuse_unknown(falcon: Falcon, ids: list[str], policy: str) -> None:
+    unknown = [value for value in ids if falcon.tenant.get(value) is None]
+    if unknown and policy == "not_found":
+        raise RefusedError(404, f"registry {unknown[0]} not found")
+
+
+async def list_ids(falcon: Falcon, call: Call) -> Answer:
+    """Return a page of the ids of all connections of the tenant."""
+    limit = number(call, "limit", default=DEFAULT_PAGE, lowest=1)
+    if limit > IDS_PER_PAGE:
+        raise RefusedError(400, f"limit must be at most {IDS_PER_PAGE}")
+    offset = number(call, "offset", default=0, lowest=0)
+    sort = "".join(call.parameters("sort"))
+    if sort and not SORTS.fullmatch(sort):
+        raise RefusedError(400, f"invalid sort: {sort!r}")
+    ids, total = falcon.tenant.page(offset, limit, sort=sort)
+    return success(call, ids, pagination={"limit": limit, "offset": offset, "total": total})
+
+
+def number(call: Call, name: str, *, default: int, lowest: int) -> int:
+    given = call.parameters(name)
+    value = int(given[0]) if given and given[0].isdecimal() else None if given else default
+    if value is None or value < lowest:
+        raise RefusedError(400, f"{name} must be a number of at least {lowest}")
+    return value
+
+
+OPERATIONS: dict[str, Callable[[Falcon, Call], Awaitable[Answer]]] = {
+    "create": create,
+    "update": update,
+    "delete": delete,
+    "read": read,
+    "list": list_ids,
+}

@@ -1,0 +1,162 @@
+"""The state of one Falcon tenant (CID): API clients, tokens and registry connections. No network, no switches."""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from tests.simulator.connection import Connection
+
+FIRST_OTHER_ACCOUNT = 900_000_000_000
+SEEDED_REGIONS = (
+    *("ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1", "ap-southeast-2"),
+    *("ca-central-1", "eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3", "sa-east-1"),
+    *("us-east-1", "us-east-2", "us-west-1", "us-west-2"),
+)
+"""The Regions that every AWS account has enabled from the start."""
+
+
+@dataclass(frozen=True)
+class ApiClient:
+    """A client of Falcon's API; its scopes, of `Falcon Container Image`, are read and write."""
+
+    client_id: str
+    secret: str = field(repr=False)
+    scopes: frozenset[str] = frozenset({"read", "write"})
+
+
+@dataclass(frozen=True)
+class Token:
+    client: ApiClient
+    expires_at: float
+    """On the monotonic clock."""
+
+
+class Tenant:
+    """One tenant, at home in one cloud. Safe to use from several threads."""
+
+    def __init__(self, cloud: str = "us-1", *, clock: Callable[[], float] = time.time) -> None:
+        self.cloud = cloud
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._clients: dict[str, ApiClient] = {}
+        self._tokens: dict[str, Token] = {}
+        self._by_id: dict[str, Connection] = {}
+        self._by_url: dict[tuple[str, str], Connection] = {}
+        self._deleted_at: dict[tuple[str, str], float] = {}
+        self._ids: list[str] | None = None
+        """The ids in order of creation, until something changes."""
+        self._next_other_account = FIRST_OTHER_ACCOUNT
+
+    def now(self) -> float:
+        return self._clock()
+
+    def add_client(self, client_id: str, secret: str, scopes: Iterable[str] = ("read", "write")) -> ApiClient:
+        """Add an API client, or replace the one of this id; tokens that were issued keep their old scopes."""
+        client = ApiClient(client_id, secret, frozenset(scopes))
+        with self._lock:
+            self._clients[client_id] = client
+        return client
+
+    def client(self, client_id: str) -> ApiClient | None:
+        return self._clients.get(client_id)
+
+    def issue_token(self, client: ApiClient, lifetime: float) -> str:
+        value = f"simulated-token-{secrets.token_hex(32)}"
+        with self._lock:
+            self._tokens[value] = Token(client, time.monotonic() + lifetime)
+        return value
+
+    def bearer(self, token: str) -> ApiClient | None:
+        """Return whose token this is, or nothing if it is not, or no longer, valid."""
+        known = self._tokens.get(token)
+        return known.client if known and time.monotonic() < known.expires_at else None
+
+    def revoke(self, token: str) -> None:
+        with self._lock:
+            self._tokens.pop(token, None)
+
+    def expire_tokens(self) -> None:
+        """Make every token that was issued so far invalid."""
+        with self._lock:
+            self._tokens.clear()
+
+    def add(self, connection: Connection) -> Connection:
+        """Add a connection as it is; its URL and key must be new."""
+        key = (connection.url, connection.url_uniqueness_key)
+        with self._lock:
+            if key in self._by_url:
+                raise ValueError(f"there is a connection to {connection.url} already")
+            now = self.now()
+            connection.created_at = connection.created_at or now
+            connection.updated_at = connection.updated_at or now
+            connection.credential_updated_at = connection.credential_updated_at or now
+            self._by_id[connection.id] = self._by_url[key] = connection
+            self._deleted_at.pop(key, None)
+            if self._ids is not None:
+                self._ids.append(connection.id)
+        return connection
+
+    def remove(self, connection_id: str) -> Connection | None:
+        with self._lock:
+            connection = self._by_id.pop(connection_id, None)
+            if connection:
+                key = (connection.url, connection.url_uniqueness_key)
+                del self._by_url[key]
+                self._deleted_at[key] = self.now()
+                self._ids = None
+        return connection
+
+    def get(self, connection_id: str) -> Connection | None:
+        return self._by_id.get(connection_id)
+
+    def has(self, url: str, key: str = "", *, deleted_within: float = 0.0) -> bool:
+        """Whether a connection has this URL and key, or had until a few seconds ago."""
+        with self._lock:
+            deleted_at = self._deleted_at.get((url, key))
+            recently = deleted_at is not None and self.now() - deleted_at < deleted_within
+            return recently or (url, key) in self._by_url
+
+    def page(self, offset: int, limit: int, *, sort: str = "") -> tuple[list[str], int]:
+        """Return a page of ids, and how many there are in all; oldest first unless sorted (`id.asc`, `id.desc`)."""
+        with self._lock:
+            if self._ids is None:
+                self._ids = list(self._by_id)
+            ids = sorted(self._ids, reverse=sort.endswith("desc")) if sort else self._ids
+            return ids[offset : offset + limit], len(ids)
+
+    def connections(self) -> list[Connection]:
+        with self._lock:
+            return list(self._by_id.values())
+
+    def connections_of(self, account: str) -> list[Connection]:
+        """Return the connections to the ECR registries of one AWS account, sorted by URL."""
+        return sorted((c for c in self.connections() if c.is_of(account)), key=lambda connection: connection.url)
+
+    def seed(self, count: int) -> None:
+        """Add connections of other AWS accounts, one for each Region that an account has from the start."""
+        with self._lock:
+            for index in range(count):
+                account = self._next_other_account + index // len(SEEDED_REGIONS)
+                region = SEEDED_REGIONS[index % len(SEEDED_REGIONS)]
+                self.add(Connection(url=f"https://{account}.dkr.ecr.{region}.amazonaws.com"))
+            self._next_other_account += -(-count // len(SEEDED_REGIONS))
+
+    def force_state(self, connection_id: str, state: str) -> None:
+        """Put a connection in a state until told otherwise; an empty state lets it be pending or active again."""
+        with self._lock:
+            connection = self._by_id[connection_id]
+            connection.forced_state, connection.forced_at = state, self.now()
+
+    def expire_credential(self, connection_id: str) -> None:
+        with self._lock:
+            connection = self._by_id[connection_id]
+            connection.expired, connection.expired_at = True, self.now()
+
+    def clear(self) -> None:
+        """Forget every connection and token; the clients stay."""
+        with self._lock:
+            for forgotten in (self._tokens, self._by_id, self._by_url, self._deleted_at):
+                forgotten.clear()
+            self._ids = None

@@ -2,27 +2,41 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
+# The tools use all cores by themselves; two recipes at once would share one virtual environment.
+.NOTPARALLEL:
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules
 
 PYTHON ?= python3
 VENV := .venv
 RUNTIME := .venv-lambda
+CHECKOV := .venv-checkov
 BIN := $(VENV)/bin
+PACKAGE := build/lambda_function.zip
+LAUNCH := PYTHONPATH=source $(BIN)/python -m launcher
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .PHONY: help
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##### Virtual environments
+
+CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 
 # A stamp is the last file that a recipe writes, so that an interrupted set-up starts again.
 $(VENV)/.installed: requirements-dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	@$(CHECK_PYTHON)
 	@echo "Setting up $(VENV) (once)"
 	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install -qq --require-hashes -r requirements-dev.txt
 	@touch $@
+
+# To package and to deploy takes nothing but Python and pip, so these do not wait for the developer's tools.
+$(BIN)/pip:
+	@$(CHECK_PYTHON)
+	@$(PYTHON) -m venv $(VENV)
 
 # What AWS provides at run time and nothing else: the function must bring the rest in its package.
 $(RUNTIME)/.installed: tests/sandbox/lambda-runtime.txt $(VENV)/.installed
@@ -31,5 +45,97 @@ $(RUNTIME)/.installed: tests/sandbox/lambda-runtime.txt $(VENV)/.installed
 	@$(BIN)/pip --python $(RUNTIME)/bin/python install -qq --require-hashes -r tests/sandbox/lambda-runtime.txt
 	@touch $@
 
+# Apart, because it is larger than everything else together and its pins would bind the other tools.
+$(CHECKOV)/.installed: tests/checkov.txt
+	@$(CHECK_PYTHON)
+	@echo "Setting up $(CHECKOV) (once)"
+	@rm -rf $(CHECKOV) && $(PYTHON) -m venv $(CHECKOV)
+	@$(CHECKOV)/bin/pip install -qq --require-hashes -r tests/checkov.txt
+	@touch $@
+
 .PHONY: dev
 dev: $(VENV)/.installed $(RUNTIME)/.installed ## Set up the virtual environments
+
+##### Package
+
+# Directories too: theirs is the only time that changes when a file is removed.
+PACKAGED := $(shell find source/registry_connections -name __pycache__ -prune -o \( -type d -o -name '*.py' \) -print)
+
+$(PACKAGE): $(PACKAGED) source/requirements.txt source/launcher/package.py | $(BIN)/pip
+	@$(LAUNCH).package $@ > /dev/null
+
+.PHONY: package
+package: $(PACKAGE) ## Build build/lambda_function.zip and print its SHA-256
+	@$(LAUNCH).package --describe $(PACKAGE)
+
+.PHONY: check-reproducible
+check-reproducible: $(PACKAGE) ## Build the package again, under other circumstances, and compare
+	@(umask 077; LC_ALL=C TZ=Asia/Tokyo $(LAUNCH).package build/again/lambda_function.zip)
+	@cmp $(PACKAGE) build/again/lambda_function.zip && rm -r build/again && echo "The same, byte for byte"
+
+##### Checks
+
+.PHONY: format
+format: $(VENV)/.installed ## Format the code
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format --quiet .
+
+TEMPLATES := template.yaml $(wildcard source/*.yaml)
+
+.PHONY: lint
+lint: $(VENV)/.installed ## Check style, types and templates
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/cfn-lint $(TEMPLATES)
+
+# Without network: no account, no upload, no download of policies. It calls what it cannot parse a success; we do not.
+.PHONY: checkov
+checkov: $(CHECKOV)/.installed $(TEMPLATES) ## Check the templates against security policies
+	@set -o pipefail; $(CHECKOV)/bin/checkov --framework cloudformation --compact --quiet --skip-download --file $(TEMPLATES) \
+	  | awk '{print} /Parsing errors/ {bad = 1} END {exit bad}'
+
+# TESTS=tests/test_plan.py runs these only, and stops at the first failure.
+TESTS :=
+.PHONY: test
+test: dev $(if $(TESTS),,lint) $(PACKAGE) ## Check and test everything (TESTS=... narrows)
+	@$(BIN)/python -m pytest --quiet --numprocesses auto --maxprocesses 8 $(if $(TESTS),--exitfirst $(TESTS))
+
+.PHONY: demo
+demo: dev $(PACKAGE) ## See a launch from beginning to end, on this machine alone
+	@$(BIN)/python -m tests.demo
+
+##### A real AWS account
+
+# A value on the command line is in the list of processes and in the shell's history.
+REFUSE_SECRETS = $(foreach name,FALCON_CLIENT_ID FALCON_CLIENT_SECRET,$(if $(findstring command,$(origin $(name))),$(error $(name) is on the command line, where others can read it. Export it instead, and consider the secret as leaked)))
+
+.PHONY: deploy
+deploy: $(PACKAGE) ## Launch or update the stack: S3_BUCKET, FALCON_CLIENT_ID, FALCON_CLIENT_SECRET [STACK REGION PARAMETERS]
+	$(REFUSE_SECRETS)@$(LAUNCH).deploy
+
+.PHONY: publish
+publish: $(PACKAGE) ## Upload package and template, print the console's launch link: S3_BUCKET [STACK REGION PARAMETERS]
+	$(REFUSE_SECRETS)@$(LAUNCH).publish
+
+##### Upkeep
+
+# UPGRADE=1 takes the newest versions that pyproject.toml admits.
+LOCK = uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url $(if $(UPGRADE),--upgrade)
+
+.PHONY: lock
+lock: ## Pin the dependencies that pyproject.toml declares (UPGRADE=1: to their newest versions)
+	@command -v uv > /dev/null || { echo "uv is not on PATH: https://docs.astral.sh/uv/getting-started/installation/" >&2; exit 1; }
+	@$(LOCK) pyproject.toml -o source/requirements.txt
+	@$(LOCK) --group dev -o requirements-dev.txt
+	@$(LOCK) --group lambda-runtime -o tests/sandbox/lambda-runtime.txt
+	@$(LOCK) --group checkov -o tests/checkov.txt
+
+.PHONY: clean
+clean: ## Remove what was built, and the caches
+	@rm -rf build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find source tests -name __pycache__ -prune -exec rm -rf {} +
+
+.PHONY: distclean
+distclean: clean ## Remove the virtual environments too
+	@rm -rf $(VENV) $(RUNTIME) $(CHECKOV)

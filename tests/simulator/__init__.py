@@ -37,7 +37,9 @@ from tests.simulator.effects import (
     unauthorized,
 )
 from tests.simulator.faults import Armed, Fault
+from tests.simulator.hosts import mount
 from tests.simulator.journal import Journal, Record
+from tests.simulator.remote import RemoteSimulator
 from tests.simulator.simulator import CLIENT_ID, CLIENT_SECRET, FalconSimulator
 from tests.simulator.tenant import ApiClient, Tenant
 
@@ -67,6 +69,7 @@ __all__ = [
     "NoResources",
     "Record",
     "Redirect",
+    "RemoteSimulator",
     "Reset",
     "SlowBody",
     "SlowHeaders",
@@ -78,6 +81,7 @@ __all__ = [
     "conflict",
     "credential_failure",
     "missing_scope",
+    "mount",
     "not_found",
     "unauthorized",
 ]

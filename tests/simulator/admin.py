@@ -19,11 +19,11 @@ def connections(falcon: Falcon, query: Document) -> object:
     """Return the connections of `account`, or all, with everything that the API never shows."""
     account = query.get("account")
     found = falcon.tenant.connections_of(str(account)) if account else falcon.tenant.connections()
-    return [asdict(connection) for connection in found]
+    return [connection.to_json() for connection in found]
 
 
 def add(falcon: Falcon, document: Document) -> object:
-    return asdict(falcon.tenant.add(Connection(**document)))  # type: ignore[arg-type]  # checked by the dataclass
+    return falcon.tenant.add(Connection(**document)).to_json()  # type: ignore[arg-type]  # checked by the dataclass
 
 
 def journal(falcon: Falcon, query: Document) -> object:

@@ -3,9 +3,10 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 SHOWN_PARAMETERS = {"id", "ids", "limit", "offset", "sort"}
 """The query parameters of the API. The value of any other is not recorded: it may be a misplaced secret."""
@@ -32,6 +33,11 @@ class Record:
     duration: float | None = None
     """Seconds from arrival to answer."""
 
+    @staticmethod
+    def from_json(document: dict[str, Any]) -> "Record":
+        query = tuple((name, value) for name, value in document["query"])
+        return Record(**{**document, "query": query, "urls": tuple(document["urls"])})
+
 
 def shown(query: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     return tuple((name, value if name in SHOWN_PARAMETERS else "...") for name, value in query)
@@ -40,9 +46,9 @@ def shown(query: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
 class Journal:
     """All requests so far, oldest first. Safe to use from several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, records: Iterable[Record] = ()) -> None:
         self._lock = threading.Lock()
-        self._records: list[Record] = []
+        self._records = list(records)
         self._in_progress = 0
 
     @contextmanager

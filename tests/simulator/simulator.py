@@ -84,6 +84,10 @@ class FalconSimulator:
     def behaviour(self, behaviour: Behaviour) -> None:
         self._falcon.behaviour = behaviour
 
+    def change(self, **changes: object) -> None:
+        """Set several switches by name."""
+        self.behaviour.change(**changes)
+
     def arm(self, fault: Fault) -> Armed:
         """Let a fault strike from now on; what is returned counts how often it struck."""
         return self._falcon.faults.arm(fault)
@@ -102,6 +106,9 @@ class FalconSimulator:
     def seed(self, count: int) -> None:
         """Add connections of other accounts."""
         self.tenant.seed(count)
+
+    def connections(self) -> list[Connection]:
+        return self.tenant.connections()
 
     def connections_of(self, account: str) -> list[Connection]:
         """Return the connections to the ECR registries of one AWS account, sorted by URL."""

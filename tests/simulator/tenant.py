@@ -88,10 +88,9 @@ class Tenant:
         with self._lock:
             if key in self._by_url:
                 raise ValueError(f"there is a connection to {connection.url} already")
-            now = self.now()
-            connection.created_at = connection.created_at or now
-            connection.updated_at = connection.updated_at or now
-            connection.credential_updated_at = connection.credential_updated_at or now
+            connection.created_at = connection.created_at or self.now()
+            connection.updated_at = connection.updated_at or connection.created_at
+            connection.credential_updated_at = connection.credential_updated_at or connection.created_at
             self._by_id[connection.id] = self._by_url[key] = connection
             self._deleted_at.pop(key, None)
             if self._ids is not None:
@@ -137,10 +136,11 @@ class Tenant:
     def seed(self, count: int) -> None:
         """Add connections of other AWS accounts, one for each Region that an account has from the start."""
         with self._lock:
+            now = self.now()
             for index in range(count):
                 account = self._next_other_account + index // len(SEEDED_REGIONS)
                 region = SEEDED_REGIONS[index % len(SEEDED_REGIONS)]
-                self.add(Connection(url=f"https://{account}.dkr.ecr.{region}.amazonaws.com"))
+                self.add(Connection(url=f"https://{account}.dkr.ecr.{region}.amazonaws.com", created_at=now))
             self._next_other_account += -(-count // len(SEEDED_REGIONS))
 
     def force_state(self, connection_id: str, state: str) -> None:

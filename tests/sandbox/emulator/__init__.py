@@ -1,0 +1,20 @@
+"""MiniStack, repaired: the process behind `tests.sandbox.local_aws.LocalAws`.
+
+Each module repairs one theme, by replacing functions of MiniStack inside the process. Each repair says what AWS
+does, what MiniStack does, and why that matters here. They reach into private functions, so they belong to exactly
+one version of MiniStack: `require_pinned_version` refuses any other, and `patching.replace` refuses to replace
+what is not there.
+"""
+
+from importlib.metadata import version
+
+PINNED_VERSION = "1.5.33"
+
+
+def require_pinned_version() -> None:
+    """Refuse to repair a version of MiniStack that the repairs were not written for."""
+    if (installed := version("ministack")) != PINNED_VERSION:
+        raise SystemExit(
+            f"The repairs in tests/sandbox/emulator are written for ministack=={PINNED_VERSION}, but {installed} is"
+            " installed. Check each of them against the new version, run tests/test_sandbox.py, and move the pin."
+        )

@@ -1,0 +1,61 @@
+"""Serve the repaired MiniStack on the socket that LocalAws hands over, until LocalAws lets go of stdin."""
+
+import asyncio
+import importlib
+import os
+import signal
+import sys
+import threading
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+
+from tests.sandbox.emulator import patching, require_pinned_version
+from tests.sandbox.emulator.control import Control
+
+THEMES = (
+    "functions",
+    "packages",
+    "iam",
+    "stack_resources",
+    "custom_resources",
+    "deletions",
+    "regions",
+    "accounts",
+    "stacksets",
+)
+
+
+def die_with_owner() -> None:
+    """End this process and every function process in its group once the owner closes our stdin, or dies."""
+
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=wait, name="lifeline", daemon=True).start()
+
+
+def repair() -> None:
+    """Apply every repair, one theme after the other; the order does not matter."""
+    patching.import_all()
+    for theme in THEMES:
+        importlib.import_module(f"tests.sandbox.emulator.{theme}").repair()
+
+
+def main(listening_socket: str) -> None:
+    """Serve TLS on the inherited socket, and on nothing else."""
+    require_pinned_version()
+    die_with_owner()
+    repair()
+    ministack = importlib.import_module("ministack.app")
+    config = Config()
+    config.bind = [f"fd://{listening_socket}"]
+    config.certfile, config.keyfile = os.environ["MINISTACK_SSL_CERT"], os.environ["MINISTACK_SSL_KEY"]
+    config.keep_alive_timeout = 75
+    config.loglevel = os.environ["LOG_LEVEL"]
+    asyncio.run(serve(Control(ministack.app, os.environ["SANDBOX_TOKEN"]), config))  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,5 @@
+"""To come."""
+
+
+def repair() -> None:
+    """Apply the repairs of this module."""

@@ -1,0 +1,67 @@
+"""Repairs of where a function's code comes from."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ministack.core import iam_evaluator, responses
+from ministack.services import lambda_svc, s3
+
+from tests.sandbox.emulator import patching
+
+NO_BUCKET = (
+    "Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: The specified bucket does not exist"
+)
+NO_KEY = "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist."
+DENIED = (
+    "Your access has been denied by S3, please make sure your request credentials have permission to GetObject"
+    " for {bucket}/{key}. S3 Error Code: AccessDenied. S3 Error Message: Access Denied"
+)
+
+
+def repair() -> None:
+    """Apply the repairs of this module."""
+    fail_without_code()
+
+
+def fail_without_code() -> None:
+    """AWS reads the package from any bucket that lets the caller in, and fails CreateFunction when it cannot.
+
+    MiniStack reads only buckets of the same account, and makes a function without code when it finds none: the
+    stack is complete and the function a silent mock, so that a wrong key shows up as a custom resource that times
+    out. Organizations share one bucket among their accounts.
+    """
+
+    def fetch(_original: Callable[..., bytes | None]) -> Callable[..., bytes]:
+        def fetch(bucket: str, key: str, version_id: str | None = None) -> bytes:
+            account, owner = responses.get_account_id(), _owner(bucket)
+            if owner is None:
+                raise ValueError(NO_BUCKET)
+            if owner != account and not _lets_in(owner, account, bucket, key):
+                raise ValueError(DENIED.format(bucket=bucket, key=key))
+            with responses.request_scope(owner, responses.get_region()):
+                code: bytes | None = s3._get_object_data(bucket, key, version_id=version_id)
+            if code is None:
+                raise ValueError(NO_KEY)
+            return code
+
+        return fetch
+
+    patching.replace(lambda_svc, "_fetch_code_from_s3", fetch)
+
+
+def _owner(bucket: str) -> str | None:
+    return next((account for account, name in s3._buckets.to_dict() if name == bucket), None)
+
+
+def _lets_in(owner: str, account: str, bucket: str, key: str) -> bool:
+    """Whether the bucket's policy lets the other account read the object."""
+    request = iam_evaluator.EvalContext(
+        principal_arn=f"arn:aws:iam::{account}:root",
+        principal_type="Root",
+        principal_account=account,
+        action="s3:GetObject",
+        resource_arn=f"arn:aws:s3:::{bucket}/{key}",
+        region=responses.get_region(),
+    )
+    policy: Any = s3._bucket_policies.get_scoped(owner, None, bucket)
+    return bool(iam_evaluator.evaluate_resource_policy(policy, request).decision == "Allow")

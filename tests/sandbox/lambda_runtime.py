@@ -1,0 +1,247 @@
+"""A deployment package, run as AWS Lambda runs it: by AWS's own runtime client, with nothing else to lean on.
+
+    with LambdaRuntime(Path("build/lambda_function.zip"), "module.lambda_handler", environment={...}) as function:
+        invocation = function.invoke({"action": "plan"}, remaining_seconds=60)
+        assert invocation.status == "response"
+
+The process sees the package, what .venv-lambda holds (boto3 and the runtime client) and the environment that is
+named here. A dependency that is missing from the package fails as it would on AWS.
+"""
+
+import json
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from tests.sandbox.runtime_api import Event, RuntimeApi, Signal
+
+PROJECT = Path(__file__).resolve().parents[2]
+RUNTIME_PYTHON = PROJECT / ".venv-lambda" / "bin" / "python"
+BOOTSTRAP = Path(__file__).with_name("lambda_bootstrap.py")
+
+INIT_SECONDS = 10.0  # AWS's own limit of the init phase
+POLL_SECONDS = 0.02  # how soon a process that died is noticed
+RESPONSE_BYTES = 6 * 1024 * 1024  # AWS's limit of a synchronous response
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """What came of one invocation."""
+
+    status: Literal["response", "error", "timeout"]
+    payload: Any
+    seconds: float
+    cold: bool
+    logs: list[str] = field(repr=False)
+    request_id: str = ""
+
+
+class LambdaRuntime:
+    """One execution environment: started by the first invocation, kept warm, started anew after it was lost."""
+
+    def __init__(
+        self,
+        package: Path,
+        handler: str,
+        *,
+        environment: Mapping[str, str] | None = None,
+        timeout_seconds: float = 60,
+        memory_mb: int = 256,
+        function_arn: str = "arn:aws:lambda:us-east-1:111122223333:function:function",
+        python: Path = RUNTIME_PYTHON,
+    ) -> None:
+        """Prepare to run `package`, a zip or a directory that holds one unpacked."""
+        self._handler, self._timeout_seconds, self._memory_mb = handler, timeout_seconds, memory_mb
+        self._function_arn, self._python = function_arn, python
+        self._directory = Path(tempfile.mkdtemp(prefix="lambda-"))
+        self._task_root = package if package.is_dir() else self._unpacked(package)
+        self._environment = dict(environment or {})
+        self._log = self._directory / "log"
+        self._log.touch()
+        self._log_read = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._api: RuntimeApi | None = None
+        self._lifeline = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def logs(self) -> list[str]:
+        """Every line that the function wrote so far, of all invocations."""
+        return self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
+
+    @property
+    def pid(self) -> int | None:
+        """The process, while there is one."""
+        return self._process.pid if self._process else None
+
+    @property
+    def process(self) -> "subprocess.Popen[bytes] | None":
+        """The process, while there is one."""
+        return self._process
+
+    def invoke(
+        self,
+        event: Any,
+        *,
+        remaining_seconds: float | None = None,
+        request_id: str | None = None,
+        trace_id: str | None = None,
+    ) -> Invocation:
+        """Invoke the function and wait for its end, its death or its deadline, whichever comes first."""
+        request_id = request_id or str(uuid.uuid4())
+        cold = self._process is None or self._process.poll() is not None
+        if cold and (failure := self._start()):
+            self.stop()
+            return self._ended("error", failure, 0.0, cold, request_id)
+        limit = self._timeout_seconds if remaining_seconds is None else remaining_seconds
+        started = time.monotonic()
+        assert self._api
+        self._api.offer(
+            Event(request_id, json.dumps(event).encode(), time.time() + limit, self._function_arn, trace_id)
+        )
+        status, payload = self._outcome(request_id, started + limit, limit)
+        if status == "timeout" or (self._process and self._process.poll() is not None):
+            self.stop()
+        return self._ended(status, payload, time.monotonic() - started, cold, request_id)
+
+    def stop(self) -> None:
+        """Kill the process; the next invocation starts cold."""
+        process, api, self._process, self._api = self._process, self._api, None, None
+        if process:
+            process.kill()
+            process.wait()
+            os.close(self._lifeline)
+        if api:
+            api.close()
+
+    def close(self) -> None:
+        """Kill the process and remove its files."""
+        self.stop()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _unpacked(self, package: Path) -> Path:
+        root = self._directory / "task"
+        with zipfile.ZipFile(package) as archive:
+            archive.extractall(root)
+        return root
+
+    def _start(self) -> Any:
+        """Start the process; return None once it polls for events, else the error as AWS words it."""
+        self.stop()
+        self._api = RuntimeApi()
+        lifeline, self._lifeline = os.pipe()
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._python, "-s", BOOTSTRAP, self._handler, str(self._memory_mb), str(lifeline)],
+                cwd=self._task_root,
+                env=self._process_environment(self._api.address),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=[lifeline],
+            )
+        os.close(lifeline)
+        signal = self._next_signal(time.monotonic() + INIT_SECONDS)
+        if signal == "deadline":
+            signal = self._next_signal(time.monotonic() + self._timeout_seconds)  # AWS tries init a second time
+        if isinstance(signal, Signal):
+            return signal.payload if signal.kind == "init error" else None
+        return _died(self._process) if signal == "died" else _timed_out("init", self._timeout_seconds)
+
+    def _outcome(
+        self, request_id: str, deadline: float, limit: float
+    ) -> tuple[Literal["response", "error", "timeout"], Any]:
+        while True:
+            signal = self._next_signal(deadline)
+            if signal == "deadline":
+                return "timeout", _timed_out(request_id, limit)
+            if signal == "died":
+                return "error", _died(self._process, request_id)
+            assert isinstance(signal, Signal)
+            if signal.request_id != request_id:
+                continue  # the poll for the next event
+            if signal.kind == "response" and len(json.dumps(signal.payload)) > RESPONSE_BYTES:
+                return "error", {"errorType": "Function.ResponseSizeTooLarge", "errorMessage": "Response too large"}
+            return ("response" if signal.kind == "response" else "error"), signal.payload
+
+    def _next_signal(self, deadline: float) -> Signal | Literal["deadline", "died"]:
+        assert self._api
+        assert self._process
+        while True:
+            dead = self._process.poll() is not None  # asked first: a process may answer and die
+            try:
+                return self._api.signals.get(timeout=max(0.0, min(POLL_SECONDS, deadline - time.monotonic())))
+            except queue.Empty:
+                if dead:
+                    return "died"
+                if time.monotonic() >= deadline:
+                    return "deadline"
+
+    def _ended(
+        self, status: Literal["response", "error", "timeout"], payload: Any, seconds: float, cold: bool, request_id: str
+    ) -> Invocation:
+        with self._log.open("rb") as log:
+            log.seek(self._log_read)
+            written = log.read()
+        self._log_read += len(written)
+        lines = written.decode(errors="replace").splitlines()
+        return Invocation(status, payload, seconds, cold, lines, request_id)
+
+    def _process_environment(self, api_address: str) -> dict[str, str]:
+        """Return what AWS sets, then what the function was given; nothing of ours."""
+        region, name = self._function_arn.split(":")[3], self._function_arn.split(":")[6]
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        return {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(self._directory),  # not a home with somebody's AWS configuration
+            "LANG": "en_US.UTF-8",
+            "TZ": ":UTC",
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_python{version}",
+            "AWS_LAMBDA_FUNCTION_NAME": name,
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self._memory_mb),
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{name}",
+            "AWS_LAMBDA_LOG_STREAM_NAME": f"{time.strftime('%Y/%m/%d')}/[$LATEST]{uuid.uuid4().hex}",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            **self._environment,
+            "LAMBDA_TASK_ROOT": str(self._task_root),
+            "AWS_LAMBDA_RUNTIME_API": api_address,
+            "_HANDLER": self._handler,
+        }
+
+
+def _died(process: "subprocess.Popen[bytes] | None", request_id: str = "init") -> dict[str, str]:
+    code = process.returncode if process else 1
+    how = f"exit status {code}" if code >= 0 else "signal: killed"
+    return {
+        "errorType": "Runtime.ExitError",
+        "errorMessage": f"RequestId: {request_id} Error: Runtime exited with error: {how}",
+    }
+
+
+def _timed_out(request_id: str, seconds: float) -> dict[str, str]:
+    return {
+        "errorType": "Sandbox.Timedout",
+        "errorMessage": f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds",
+    }

@@ -1,0 +1,233 @@
+"""LocalAws: AWS on this machine, for as long as a `with` block lasts."""
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import boto3
+from botocore.config import Config
+
+from tests.sandbox.lambda_runtime import PROJECT
+from tests.tls import Authority
+
+ACCOUNT = "111122223333"
+REGION = "us-east-1"
+STOP_SECONDS = 5.0
+
+# Answers at once or not at all: a test wants the error, not patience.
+CLIENT = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=60, max_pool_connections=50)
+
+
+class LocalAws:
+    """A repaired MiniStack in a process of its own: TLS, IAM enforced, one free port on loopback, nothing left behind.
+
+    The access key of an account's root is its 12-digit number; any secret will do. The process and the functions
+    that it runs end with the block, with an exception in it, with Ctrl-C, and with the death of this process.
+    """
+
+    def __init__(self, authority: Authority, *, directory: Path | None = None, log_level: str = "WARNING") -> None:
+        """Prepare to run below `directory` (else the system's), with certificates of `authority`."""
+        self._authority, self._parent, self._log_level = authority, directory, log_level
+        self.ca_file = authority.ca_file
+        self.endpoint_url = ""
+        self._token = secrets.token_hex(16)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._sessions: dict[tuple[str, str], boto3.Session] = {}
+
+    def __enter__(self) -> Self:
+        self.directory = Path(tempfile.mkdtemp(prefix="local-aws-", dir=self._parent))
+        self.log_file = self.directory / "emulator.log"
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kill the emulator and every function process, and remove their files."""
+        if self._process:
+            _kill_group(self._process)
+            self._process = None
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def processes(self) -> list[int]:
+        """Return the ids of the emulator's process and of its functions' processes."""
+        return _group(self._process.pid) if self._process else []
+
+    # Clients
+
+    def session(self, account: str = ACCOUNT, region: str = REGION) -> boto3.Session:
+        """Return a session of the account's root; its clients need `endpoint_url` and `verify`: see `client`."""
+        if (account, region) not in self._sessions:
+            self._sessions[account, region] = boto3.Session(account, "any-secret", region_name=region)
+        return self._sessions[account, region]
+
+    def client(
+        self,
+        service: str,
+        account: str = ACCOUNT,
+        region: str = REGION,
+        *,
+        credentials: Mapping[str, Any] | None = None,
+        config: Config = CLIENT,
+    ) -> Any:
+        """Return a boto3 client of the account's root, or of `credentials` as STS returns them."""
+        keys = credentials or {}
+        return self.session(account, region).client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self.endpoint_url,
+            verify=str(self.ca_file),
+            config=config,
+            aws_access_key_id=keys.get("AccessKeyId"),
+            aws_secret_access_key=keys.get("SecretAccessKey"),
+            aws_session_token=keys.get("SessionToken"),
+        )
+
+    def environment(self, account: str = ACCOUNT, region: str = REGION) -> dict[str, str]:
+        """Return what makes the real AWS CLI, or any SDK, talk to this AWS as the account's root."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_CA_BUNDLE": str(self.ca_file),
+            "AWS_ACCESS_KEY_ID": account,
+            "AWS_SECRET_ACCESS_KEY": "any-secret",
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": str(self.directory / "no-config"),
+            "AWS_SHARED_CREDENTIALS_FILE": str(self.directory / "no-credentials"),
+            "NO_PROXY": "localhost,127.0.0.1",
+        }
+
+    # Steering
+
+    def reset(self) -> None:
+        """Wipe every account, and what was set with the methods below."""
+        self._post("/_ministack/reset", {})
+        self.control("reset")
+
+    def control(self, verb: str, **request: Any) -> Any:
+        """Ask the emulator's process for something that AWS has no API for."""
+        return self._post(f"/_sandbox/{verb}", request)
+
+    def set_function_environment(self, **variables: str) -> None:
+        """Give every function that starts from now on these variables too, as a proxy's environment would."""
+        self.control("set_function_environment", variables=variables)
+
+    def scp(self, account: str = ACCOUNT, *, deny: Iterable[str], regions: Iterable[str] = ()) -> None:
+        """Deny `deny` (actions, `*` allowed) to everybody in the account, in `regions` or in all."""
+        self.control("deny", account=account, actions=list(deny), regions=list(regions))
+
+    def api_calls(self, account: str = ACCOUNT) -> list[dict[str, Any]]:
+        """Return the API calls that were authorized or denied in the account, oldest first."""
+        calls: list[dict[str, Any]] = self.control("api_calls", account=account)
+        return calls
+
+    def function_logs(self, name: str, account: str = ACCOUNT, region: str = REGION) -> list[str]:
+        """Return the lines in the function's log group, oldest first; empty when it has none."""
+        logs = self.client("logs", account, region)
+        group = f"/aws/lambda/{name}"
+        try:
+            pages = list(logs.get_paginator("filter_log_events").paginate(logGroupName=group))
+        except logs.exceptions.ResourceNotFoundException:
+            return []
+        return [event["message"] for page in pages for event in page["events"]]
+
+    # The process
+
+    def _start(self) -> None:
+        chain, key = self._authority.issue(f"local-aws-{self._token}")
+        with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
+            port = listening.getsockname()[1]
+            self.endpoint_url = f"https://localhost:{port}"
+            with self.log_file.open("wb") as log:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "tests.sandbox.emulator", str(listening.fileno())],
+                    cwd=PROJECT,
+                    env=self._emulator_environment(port, chain, key),
+                    stdin=subprocess.PIPE,  # closes when this process dies, which ends the emulator
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=[listening.fileno()],
+                    start_new_session=True,
+                )
+        self._wait_until_ready()
+
+    def _emulator_environment(self, port: int, chain: Path, key: Path) -> dict[str, str]:
+        trust = dict.fromkeys(("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), str(self.ca_file))
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(self.directory),
+            "TMPDIR": str(self.directory),
+            "LANG": "C.UTF-8",
+            "LOG_LEVEL": self._log_level,
+            "SANDBOX_TOKEN": self._token,
+            "AUTH": "true",
+            "USE_SSL": "1",
+            "GATEWAY_PORT": str(port),
+            "MINISTACK_SSL_CERT": str(chain),
+            "MINISTACK_SSL_KEY": str(key),
+            "IOT_MTLS_ENABLED": "0",  # would listen on every interface
+            "SFTP_ENABLED": "0",
+            "DOCKER_HOST": f"unix://{self.directory}/no-docker",  # it removes containers that it takes for its own
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            **trust,
+        }
+
+    def _wait_until_ready(self) -> None:
+        try:
+            self._post("/_sandbox/reset", {})  # waits in the listening socket's queue
+        except OSError as error:
+            raise RuntimeError(f"The local AWS did not start: {self.log_file.read_text()[-4000:]}") from error
+
+    def _post(self, path: str, body: Any) -> Any:
+        request = urllib.request.Request(  # noqa: S310 - https, built above
+            self.endpoint_url + path,
+            data=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json", "X-Sandbox-Token": self._token},
+            method="POST",
+        )
+        try:
+            with self._opener().open(request, timeout=60) as answer:
+                return json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as error:
+            raise RuntimeError(f"{path}: {error.read().decode()}") from None
+
+    def _opener(self) -> urllib.request.OpenerDirector:
+        trusting = ssl.create_default_context(cafile=str(self.ca_file))
+        return urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusting)
+        )
+
+
+def _kill_group(process: "subprocess.Popen[bytes]") -> None:
+    """Kill the process and every process that it started: they share its group."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(STOP_SECONDS)
+    if process.stdin:
+        process.stdin.close()
+
+
+def _group(leader: int) -> list[int]:
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,pgid="], capture_output=True, text=True, check=True).stdout
+    return [int(pid) for pid, group in (line.split() for line in listed.splitlines()) if int(group) == leader]

@@ -36,7 +36,7 @@ from tests.simulator.effects import (
     not_found,
     unauthorized,
 )
-from tests.simulator.faults import Armed, Fault
+from tests.simulator.faults import Armed, Fault, Operation
 from tests.simulator.hosts import mount
 from tests.simulator.journal import Journal, Record
 from tests.simulator.remote import RemoteSimulator
@@ -67,6 +67,7 @@ __all__ = [
     "Journal",
     "Malformed",
     "NoResources",
+    "Operation",
     "Record",
     "Redirect",
     "RemoteSimulator",

@@ -1,6 +1,7 @@
 """What can go wrong with an answer. Each effect is data, so that a table of faults can be written and sent."""
 
 import asyncio
+import time
 from dataclasses import asdict, dataclass, fields
 from typing import ClassVar, Literal
 
@@ -264,20 +265,20 @@ class SlowBody(Effect):
 
 @dataclass(frozen=True)
 class SlowHeaders(Effect):
-    """The call is applied; an endless list of headers comes line by line."""
+    """The call is applied; a header comes byte by byte, without end, so that no single wait for data is long."""
 
     interval: float = 0.2
-    """Seconds between two lines."""
-    lines: int = 100_000
+    """Seconds between two bytes."""
+    seconds: float = FOREVER
+    """How long it goes on before the connection breaks."""
 
     async def respond(self, exchange: Exchange) -> web.StreamResponse:
         await exchange.apply()
-        await exchange.write(b"HTTP/1.1 200 OK\r\n")
-        for number in range(self.lines):
+        end = time.monotonic() + self.seconds
+        exchange.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        while exchange.is_open and time.monotonic() < end:
+            exchange.write(b"y")
             await exchange.pause(self.interval)
-            if not exchange.is_open:
-                break
-            await exchange.write(b"X-Slow-%d: yes\r\n" % number)
         return exchange.reset()
 
 

@@ -74,7 +74,7 @@ class Exchange:
         self.close()
         return Spent()
 
-    async def write(self, content: bytes) -> None:
+    def write(self, content: bytes) -> None:
         """Write bytes as they are, headers included."""
         transport = self._request.transport
         if transport:

@@ -27,6 +27,8 @@ class Falcon:
         self.limits = Limits()
         self.urls: dict[str, str] = {}
         """Cloud to the URL at which it listens."""
+        self.failures: list[Exception] = []
+        """Defects of the simulator, or of a test's `credential_check`, that a client saw as a 500."""
         self._lock = threading.Lock()
         self._roles_first_named: dict[str, float] = {}
 

@@ -35,6 +35,12 @@ def payload(region: str = "eu-west-1", account: str = "123456789012", **more: ob
     return {"type": "ecr", "url": registry(account, region), "credential": credential(), **more}
 
 
+def message(answer: requests.Response) -> str:
+    """Return the message of the first error of an envelope."""
+    text: str = answer.json()["errors"][0]["message"]
+    return text
+
+
 class Probe:
     """Talks to one cloud of a simulator, with a token of its own. Redirects are not followed."""
 

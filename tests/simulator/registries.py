@@ -57,7 +57,7 @@ async def create(falcon: Falcon, call: Call) -> Answer:
 def parse(body: dict[str, object]) -> Connection:
     """Return the connection that a create asks for, or refuse what the specification does not allow."""
     kind, url = body.get("type"), body.get("url")
-    if kind not in TYPES or not isinstance(kind, str):
+    if not isinstance(kind, str) or kind not in TYPES:
         raise RefusedError(400, f"invalid registry type: {kind!r}")
     if not isinstance(url, str) or not url.startswith("https://"):
         raise RefusedError(400, "url is required and must start with https://")

@@ -16,6 +16,7 @@ from tests.simulator.journal import shown
 from tests.simulator.messages import Call
 
 ADDRESS = "127.0.0.1"
+LONGEST_LINE = 2**20  # bytes; so that what many ids in one query get is the simulated answer
 GRACE = 0.5  # seconds that requests in progress have when the server stops
 
 
@@ -40,7 +41,8 @@ class Server:
     async def start(self, cloud: str, port: int = 0) -> None:
         """Listen as a cloud, on a free port unless told otherwise, and enter the URL into the Falcon."""
         handler = functools.partial(self._handle, cloud)
-        runner = web.ServerRunner(web.Server(handler, access_log=None), shutdown_timeout=GRACE)
+        server = web.Server(handler, access_log=None, max_line_size=LONGEST_LINE)
+        runner = web.ServerRunner(server, shutdown_timeout=GRACE)
         await runner.setup()
         self._runners.append(runner)
         context = self._issuer.server_context("localhost", ADDRESS, HOSTS[cloud])
@@ -54,6 +56,15 @@ class Server:
             await runner.cleanup()
 
     async def _handle(self, cloud: str, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await self._respond(cloud, request)
+        except (OSError, web.RequestPayloadError):  # the client left
+            raise
+        except Exception as failure:
+            self._falcon.failures.append(failure)
+            raise
+
+    async def _respond(self, cloud: str, request: web.BaseRequest) -> web.StreamResponse:
         if self._with_admin and request.path.startswith(admin.PREFIX):
             return await admin.handle(self._falcon, request)
         call = await self._read(cloud, request)

@@ -140,6 +140,8 @@ class FalconSimulator:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
+        if self._falcon.failures and error is None:
+            raise ExceptionGroup("the simulator failed", self._falcon.failures)
 
     def _run(self) -> None:
         try:

@@ -5,13 +5,16 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from launcher.errors import LauncherError
 
 INSTALLATION: Final = "https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
+
+# Not with --cli-input-json, whose file the AWS CLI reads twice.
+PIPE: Final = "file:///dev/stdin"
+"""The value of an option that is read from `piped`."""
 
 _ERROR: Final = re.compile(
     r"An error occurred \((?P<code>[^)]+)\) when calling the \w+ operation[^:]*: (?P<message>.*)", re.DOTALL
@@ -41,14 +44,15 @@ class AwsCli:
     region: str
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
-    def call(self, service: str, operation: str, *arguments: str, request: Mapping[str, Any] | None = None) -> Any:
+    def call(self, service: str, operation: str, *arguments: str, piped: Any = None) -> Any:
         """Return the JSON answer to one call, None if it is empty.
 
-        `request` travels through a pipe, so that neither a list of processes nor a file ever shows it.
+        The argument `PIPE` stands for `piped`, as JSON: it travels through a pipe, so that neither a list of
+        processes nor a file ever shows it.
 
         Raises AwsCliError.
         """
-        ran = self._run(service, operation, "--region", self.region, "--output", "json", *arguments, request=request)
+        ran = self._run(service, operation, "--region", self.region, "--output", "json", *arguments, piped=piped)
         if ran.returncode:
             raise self._error(f"{service} {operation}", ran.stderr)
         return json.loads(ran.stdout) if ran.stdout.strip() else None
@@ -57,14 +61,10 @@ class AwsCli:
         """Return a setting of the operator's profile, empty if it is not set."""
         return self._run("configure", "get", name).stdout.strip()
 
-    def _run(self, *arguments: str, request: Mapping[str, Any] | None = None) -> subprocess.CompletedProcess[str]:
-        command = [self.executable, *arguments]
-        if request is not None:
-            command += ["--cli-input-json", "file:///dev/stdin"]
-        text = "" if request is None else json.dumps(request)
+    def _run(self, *arguments: str, piped: Any = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command,
-            input=text,
+            [self.executable, *arguments],
+            input="" if piped is None else json.dumps(piped),
             capture_output=True,
             check=False,
             env=_environment(),

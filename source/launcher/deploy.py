@@ -33,7 +33,7 @@ def deploy(environment: Mapping[str, str]) -> None:
     print(f"package s3://{request.bucket}/{package.key} ({'uploaded' if uploaded else 'is there already'})", flush=True)
     events = []
     parameters = _parameters(request, target, before, package.key)
-    for event in stack.change(template=template.path.read_text("utf-8"), parameters=parameters, exists=bool(before)):
+    for event in stack.change(template=template.path, parameters=parameters, exists=bool(before)):
         print(event, flush=True)
         events.append(event)
     _conclude(stack, events)

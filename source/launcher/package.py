@@ -53,16 +53,16 @@ EARLIEST: Final = (1980, 1, 1, 0, 0, 0)
 """The time of every file: the first that a zip can express."""
 
 
-def build(path: Path) -> None:
-    """Write the package to `path`, which is complete or untouched.
+def build(path: Path, source: Path = SOURCE) -> None:
+    """Write the package of `source` to `path`, which is complete or untouched.
 
     Raises LauncherError if a dependency cannot be installed, brings native code, or makes the package too large.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="package-", dir=path.parent) as directory:
         libraries, draft = Path(directory, "libraries"), Path(directory, "draft.zip")
-        _install(libraries)
-        _write(draft, {**dict(_dependencies(libraries)), **dict(_own())})
+        _install(source / "requirements.txt", libraries)
+        _write(draft, {**dict(_dependencies(libraries)), **dict(_own(source))})
         _refuse_if_too_large(draft)
         draft.replace(path)
 
@@ -77,9 +77,8 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _install(target: Path) -> None:
-    """Install the pinned dependencies into `target`, as pure Python only, with pip's own cache of downloads."""
-    requirements = SOURCE / "requirements.txt"
+def _install(requirements: Path, target: Path) -> None:
+    """Install the pinned `requirements` into `target`, as pure Python only, with pip's own cache of downloads."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--no-compile"]
     # The lowest Python and no ABI: what is chosen then runs on every architecture and on every later Python.
     command += ["--only-binary=:all:", "--platform=any", "--implementation=py", "--abi=none", "--python-version=3.11"]
@@ -106,8 +105,8 @@ def _dependencies(libraries: Path) -> Iterator[tuple[str, bytes]]:
             yield name, _header(content) if name.endswith("/METADATA") else content
 
 
-def _own() -> Iterator[tuple[str, bytes]]:
-    for name, file in _files(SOURCE / PACKAGE):
+def _own(source: Path) -> Iterator[tuple[str, bytes]]:
+    for name, file in _files(source / PACKAGE):
         if name.endswith(".py"):
             yield f"{PACKAGE}/{name}", file.read_bytes()
 

@@ -9,6 +9,7 @@ from launcher import aws_cli
 from launcher.artifact import Artifact
 from launcher.aws_cli import AwsCli, AwsCliError
 from launcher.request import Request
+from launcher.stack import template_body
 
 _ANYWHERE: Final = "us-east-1"
 """The Region of the one call that is made even if the operator's own is unknown."""
@@ -102,9 +103,8 @@ def _region(location: str | None) -> str:
 
 
 def _template_parameters(aws: AwsCli, template: Artifact, problems: list[str]) -> frozenset[str]:
-    body = template.path.read_text(encoding="utf-8")
     try:
-        answer = aws.call("cloudformation", "validate-template", request={"TemplateBody": body})
+        answer = aws.call("cloudformation", "validate-template", "--template-body", template_body(template.path))
     except AwsCliError as error:
         problems.append(f"CloudFormation does not take {template.path.name}: {error.message}")
         return frozenset()

@@ -4,9 +4,10 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Self
 
-from launcher.aws_cli import AwsCli, AwsCliError
+from launcher.aws_cli import PIPE, AwsCli, AwsCliError
 
 POLL_SECONDS: Final = 2.0
 _READ_AT_ONCE: Final = "200"
@@ -77,21 +78,17 @@ class Stack:
         outputs = {output["OutputKey"]: output["OutputValue"] for output in raw.get("Outputs", ())}
         return Snapshot(raw["StackStatus"], parameters, outputs)
 
-    def change(self, *, template: str, parameters: list[dict[str, Any]], exists: bool) -> Iterator[Event]:
+    def change(self, *, template: Path, parameters: list[dict[str, Any]], exists: bool) -> Iterator[Event]:
         """Launch or update the stack, and yield the events of this change until the stack has come to rest.
 
         Yields nothing if there is nothing to change. Raises AwsCliError if CloudFormation refuses the change.
         """
         token = str(uuid.uuid4())
-        request = {
-            "StackName": self.name,
-            "TemplateBody": template,
-            "Parameters": parameters,
-            "Capabilities": ["CAPABILITY_NAMED_IAM"],
-            "ClientRequestToken": token,
-        }
+        options = ["--template-body", template_body(template), "--capabilities", "CAPABILITY_NAMED_IAM"]
+        options += ["--stack-name", self.name, "--client-request-token", token, "--parameters", PIPE]
+        operation = "update-stack" if exists else "create-stack"
         try:
-            answer = self.aws.call("cloudformation", "update-stack" if exists else "create-stack", request=request)
+            answer = self.aws.call("cloudformation", operation, *options, piped=parameters)
         except AwsCliError as error:
             if "No updates are to be performed" in error.message:
                 return
@@ -116,6 +113,11 @@ class Stack:
         )
         ours = (raw for raw in answer["StackEvents"] if raw.get("ClientRequestToken") == token)
         return [Event.parse(raw) for raw in ours][::-1]
+
+
+def template_body(template: Path) -> str:
+    """Return the value of the option `--template-body`."""
+    return f"file://{template}"
 
 
 def causes(events: list[Event]) -> list[Event]:

@@ -1,0 +1,264 @@
+"""Carries out a plan in Falcon: creates first, then refreshes, then removes, so that being cut short costs no coverage.
+
+It sees Falcon only through the protocol below, and time only through what is passed in.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
+
+from registry_connections.crew import Crew
+from registry_connections.errors import (
+    ConflictError,
+    DeadlineError,
+    FalconError,
+    NotFoundError,
+    ScopeError,
+    plain,
+)
+from registry_connections.model import (
+    UNSUCCESSFUL,
+    Connection,
+    Deadline,
+    Outcome,
+    OutcomeKind,
+    Registry,
+    RoleGrant,
+)
+from registry_connections.plan import Action, Create, Keep, Leave, Plan, Refresh, Remove, Why, made_since
+
+UNATTEMPTED: Final = "not attempted: "
+GONE_QUIET: Final = frozenset({0, *range(200, 300), *range(500, 600)})
+"""Statuses after which nobody knows whether Falcon did what it was asked."""
+
+
+class FalconApi(Protocol):
+    """What this package needs of a Falcon tenant; `falcon.Falcon` says what each call raises."""
+
+    @property
+    def cloud(self) -> str:
+        """The cloud, once logged in."""
+
+    @property
+    def server_time(self) -> str:
+        """Falcon's own clock at the login, RFC 3339."""
+
+    def log_in(self, deadline: Deadline, hint: str = "") -> None:
+        """Get a token."""
+
+    def probe(self, deadline: Deadline) -> None:
+        """Raise ScopeError if connections may not be read."""
+
+    def create(self, registry: Registry, grant: RoleGrant, deadline: Deadline, patience: float) -> str:
+        """Make a connection and return its id."""
+
+    def refresh(
+        self, registry: Registry, connection_id: str, grant: RoleGrant, deadline: Deadline, patience: float
+    ) -> None:
+        """Set the credential and the alias of a connection."""
+
+    def remove(self, connection_id: str, deadline: Deadline) -> None:
+        """Remove a connection, or find it gone."""
+
+    def read(self, identifiers: Sequence[str], deadline: Deadline) -> list[Connection]:
+        """Return those connections that exist."""
+
+    def list_all(self, deadline: Deadline) -> list[Connection]:
+        """Return every connection of the tenant."""
+
+
+@dataclass
+class Applied:
+    """What a plan came to: one outcome a Region, which connections it made, and where nobody knows."""
+
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    made: dict[str, str] = field(default_factory=dict)  # Region -> id
+    unknown: set[str] = field(default_factory=set)  # Regions in which a connection may have been made
+    cause: str = ""
+
+    @classmethod
+    def resting(cls, plan: Plan) -> "Applied":
+        """Return what the actions come to that do nothing."""
+        applied = cls()
+        applied.note(_resting(plan.actions))
+        return applied
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything went wrong so far."""
+        return bool(self.cause) or any(outcome.kind in UNSUCCESSFUL for outcome in self.outcomes.values())
+
+    def note(self, outcomes: Iterable[Outcome]) -> None:
+        """Take in outcomes."""
+        self.outcomes.update({outcome.region: outcome for outcome in outcomes})
+
+
+@dataclass(frozen=True)
+class Application:
+    """The means to carry out one plan. `patience` is for how many seconds a fresh role may be unusable."""
+
+    falcon: FalconApi
+    crew: Crew
+    grant: RoleGrant
+    clock: Callable[[], float]
+    patience: float = 0.0
+
+    def carry_out(self, plan: Plan, deadline: Deadline, *, launching: bool, careful: bool) -> Applied:
+        """Apply a plan and return what it came to.
+
+        When launching, the scope to read is probed as well: later repairs depend on it. With `careful` a
+        failed create ends the attempt before connections that existed before are given a role that is about to go.
+        """
+        applied = Applied.resting(plan)
+        conflicts = self._create_all(plan.creates, applied, deadline, probing=launching)
+        if careful and applied.failed:
+            waiting: Sequence[Action] = (*conflicts, *plan.refreshes, *plan.removes)
+            applied.note(_unattempted(action, "other Regions failed before") for action in waiting)
+            return applied
+        adoptions = self._find(conflicts, applied, deadline)
+        self._refresh_all((*plan.refreshes, *adoptions), applied, deadline)
+        self.remove_all(plan.removes, applied, deadline)
+        return applied
+
+    def _create_all(
+        self, creates: Sequence[Create], applied: Applied, deadline: Deadline, *, probing: bool
+    ) -> dict[Create, ConflictError]:
+        """Make the connections, and return those that Falcon says exist."""
+        probe = [None] if probing else []
+        work: list[Create | None] = [*probe, *creates]
+        conflicts = {}
+        for create, result in zip(
+            work, self.crew.each(lambda c: self._create(c, deadline), work, deadline), strict=True
+        ):
+            if create is None:
+                applied.cause = str(result) if isinstance(result, ScopeError) else ""
+            elif isinstance(result, ConflictError):
+                conflicts[create] = result
+            else:
+                self._note_create(create, result, applied)
+        return conflicts
+
+    def _create(self, create: Create | None, deadline: Deadline) -> Outcome:
+        started = self.clock()
+        if create is None:
+            self.falcon.probe(deadline)
+            return Outcome("", OutcomeKind.UNCHANGED)
+        identifier = self.falcon.create(create.registry, self.grant, deadline, self.patience)
+        return self._outcome(create, OutcomeKind.CREATED, identifier, started)
+
+    def _note_create(self, create: Create, result: Outcome | Exception, applied: Applied) -> None:
+        region = create.registry.region
+        if isinstance(result, Outcome):
+            applied.made[region] = result.connection_id
+            applied.note([result])
+            return
+        applied.note([_failure(create, result)])
+        if isinstance(result, FalconError) and result.status in GONE_QUIET:
+            applied.unknown.add(region)
+
+    def _find(self, conflicts: Mapping[Create, ConflictError], applied: Applied, deadline: Deadline) -> list[Refresh]:
+        """List the tenant, once, for the connections that exist already; adopt them, and know those just made again."""
+        if not conflicts:
+            return []
+        try:
+            everything = self.crew.one(lambda: self.falcon.list_all(deadline), deadline)
+        except (FalconError, DeadlineError) as error:
+            applied.note(_failure(create, error) for create in conflicts)
+            return []
+        adoptions = []
+        for create, conflict in conflicts.items():
+            found = _oldest(found for found in everything if found.is_for(create.registry))
+            if found is None:
+                text = f"{conflict}; Falcon says that a connection exists, but lists none with this URL"
+                applied.note([_failure(create, FalconError(text, status=conflict.status, trace_id=conflict.trace_id))])
+            elif conflict.repeated and made_since(found, self.falcon.server_time):
+                applied.made[create.registry.region] = found.id
+                applied.note([Outcome(create.registry.region, OutcomeKind.CREATED, found.id)])
+            else:
+                adoptions.append(Refresh(create.registry, found.id, Why.ADOPTED))
+        return adoptions
+
+    def _refresh_all(self, refreshes: Sequence[Refresh], applied: Applied, deadline: Deadline) -> None:
+        results = self.crew.each(lambda refresh: self._refresh(refresh, deadline), refreshes, deadline)
+        vanished = []
+        for refresh, result in zip(refreshes, results, strict=True):
+            if isinstance(result, NotFoundError):
+                vanished.append(Create(refresh.registry))
+            else:
+                applied.note([result if isinstance(result, Outcome) else _failure(refresh, result)])
+        again = self._create_all(vanished, applied, deadline, probing=False)
+        applied.note(_failure(create, error) for create, error in again.items())
+
+    def _refresh(self, refresh: Refresh, deadline: Deadline) -> Outcome:
+        started = self.clock()
+        self.falcon.refresh(refresh.registry, refresh.connection_id, self.grant, deadline, self.patience)
+        kind = OutcomeKind.ADOPTED if refresh.why is Why.ADOPTED else OutcomeKind.REFRESHED
+        return self._outcome(refresh, kind, refresh.connection_id, started, str(refresh.why))
+
+    def remove_all(self, removes: Sequence[Remove], applied: Applied, deadline: Deadline) -> None:
+        """Remove connections. The plan took them from what Falcon returned, with the URL of their registry."""
+        results = self.crew.each(lambda remove: self._remove(remove, deadline), removes, deadline)
+        for remove, result in zip(removes, results, strict=True):
+            outcome = result if isinstance(result, Outcome) else _failure(remove, result)
+            earlier = applied.outcomes.get(remove.registry.region)
+            if earlier is None or earlier.kind not in UNSUCCESSFUL:  # a Region with two connections fails with either
+                applied.note([outcome])
+
+    def _remove(self, remove: Remove, deadline: Deadline) -> Outcome:
+        started = self.clock()
+        self.falcon.remove(remove.connection_id, deadline)
+        return self._outcome(remove, OutcomeKind.REMOVED, remove.connection_id, started, str(remove.why))
+
+    def undo(self, applied: Applied, account: Mapping[str, Registry], deadline: Deadline) -> None:
+        """Remove what was made; what cannot be removed is left, and its outcome says so."""
+        removes = [Remove(account[region], identifier, Why.UNFINISHED) for region, identifier in applied.made.items()]
+        undone = Applied()
+        self.remove_all(removes, undone, deadline)
+        for region, outcome in undone.outcomes.items():
+            if outcome.kind is OutcomeKind.REMOVED:
+                del applied.made[region]
+                applied.note([outcome])
+            else:
+                left = replace(outcome, kind=OutcomeKind.LEFT, message=f"made, and not removed: {outcome.message}")
+                applied.note([replace(left, connection_id=applied.made[region])])
+
+    def _outcome(self, action: Action, kind: OutcomeKind, identifier: str, started: float, text: str = "") -> Outcome:
+        taken = round((self.clock() - started) * 1000)
+        return Outcome(action.registry.region, kind, identifier, text, milliseconds=taken)
+
+
+def _resting(actions: Iterable[Action]) -> list[Outcome]:
+    """Return the outcomes of actions that do nothing."""
+    kept = [
+        Outcome(action.registry.region, OutcomeKind.UNCHANGED, action.connection_id)
+        for action in actions
+        if isinstance(action, Keep)
+    ]
+    left = [
+        Outcome(action.registry.region, OutcomeKind.LEFT, action.connection_id, str(action.why))
+        for action in actions
+        if isinstance(action, Leave)
+    ]
+    return kept + left
+
+
+def _unattempted(action: Action, text: str) -> Outcome:
+    identifier = "" if isinstance(action, Create) else action.connection_id
+    return Outcome(action.registry.region, OutcomeKind.NOT_ATTEMPTED, identifier, UNATTEMPTED + text)
+
+
+def _failure(action: Action, error: Exception) -> Outcome:
+    """Return the outcome of an action that raised; an error that nobody foresaw is one Region's failure as well."""
+    if isinstance(error, DeadlineError):
+        return _unattempted(action, "the time of this invocation was used up")
+    identifier = "" if isinstance(action, Create) else action.connection_id
+    status, trace_id = (error.status, error.trace_id) if isinstance(error, FalconError) else (0, "")
+    text = str(error) if isinstance(error, FalconError) else f"unexpected {type(error).__name__}"
+    return Outcome(
+        action.registry.region, OutcomeKind.FAILED, identifier, plain(text), status, plain(trace_id, limit=64)
+    )
+
+
+def _oldest(connections: Iterable[Connection]) -> Connection | None:
+    """Return the oldest of several connections for one URL, which uniqueness keys allow; always the same one."""
+    return min(connections, key=lambda found: (found.created_at, found.id), default=None)

@@ -1,0 +1,154 @@
+"""AWS as far as this package needs it: the secret, the account's Regions, the state, the log group's retention.
+
+The only importer of boto3. Clients are made on first use; a session is passed in.
+"""
+
+import json
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from registry_connections.errors import (
+    AwsError,
+    SecretError,
+    StateChangedError,
+    StateError,
+    StateMissingError,
+    plain,
+)
+from registry_connections.model import AccountRegions, Credentials
+from registry_connections.state import State, parse_state, render_state
+
+CLIENT: Final = Config(
+    connect_timeout=3, read_timeout=8, retries={"mode": "standard", "total_max_attempts": 4}, max_pool_connections=40
+)
+CLIENT_ID_KEYS: Final = ("FalconClientId", "FalconClientID", "client_id", "ClientId")
+CLIENT_SECRET_KEYS: Final = ("FalconSecret", "FalconClientSecret", "client_secret", "ClientSecret")
+CLOUD_KEYS: Final = ("FalconCloud", "cloud", "Cloud")
+
+
+class AwsAccount:
+    """The account and Region that the function runs in."""
+
+    def __init__(self, session: boto3.Session, secret_arn: str, state_parameter: str) -> None:
+        self._session = session
+        self._secret_arn = secret_arn
+        self._state_parameter = state_parameter
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def credentials(self) -> Credentials:
+        """Return what the secret holds; raise SecretError, which names what is wrong and never a value."""
+        name = self._secret_arn.split(":secret:")[-1]
+        try:
+            answer = self._client("secretsmanager").get_secret_value(SecretId=self._secret_arn)
+        except (ClientError, BotoCoreError) as error:
+            raise SecretError(f"The secret {name} cannot be read: {_cause(error)}") from None
+        return parse_secret(answer.get("SecretString"), name)
+
+    def regions(self) -> AccountRegions:
+        """Return the account's Regions; raise AwsError."""
+        try:
+            answer = self._client("ec2").describe_regions(AllRegions=True)
+        except (ClientError, BotoCoreError) as error:
+            raise AwsError(f"The account's Regions cannot be listed (ec2:DescribeRegions): {_cause(error)}") from None
+        listed = {item["RegionName"]: item.get("OptInStatus") for item in answer["Regions"]}
+        disabled = frozenset(name for name, status in listed.items() if status == "not-opted-in")
+        return AccountRegions(enabled=frozenset(listed) - disabled, disabled=disabled)
+
+    def load(self) -> State:
+        """Return the state; raise StateMissingError or StateError."""
+        try:
+            parameter = self._client("ssm").get_parameter(Name=self._state_parameter)["Parameter"]
+        except (ClientError, BotoCoreError) as error:
+            kind = StateMissingError if _code(error) == "ParameterNotFound" else StateError
+            raise kind(f"The state {self._state_parameter} cannot be read: {_cause(error)}") from None
+        return parse_state(parameter["Value"], parameter["Version"])
+
+    def swap(self, state: State) -> State:
+        """Write the state if nobody wrote since it was loaded, and return it with its new version.
+
+        Parameter Store has no conditional write. It counts versions, though: a version other than the next one
+        tells that somebody wrote in between. Then what was covered is put back, and StateChangedError raised.
+        Raise StateError if it cannot be written.
+        """
+        text = render_state(state)
+        version = self._put(text)
+        if version == state.version + 1:
+            return replace(state, version=version)
+        while self._put(self._value_at(version - 1)) != version + 1:
+            version += 1
+        raise StateChangedError("another run of this function wrote the state meanwhile")
+
+    def _put(self, text: str) -> int:
+        try:
+            answer = self._client("ssm").put_parameter(
+                Name=self._state_parameter, Value=text, Type="String", Overwrite=True
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise StateError(f"The state {self._state_parameter} cannot be written: {_cause(error)}") from None
+        return int(answer["Version"])
+
+    def _value_at(self, version: int) -> str:
+        name = f"{self._state_parameter}:{version}"
+        try:
+            return str(self._client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
+        except (ClientError, BotoCoreError) as error:
+            raise StateError(f"The state {name} cannot be read: {_cause(error)}") from None
+
+    def retain_logs(self, log_group: str, days: int) -> None:
+        """Set the retention of the function's own log group, which Lambda may be about to make; raise AwsError."""
+        logs = self._client("logs")
+        try:
+            with suppress(logs.exceptions.ResourceAlreadyExistsException):
+                logs.create_log_group(logGroupName=log_group)
+            logs.put_retention_policy(logGroupName=log_group, retentionInDays=days)
+        except (ClientError, BotoCoreError) as error:
+            raise AwsError(f"The retention of {log_group} cannot be set: {_cause(error)}") from None
+
+    def _client(self, service: str) -> Any:
+        with self._lock:  # a session may not make clients on two threads at once
+            if service not in self._clients:
+                make: Any = self._session.client  # its type has an overload for each service by name
+                self._clients[service] = make(service, config=CLIENT)
+            return self._clients[service]
+
+
+def parse_secret(text: str | None, name: str) -> Credentials:
+    """Return the credentials in a secret's text; raise SecretError, which names keys and never values."""
+    try:
+        values = json.loads(text or "")
+    except ValueError:
+        raise SecretError(f"The secret {name} is not JSON.") from None
+    if not isinstance(values, dict):
+        raise SecretError(f"The secret {name} is not a JSON object.")
+    client_id, client_secret = _first(values, CLIENT_ID_KEYS), _first(values, CLIENT_SECRET_KEYS)
+    missing = [
+        keys[0] for keys, value in ((CLIENT_ID_KEYS, client_id), (CLIENT_SECRET_KEYS, client_secret)) if not value
+    ]
+    if missing:
+        raise SecretError(f"The secret {name} has no {' and no '.join(missing)}.")
+    return Credentials(client_id, client_secret, _first(values, CLOUD_KEYS))
+
+
+def _first(values: Mapping[str, object], keys: tuple[str, ...]) -> str:
+    found = next((values[key] for key in keys if values.get(key)), "")
+    return found.strip() if isinstance(found, str) else ""
+
+
+def _code(error: ClientError | BotoCoreError) -> str:
+    if isinstance(error, ClientError):
+        return plain(error.response.get("Error", {}).get("Code", "unknown error"), limit=60)
+    return type(error).__name__
+
+
+def _cause(error: ClientError | BotoCoreError) -> str:
+    """Return the code of an AWS error, and that a service control policy denied it where AWS says so."""
+    denied_by_organization = isinstance(error, ClientError) and "service control policy" in str(error)
+    return _code(error) + (" by a service control policy" if denied_by_organization else "") + "."

@@ -1,0 +1,63 @@
+"""Does things at the same time, and never waits for them longer than the deadline."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Final, TypeVar
+
+from registry_connections.errors import DeadlineError
+from registry_connections.model import Deadline
+
+WORKERS: Final = 40
+"""Threads: every Region of the largest account at once (36 are known), with a little to spare."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Crew:
+    """A bounded number of threads that live as long as one invocation."""
+
+    def __init__(self, workers: int = WORKERS) -> None:
+        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="crew")
+
+    def each(
+        self, work: Callable[[Item], Result], items: Sequence[Item], deadline: Deadline
+    ) -> list[Result | Exception]:
+        """Return, for each item in its order, what the work on it returned or raised.
+
+        Work that has not ended by the deadline counts as a DeadlineError; what hangs is left behind.
+        """
+        futures: list[Future[Result]] = [self._executor.submit(work, item) for item in items]
+        wait(futures, timeout=deadline.left())
+        return [_result(future) for future in futures]  # type: ignore[arg-type] # see _result
+
+    def one(self, work: Callable[[], Result], deadline: Deadline) -> Result:
+        """Return what the work returns; raise what it raises, or DeadlineError if it does not end in time."""
+        (result,) = self.each(lambda _: work(), [None], deadline)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def begin(self, work: Callable[[], Result]) -> Callable[[Deadline], Result | Exception]:
+        """Begin one piece of work; the function returned gives, by a deadline, what it returned or raised."""
+        future = self._executor.submit(work)
+
+        def outcome(deadline: Deadline) -> Result | Exception:
+            wait([future], timeout=deadline.left())
+            return _result(future)
+
+        return outcome
+
+    def dismiss(self) -> None:
+        """Begin nothing more."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _result(future: "Future[Result]") -> Result | Exception:
+    if not future.done():
+        future.cancel()
+        return DeadlineError("the time of this invocation is used up")
+    error = future.exception()
+    if error is None:
+        return future.result()
+    return error if isinstance(error, Exception) else RuntimeError(type(error).__name__)

@@ -1,0 +1,235 @@
+"""The function's entry: builds the real objects, routes the event, and answers.
+
+The only importer of crhelper, which sees events of CloudFormation and no others.
+"""
+
+import json
+import logging
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import boto3
+from crhelper import CfnResource
+
+from registry_connections import __version__, answer
+from registry_connections.aws import AwsAccount
+from registry_connections.crew import Crew
+from registry_connections.errors import RegistrationError, SettingsError, StateError, plain
+from registry_connections.falcon import Falcon
+from registry_connections.model import Credentials, Deadline
+from registry_connections.reconcile import Shell
+from registry_connections.report import LONGEST_REASON, Report, action_result, data, records, shorten
+from registry_connections.settings import parse
+from registry_connections.transport import Transport
+from registry_connections.turns import Kind, Request, Turns
+
+RESOURCE_TYPE: Final = "Custom::FalconRegistryConnections"
+SPARE_SECONDS: Final = 30.0  # of the invocation's time, for the state and the answer
+ANSWER_SPARE_SECONDS: Final = 2.0  # when even the answer is given up
+ACTIONS: Final = ("reconcile",)
+
+log = logging.getLogger("registry_connections")
+
+
+def lambda_handler(event: Any, context: Any) -> Any:
+    """Answer an event of CloudFormation, the schedule, EventBridge or a person.
+
+    CloudFormation is answered at its ResponseURL, always; an action returns JSON, and raises RegistrationError
+    if something failed, so that the function's error metric tells.
+    """
+    _set_up_logging(os.environ.get("LOG_LEVEL", "INFO"))
+    if isinstance(event, dict) and {"ResponseURL", "RequestType", "StackId"} <= event.keys():
+        _helper()(event, context)
+        return None
+    return _act(_action(event), context)
+
+
+# Events of CloudFormation
+
+
+class _Helper(CfnResource):
+    """crhelper with a sender that ends, and without a trace of its own."""
+
+    def _send(self, status: str | None = None, reason: str = "", send_response: object = None) -> None:  # noqa: ARG002
+        super()._send(status, reason, self._put)  # type: ignore[misc] # the stub of crhelper leaves it out
+
+    def _put(self, url: str, body: Mapping[str, Any], _verify: object) -> None:
+        def left() -> float:
+            context: Any = self._context  # type: ignore[attr-defined]
+            return float(context.get_remaining_time_in_millis() / 1000 - ANSWER_SPARE_SECONDS)
+
+        taken = urlsplit(url).scheme == "https" and answer.put(url, body, left)
+        log.log(
+            logging.INFO if taken else logging.ERROR,
+            "answered CloudFormation" if taken else "CloudFormation did not take the answer",
+            extra={"fields": {"status": body["Status"], "reason": body["Reason"]}},
+        )
+
+
+@cache
+def _helper() -> CfnResource:
+    """Return crhelper, which builds three clients it never uses here: once for each container."""
+    helper = _Helper(json_logging=False, log_level="INFO", boto_level="CRITICAL", sleep_on_delete=0)
+    logging.getLogger("crhelper").setLevel(logging.CRITICAL)  # it logs tracebacks of what we log in one line
+    for register in (helper.create, helper.update, helper.delete):
+        register(_on_stack_event)
+    return helper
+
+
+def _on_stack_event(event: Mapping[str, Any], context: Any) -> str:
+    """Do what a stack event asks. The physical id is set before any work, so that a failure reports it as well."""
+    ours = f"falcon-ecr-{event['StackId'].rsplit('/', 1)[-1]}"
+    identifier = str(event.get("PhysicalResourceId") or ours)
+    _helper().PhysicalResourceId = identifier if event["RequestType"] == Kind.DELETE else ours
+    if event.get("ResourceType") != RESOURCE_TYPE:
+        return _pass_by(event, identifier)
+    settings, problems = parse(event.get("ResourceProperties") or {})
+    request = Request(
+        Kind(event["RequestType"]), str(event["RequestId"]), settings, tuple(problems), ours=identifier == ours
+    )
+    report = _run(request.kind, context, lambda shell, deadline: shell.answer(request, deadline))
+    _helper().Data = {} if request.kind is Kind.DELETE else data(report)
+    return str(_helper().PhysicalResourceId)
+
+
+def _pass_by(event: Mapping[str, Any], identifier: str) -> str:
+    """Let a resource go that is not ours: the trigger of the solution that this stack was upgraded from."""
+    if event["RequestType"] != Kind.DELETE:
+        raise RegistrationError(f"This function serves resources of type {RESOURCE_TYPE} only.")
+    log.info(
+        "a resource of another type is deleted, with no effect",
+        extra={"fields": {"resource": str(event.get("ResourceType"))}},
+    )
+    return identifier
+
+
+# Actions
+
+
+def _action(event: Any) -> str:
+    """Return the action that an event asks for; raise RegistrationError, which lists what is accepted."""
+    if isinstance(event, dict):
+        detail = event.get("detail")
+        enabled = isinstance(detail, dict) and detail.get("status") == "ENABLED"
+        if event.get("source") == "aws.account" and enabled:
+            return "reconcile"
+        if event.get("action") in ACTIONS:
+            return str(event["action"])
+    accepted = ", ".join(json.dumps({"action": action}) for action in ACTIONS)
+    raise RegistrationError(f"Unknown event. Accepted: {accepted}, or an event of CloudFormation or of a Region.")
+
+
+def _act(action: str, context: Any) -> dict[str, Any]:
+    def work(shell: Shell, deadline: Deadline) -> Report:
+        applied = shell.account.load().settings
+        if applied is None:
+            raise StateError("The stack has not applied anything yet: create or update it first.")
+        settings, problems = parse(applied)
+        return shell.answer(Request(Kind.REPAIR, context.aws_request_id, settings, tuple(problems)), deadline)
+
+    return action_result(action, _run(action, context, work))
+
+
+# Both
+
+
+def _run(action: str, context: Any, work: Callable[[Shell, Deadline], Report]) -> Report:
+    """Do the work within its time and log what became of it; raise RegistrationError with the reason if it failed."""
+    started = time.monotonic()
+    deadline = Deadline(started + context.get_remaining_time_in_millis() / 1000 - SPARE_SECONDS, time.monotonic)
+    crew = Crew()
+    about = {"request_id": context.aws_request_id, "action": str(action), "version": __version__}
+    try:
+        account = AwsAccount(boto3.Session(), os.environ["SECRET_ARN"], os.environ["STATE_PARAMETER"])
+        retention = crew.begin(lambda: _retain_logs(account, context))
+        report = work(_shell(account, crew), deadline)
+        if error := retention(deadline):
+            log.warning(plain(error), extra={"fields": about})
+    except RegistrationError as error:
+        text = _problems(error)
+        log.error(text, extra={"fields": {**about, "error": type(error).__name__}})  # noqa: TRY400 - the text says it all
+        raise RegistrationError(text) from None
+    except Exception as error:  # noqa: BLE001 - whatever it is, the answer must be sent, and hold nothing secret
+        where = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+        log.critical("unexpected failure", extra={"fields": {**about, "error": type(error).__name__, "where": where}})
+        raise RegistrationError(f"Unexpected {type(error).__name__}: see the log group for where.") from None
+    finally:
+        crew.dismiss()
+    _log(report, about, started)
+    if report.failure:
+        raise RegistrationError(report.failure)
+    return report
+
+
+def _shell(account: AwsAccount, crew: Crew) -> Shell:
+    api_url = os.environ.get("FALCON_API_URL", "").rstrip("/")
+    if api_url and urlsplit(api_url).scheme != "https":
+        raise SettingsError(["FalconApiUrl must begin with https://."])
+    transport = Transport()
+
+    def connect(credentials: Credentials, cloud: str) -> Falcon:
+        return Falcon(transport, crew, credentials, cloud, api_url)
+
+    return Shell(account, connect, crew, Turns(account, time.time, time.sleep), time.monotonic)
+
+
+def _retain_logs(account: AwsAccount, context: Any) -> None:
+    """Bound the life of the log group that Lambda made: it belongs to no stack, as it outlives this one."""
+    days = os.environ.get("LOG_RETENTION_DAYS", "")
+    if days.isdecimal():
+        account.retain_logs(context.log_group_name, int(days))
+
+
+def _problems(error: RegistrationError) -> str:
+    """Return an error's text, short enough to be shown whole; of many problems, how many did not fit."""
+    problems = error.problems if isinstance(error, SettingsError) else (str(error),)
+    for shown in range(len(problems), 0, -1):
+        hidden = len(problems) - shown
+        text = " ".join(problems[:shown]) + (f" And {hidden} more, see the log." if hidden else "")
+        if len(text) <= LONGEST_REASON:
+            return text
+    return shorten(problems[0], LONGEST_REASON)
+
+
+def _log(report: Report, about: Mapping[str, Any], started: float) -> None:
+    """Log one line for each Region and one for the whole."""
+    for record in records(report):
+        log.log(
+            logging.ERROR if record["outcome"] == "failed" else logging.INFO,
+            "region",
+            extra={"fields": {**about, **record}},
+        )
+    taken = round((time.monotonic() - started) * 1000)
+    level = logging.ERROR if report.failure else logging.INFO
+    log.log(level, report.failure or "done", extra={"fields": {**about, **data(report), "milliseconds": taken}})
+
+
+class _JsonLines(logging.Formatter):
+    """One JSON object a line: time, level, message, and the `fields` of the record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "text": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        return json.dumps(line)
+
+
+def _set_up_logging(level: str) -> None:
+    """Write our own lines to standard output, and nothing of the libraries below a warning."""
+    if not log.handlers:
+        handler = logging.StreamHandler(sys.stdout)
+        handler.setFormatter(_JsonLines())
+        log.addHandler(handler)
+        log.propagate = False
+    log.setLevel(level if level in {"INFO", "WARNING", "ERROR"} else "INFO")

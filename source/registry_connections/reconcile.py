@@ -1,0 +1,324 @@
+"""The shell around the plan: read, plan, apply within a deadline, record, report.
+
+It sees Falcon and AWS only through protocols, and time only through what is passed in.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Final
+
+from registry_connections.apply import Application, Applied, FalconApi
+from registry_connections.crew import Crew
+from registry_connections.errors import (
+    RegistrationError,
+    SettingsError,
+    StateChangedError,
+    StateError,
+    StateMissingError,
+)
+from registry_connections.model import (
+    AUTODISCOVER,
+    CONNECTED,
+    FALCON_CLOUDS,
+    GOVERNMENT_CLOUDS,
+    UNSUCCESSFUL,
+    AccountRegions,
+    Connection,
+    Credentials,
+    Deadline,
+    DeletePolicy,
+    Outcome,
+    OutcomeKind,
+    RegionFailurePolicy,
+    RoleGrant,
+    Settings,
+    mismatch,
+)
+from registry_connections.plan import Plan, Scope, plan, purge, purges, scope, with_recovered
+from registry_connections.report import LONGEST_REASON, Report, reason, shorten
+from registry_connections.settings import region_names
+from registry_connections.state import Run, State
+from registry_connections.turns import Account, Kind, Request, Turns, remember, was_superseded
+
+ROLE_PATIENCE_SECONDS: Final = 120.0  # AWS gives no bound for a new role to be known everywhere; 2 s is typical
+LONGEST_UNDO_SECONDS: Final = 60.0
+UNDO_SHARE: Final = 0.25  # of the time that is left
+RECORD_SECONDS: Final = 8.0  # to write the state when the deadline is over; the answer needs the rest
+CANCELLED: Final = "the launch was cancelled: the stack is being deleted"
+PURGE_ADVICE: Final = " Delete the stack again, or first set DeleteConnections=Keep."
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """All that was read, and the plan that follows."""
+
+    state: State
+    falcon: FalconApi
+    scope: Scope
+    existing: Mapping[str, Connection]
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Shell:
+    """The means to answer one request. `connect` makes a client of a cloud; times are in seconds."""
+
+    account: Account
+    connect: Callable[[Credentials, str], FalconApi]
+    crew: Crew
+    turns: Turns
+    clock: Callable[[], float]
+
+    def answer(self, request: Request, deadline: Deadline) -> Report:
+        """Do what a request asks and return the report of a success; raise RegistrationError with the reason if not."""
+        work = self._delete if request.kind is Kind.DELETE else self._converge
+        deletions: set[str] = set()
+        while True:
+            try:
+                state = self._take(request, deadline)
+            except StateError as error:
+                if _needs_no_state(request, error):
+                    return Report()
+                raise
+            deletions.add(state.deleted)
+            if len(deletions) > 1 and request.kind is Kind.CREATE:
+                raise RegistrationError(CANCELLED)
+            if was_superseded(state, request):
+                return Report(tuple(Outcome(r, OutcomeKind.UNCHANGED, i) for r, i in state.connections.items()))
+            try:
+                return work(request, state, deadline)
+            except StateChangedError:
+                continue  # somebody else went first: look again
+
+    def _take(self, request: Request, deadline: Deadline) -> State:
+        return self.crew.one(lambda: self.turns.take(request, deadline), deadline)
+
+    def _swap(self, state: State, deadline: Deadline) -> State:
+        return self.crew.one(lambda: self.account.swap(state), deadline)
+
+    # Create, Update and reconcile: the same path
+
+    def _converge(self, request: Request, state: State, deadline: Deadline) -> Report:
+        try:
+            prepared = self._prepare(request, state, deadline)
+        except RegistrationError as error:
+            with suppress(RegistrationError):  # it only guards against a late duplicate of this event
+                self._swap(remember(state, request, str(error)), deadline)
+            raise
+        if request.kind is Kind.REPAIR and prepared.plan.quiet and state.run is None:
+            return self._report(request, prepared, Applied.resting(prepared.plan))
+        creating = tuple(create.registry.region for create in prepared.plan.creates)
+        claimed = self.crew.one(
+            lambda: self.turns.claim(state, request, deadline, creating, prepared.falcon.server_time), deadline
+        )
+        return self._carry_out(request, replace(prepared, state=claimed), deadline)
+
+    def _prepare(self, request: Request, state: State, deadline: Deadline) -> Prepared:
+        """Read all that the plan needs, and plan. Raise every problem of the properties together."""
+        regions, credentials = self._read_account(deadline)
+        settings = request.settings
+        wanted = scope(settings, regions, region_names((state.settings or {}).get("Regions", "")))
+        problems = [*request.problems, *wanted.problems]
+        if isinstance(credentials, Credentials):
+            problems += _cloud_problems(settings, credentials)
+        if problems:
+            raise SettingsError(list(dict.fromkeys(problems)))
+        if isinstance(credentials, Exception):
+            raise credentials
+        falcon = self._log_in(settings, credentials, state, deadline)
+        existing = self._existing(falcon, state, deadline)
+        return Prepared(state, falcon, wanted, existing, plan(wanted.wanted, existing, state, settings))
+
+    def _read_account(self, deadline: Deadline) -> tuple[AccountRegions, Credentials | Exception]:
+        """Return the Regions, and the credentials or why there are none, so that all problems are told together."""
+        credentials = self.crew.begin(self.account.credentials)
+        regions = self.crew.one(self.account.regions, deadline)
+        return regions, credentials(deadline)
+
+    def _log_in(self, settings: Settings, credentials: Credentials, state: State, deadline: Deadline) -> FalconApi:
+        falcon = self.connect(credentials, _cloud(settings, credentials))
+        self.crew.one(lambda: falcon.log_in(deadline, state.cloud), deadline)
+        return falcon
+
+    def _existing(self, falcon: FalconApi, state: State, deadline: Deadline) -> dict[str, Connection]:
+        """Return those of the state's connections that Falcon has, by Region."""
+        if not state.connections:
+            return {}
+        identifiers = sorted(set(state.connections.values()))
+        found = {c.id: c for c in falcon.read(identifiers, deadline)}
+        return {region: found[name] for region, name in state.connections.items() if name in found}
+
+    def _application(self, prepared: Prepared, request: Request) -> Application:
+        settings = request.settings
+        government = prepared.falcon.cloud in GOVERNMENT_CLOUDS
+        grant = RoleGrant(settings.role_arn, settings.external_id, settings.partition, government)
+        patience = ROLE_PATIENCE_SECONDS if _trust_is_fresh(prepared.state, settings) else 0.0
+        return Application(prepared.falcon, self.crew, grant, self.clock, patience)
+
+    def _carry_out(self, request: Request, prepared: Prepared, deadline: Deadline) -> Report:
+        launching = request.kind is Kind.CREATE
+        undoing = min(LONGEST_UNDO_SECONDS, deadline.left() * UNDO_SHARE) if launching else 0.0
+        application = self._application(prepared, request)
+        careful = launching and request.settings.on_region_failure is RegionFailurePolicy.FAIL
+        applied = application.carry_out(prepared.plan, deadline.earlier(undoing), launching=launching, careful=careful)
+        if launching and self._report(request, prepared, applied).failure:
+            self._undo(application, request, applied, deadline)
+        try:
+            self._record(request, prepared, applied, deadline)
+        except (StateError, StateChangedError) as error:
+            applied.cause = CANCELLED if isinstance(error, StateChangedError) else str(error)
+            if launching:
+                self._undo(application, request, applied, deadline)
+            if isinstance(error, StateChangedError):
+                current = self.crew.one(self.account.load, _grace(deadline))
+                self._record(request, replace(prepared, state=current), applied, deadline)
+        return self._report(request, prepared, applied)
+
+    def _undo(self, application: Application, request: Request, applied: Applied, deadline: Deadline) -> None:
+        registries = {region: request.settings.registry(region) for region in applied.made}
+        application.undo(applied, registries, deadline)
+
+    def _record(self, request: Request, prepared: Prepared, applied: Applied, deadline: Deadline) -> None:
+        """Write what is now; raise StateChangedError if a Delete cancelled this run meanwhile."""
+        failure = self._report(request, prepared, applied).failure
+        state = _next_state(request, prepared, applied, failed=bool(failure))
+        self._swap(remember(state, request, failure), _grace(deadline))
+
+    def _report(self, request: Request, prepared: Prepared, applied: Applied) -> Report:
+        outcomes = sorted((*applied.outcomes.values(), *_skipped(prepared, applied)))
+        report = Report(tuple(outcomes), applied.cause, prepared.falcon.cloud)
+        return (
+            report if report.succeeded(request.settings.on_region_failure) else replace(report, failure=reason(report))
+        )
+
+    # Delete
+
+    def _delete(self, request: Request, state: State, deadline: Deadline) -> Report:
+        """Remove what the policy says; touch neither the secret nor Falcon where it says nothing."""
+        if not purges(request.settings, state, ours=request.ours):
+            self._mark_deleted(request, state, deadline)
+            return Report()
+        try:
+            return self._purge(request, state, deadline)
+        except StateChangedError:
+            raise
+        except RegistrationError as error:
+            raise RegistrationError(_with_advice(str(error))) from None
+
+    def _mark_deleted(self, request: Request, state: State, deadline: Deadline) -> None:
+        """Tell a Create that may be at work, or still to come, that its stack is gone."""
+        if state.settings is None:
+            self._swap(replace(remember(state, request, ""), deleted=request.id), deadline)
+
+    def _purge(self, request: Request, state: State, deadline: Deadline) -> Report:
+        settings = request.settings
+        credentials = self.crew.one(self.account.credentials, deadline)
+        falcon = self._log_in(settings, credentials, state, deadline)
+        interrupted = state.run or Run("", 0)
+        claimed = self.crew.one(
+            lambda: self.turns.claim(state, request, deadline, interrupted.creating, interrupted.since), deadline
+        )
+        existing = self._purgeable(falcon, settings, state, interrupted, deadline)
+        known = with_recovered(claimed, interrupted, existing, settings)
+        applied = Applied()
+        grant = RoleGrant(settings.role_arn, settings.external_id, settings.partition, government_cloud=False)
+        todo = purge(settings, known, existing, ours=request.ours)
+        Application(falcon, self.crew, grant, self.clock).remove_all(todo.removes, applied, deadline)
+        report = Report(tuple(sorted(applied.outcomes.values())), cloud=falcon.cloud)
+        if report.of(UNSUCCESSFUL):
+            report = replace(report, failure=_with_advice(reason(report)))
+        self._swap(_after_purge(request, known, report), _grace(deadline))
+        return report
+
+    def _purgeable(
+        self, falcon: FalconApi, settings: Settings, state: State, interrupted: Run, deadline: Deadline
+    ) -> list[Connection]:
+        """Return the connections among which the purge chooses: the state's, or all if the state cannot name them."""
+        account_wide = settings.delete_connections is DeletePolicy.ACCOUNT and state.settings is not None
+        if account_wide or interrupted.creating:
+            return self.crew.one(lambda: falcon.list_all(deadline), deadline)
+        return falcon.read(sorted(set(state.connections.values())), deadline)
+
+
+def _needs_no_state(request: Request, error: StateError) -> bool:
+    """Whether a Delete can do without: it keeps everything, or is about a launch of which there is no trace."""
+    if request.kind is not Kind.DELETE:
+        return False
+    keeps = request.ours and request.settings.delete_connections is DeletePolicy.KEEP
+    return keeps or (not request.ours and isinstance(error, StateMissingError))
+
+
+def _with_advice(text: str) -> str:
+    return shorten(text, LONGEST_REASON - len(PURGE_ADVICE)) + PURGE_ADVICE
+
+
+def _grace(deadline: Deadline) -> Deadline:
+    """Return the deadline for writing the state, which must be tried even if the work used its time up."""
+    return Deadline(max(deadline.at, deadline.clock()) + RECORD_SECONDS, deadline.clock)
+
+
+def _cloud(settings: Settings, credentials: Credentials) -> str:
+    """Return the cloud that the stack names, else the one that the secret names, else that it must be discovered."""
+    return settings.falcon_cloud if settings.falcon_cloud != AUTODISCOVER else credentials.cloud or AUTODISCOVER
+
+
+def _cloud_problems(settings: Settings, credentials: Credentials) -> list[str]:
+    cloud = _cloud(settings, credentials)
+    if cloud != AUTODISCOVER and cloud not in FALCON_CLOUDS:
+        return [f"The secret names a Falcon cloud that is unknown: use {AUTODISCOVER}, {', '.join(FALCON_CLOUDS)}."]
+    problem = mismatch(settings.partition, cloud, settings.principal_arn)
+    return [problem] if problem else []
+
+
+def _trust_is_fresh(state: State, settings: Settings) -> bool:
+    """Whether the connection role, or whom it trusts, changed with this event."""
+    applied = state.settings or {}
+    decisive = ("ConnectionRoleArn", "ExternalId", "FalconCloud", "FalconPrincipalArn")
+    return any(applied.get(name, "") != settings.properties.get(name, "") for name in decisive)
+
+
+def _skipped(prepared: Prepared, applied: Applied) -> list[Outcome]:
+    """Return the Regions that are left out and of which nothing else is to be told."""
+    return [outcome for outcome in prepared.scope.skipped if outcome.region not in applied.outcomes]
+
+
+def _next_state(request: Request, prepared: Prepared, applied: Applied, *, failed: bool) -> State:
+    """Return what the stack has applied now, and which connections it manages."""
+    before, launch_failed = prepared.state, failed and request.kind is Kind.CREATE
+    connections = {region: found.id for region, found in prepared.existing.items() if _is_ours(found, region, request)}
+    for region, outcome in applied.outcomes.items():
+        if outcome.kind in CONNECTED and not launch_failed:
+            connections[region] = outcome.connection_id
+        elif outcome.kind is OutcomeKind.REMOVED:
+            connections.pop(region, None)
+    connections |= applied.made
+    succeeded = not failed and request.kind is not Kind.REPAIR
+    unfinished = before.unfinished | (applied.made.keys() if failed and request.kind is not Kind.REPAIR else set())
+    lost = tuple(sorted(applied.unknown))
+    return replace(
+        before,
+        settings=request.settings.properties if succeeded else before.settings,
+        connections=connections,
+        unfinished=frozenset() if succeeded else frozenset(unfinished & connections.keys()),
+        cloud=prepared.falcon.cloud,
+        run=Run(request.run_id, 0, lost, prepared.falcon.server_time) if lost else None,
+    )
+
+
+def _is_ours(found: Connection, region: str, request: Request) -> bool:
+    return found.is_for(request.settings.registry(region))
+
+
+def _after_purge(request: Request, state: State, report: Report) -> State:
+    """Return the state without what was removed; with nothing applied once all went well."""
+    failed = {outcome.connection_id for outcome in report.of(UNSUCCESSFUL)}
+    gone = not failed
+    return replace(
+        remember(state, request, report.failure),
+        settings=None if gone else state.settings,
+        connections={region: name for region, name in state.connections.items() if name in failed},
+        unfinished=state.unfinished if failed else frozenset(),
+        run=None,
+        deleted=request.id if gone else state.deleted,
+    )

@@ -1,0 +1,106 @@
+"""Outcomes as the operator meets them: the response's Data, its reason, the log record and the action's JSON."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from registry_connections.model import (
+    CONNECTED,
+    UNSUCCESSFUL,
+    Outcome,
+    OutcomeKind,
+    RegionFailurePolicy,
+)
+
+LONGEST_REASON: Final = 240  # characters; crhelper keeps the last 240 of a longer one, CloudFormation shows 256
+LONGEST_CAUSE: Final = 130
+NONE: Final = "none"  # an output of a stack may not be empty
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of every Region; `cause` is a failure that concerns no single one."""
+
+    outcomes: tuple[Outcome, ...] = ()
+    cause: str = ""
+    cloud: str = ""
+    failure: str = ""  # the reason, if this counts as a failure
+
+    def of(self, kinds: Iterable[OutcomeKind]) -> tuple[Outcome, ...]:
+        """Return the outcomes of these kinds."""
+        return tuple(outcome for outcome in self.outcomes if outcome.kind in kinds)
+
+    def succeeded(self, policy: RegionFailurePolicy) -> bool:
+        """Whether this counts as success: under Report, one connected Region suffices."""
+        if self.cause:
+            return False
+        failed = self.of(UNSUCCESSFUL)
+        return not failed or (policy is RegionFailurePolicy.REPORT and bool(self.of(CONNECTED)))
+
+
+def data(report: Report) -> dict[str, str]:
+    """Return the response's Data, which the stack's outputs show: under 4 KB with every Region that AWS has."""
+    groups = {
+        "Connected": report.of(CONNECTED),
+        "Failed": report.of(UNSUCCESSFUL),
+        "Skipped": report.of({OutcomeKind.SKIPPED}),
+    }
+    lists = {f"{name}Regions": _names(outcomes) or NONE for name, outcomes in groups.items()}
+    counts = {f"{name}Count": str(len(outcomes)) for name, outcomes in groups.items()}
+    return {**lists, **counts, "FalconCloud": report.cloud or NONE}
+
+
+def reason(report: Report) -> str:
+    """Return why it failed, in at most 240 characters: the first cause, the Regions, and what is left in Falcon."""
+    failed = report.of(UNSUCCESSFUL)
+    if report.cause or not failed:
+        return shorten(report.cause or "nothing failed", LONGEST_REASON)
+    first = next((outcome for outcome in failed if outcome.kind is OutcomeKind.FAILED), failed[0])
+    head = f"{len(failed)} Region{'s' * (len(failed) > 1)} failed: "
+    cause = f" First cause ({first.region}): {shorten(first.message, LONGEST_CAUSE)}"
+    left = report.of({OutcomeKind.LEFT})
+    tail = f" Left in Falcon: {_fit(left, 40)}." if left else ""
+    room = LONGEST_REASON - len(head) - len(cause) - len(tail) - 1
+    return f"{head}{_fit(failed, room)}.{cause}{tail}"
+
+
+def action_result(action: str, report: Report) -> dict[str, Any]:
+    """Return the JSON of an action."""
+    return {"action": action, "cloud": report.cloud, "regions": records(report)}
+
+
+def records(report: Report) -> list[dict[str, Any]]:
+    """Return one log record for each Region."""
+    return [_record(outcome) for outcome in report.outcomes]
+
+
+def _record(outcome: Outcome) -> dict[str, Any]:
+    fields = {
+        "region": outcome.region,
+        "outcome": str(outcome.kind),
+        "connection": outcome.connection_id,
+        "message": outcome.message,
+        "status": outcome.status,
+        "trace_id": outcome.trace_id,
+        "milliseconds": outcome.milliseconds,
+    }
+    return {name: value for name, value in fields.items() if value not in {"", 0}}
+
+
+def shorten(text: str, limit: int) -> str:
+    """Return the beginning of a text that does not fit."""
+    return text if len(text) <= limit else text[: max(limit - 3, 0)] + "..."
+
+
+def _names(outcomes: Sequence[Outcome]) -> str:
+    return ",".join(outcome.region for outcome in outcomes)
+
+
+def _fit(outcomes: Sequence[Outcome], room: int) -> str:
+    """Return as many Regions as fit, and how many more there are."""
+    names = [outcome.region for outcome in outcomes]
+    for shown in range(len(names), 0, -1):
+        more = f" and {len(names) - shown} more" if shown < len(names) else ""
+        if len(text := ", ".join(names[:shown]) + more) <= room:
+            return text
+    return f"{len(names)} Regions"

@@ -1,0 +1,189 @@
+"""One call to Falcon: verified TLS, no redirects, bounded bodies, retries and the rate limit. The importer of requests.
+
+Sources: CrowdStrike's API specification as its own SDKs carry it (envelope, headers), and what public issue threads
+show of the live service where the two differ.
+"""
+
+import json
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from registry_connections import __version__
+from registry_connections.crew import WORKERS
+from registry_connections.errors import DeadlineError, FalconError, MalformedError
+from registry_connections.model import Deadline
+
+USER_AGENT: Final = f"falcon-ecr-registry-connections/{__version__}"
+CONNECT_SECONDS: Final = 5.0
+READ_SECONDS: Final = 30.0  # Falcon validates a role while it creates a connection
+PATIENCE_SECONDS: Final = 300.0  # how long one call is tried again; the invocation's deadline may come first
+FIRST_PAUSE_SECONDS: Final = 0.5
+LONGEST_PAUSE_SECONDS: Final = 20.0
+LARGEST_BODY: Final = 8 * 1024 * 1024  # bytes; 5,000 ids, the largest documented page, are 200 KB
+MILLISECONDS_FROM: Final = 10**12  # X-RateLimit-RetryAfter is documented in ms and seen in s since the epoch
+LONGEST_RATE_WAIT_SECONDS: Final = 60.0  # the documented window slides over one minute
+TOO_MANY_REQUESTS: Final = HTTPStatus.TOO_MANY_REQUESTS
+SERVER_ERRORS: Final = range(500, 600)
+REDIRECTS: Final = range(300, 400)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What Falcon said. `repeated` tells that an earlier attempt of the same call may have been carried out."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+    repeated: bool = False
+
+    @property
+    def trace_id(self) -> str:
+        """What CrowdStrike's support asks for."""
+        return self.headers.get("X-Cs-Traceid", "")[:64]
+
+
+@dataclass
+class RateGate:
+    """One gate for all threads: nobody calls before Falcon said that calls are welcome again."""
+
+    clock: Callable[[], float] = time.monotonic
+    wall_clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[float, float], float] = random.uniform
+    _opens_at: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def pause(self, seconds: float, deadline: Deadline) -> None:
+        """Sleep; raise DeadlineError at once if the deadline comes first."""
+        if seconds >= deadline.left():
+            raise DeadlineError("the time of this invocation is used up")
+        self.sleep(seconds)
+
+    def enter(self, deadline: Deadline) -> None:
+        """Wait until calls are welcome, each thread a little differently."""
+        with self._lock:
+            wait = self._opens_at - self.clock()
+        if wait > 0:
+            self.pause(wait + self.jitter(0, min(wait, 1.0)), deadline)
+
+    def observe(self, answer: Answer) -> None:
+        """Heed the rate-limit headers: shut the gate after a 429, and shortly before the limit is reached."""
+        if answer.status == TOO_MANY_REQUESTS:
+            self._shut(self._retry_after(answer.headers))
+        elif _number(answer.headers.get("X-Ratelimit-Remaining"), WORKERS) < WORKERS / 2:
+            # The limit is the tenant's, and the window slides: a short pause lets older calls leave it.
+            self._shut(self.jitter(0.2, 2.0))
+
+    def _shut(self, seconds: float) -> None:
+        with self._lock:
+            self._opens_at = max(self._opens_at, self.clock() + seconds)
+
+    def _retry_after(self, headers: Mapping[str, str]) -> float:
+        moment = _number(headers.get("X-Ratelimit-Retryafter"), 0)
+        moment = moment / 1000 if moment > MILLISECONDS_FROM else moment
+        wait = moment - self.wall_clock() if moment else self.jitter(1, 5)
+        return min(max(wait, 0.5), LONGEST_RATE_WAIT_SECONDS)
+
+
+class Transport:
+    """Calls to Falcon by whichever thread, sharing connections and one gate."""
+
+    def __init__(self, gate: RateGate | None = None, session: requests.Session | None = None) -> None:
+        self.gate = gate or RateGate()
+        self.calls = 0
+        self._session = session or requests.Session()
+        self._session.mount("https://", HTTPAdapter(pool_connections=4, pool_maxsize=WORKERS, max_retries=0))
+
+    def call(self, method: str, url: str, deadline: Deadline, **content: Any) -> Answer:
+        """Return the first answer that is neither a passing failure nor the rate limit.
+
+        Raise FalconError if none came within the patience, DeadlineError if the deadline came first.
+        """
+        patience = deadline.within(PATIENCE_SECONDS)
+        attempt, repeated = 0, False
+        while True:
+            self.gate.enter(deadline)
+            try:
+                answer = self._exchange(method, url, patience, repeated=repeated, **content)
+            except FalconError as error:
+                failure: FalconError = error
+                repeated = True  # it may have been carried out, and only the answer was lost
+            else:
+                self.gate.observe(answer)
+                if answer.status not in SERVER_ERRORS and answer.status != TOO_MANY_REQUESTS:
+                    return answer
+                failure = FalconError(_describe(answer), status=answer.status, trace_id=answer.trace_id)
+                repeated = repeated or answer.status in SERVER_ERRORS
+            pause = min(FIRST_PAUSE_SECONDS * 2**attempt, LONGEST_PAUSE_SECONDS)
+            attempt += 1
+            try:
+                self.gate.pause(self.gate.jitter(0, pause), patience)
+            except DeadlineError:
+                raise failure from None
+
+    def _exchange(self, method: str, url: str, deadline: Deadline, *, repeated: bool, **content: Any) -> Answer:
+        """Do it once. Raise FalconError without status if no whole answer came, MalformedError if it is not JSON."""
+        self.calls += 1
+        headers = {"User-Agent": USER_AGENT, "Accept": "application/json", **content.pop("headers", {})}
+        left = max(deadline.left(), 0.1)
+        try:
+            with self._session.request(
+                method,
+                url,
+                headers=headers,
+                timeout=(min(CONNECT_SECONDS, left), min(READ_SECONDS, left)),
+                allow_redirects=False,
+                stream=True,
+                **content,
+            ) as response:
+                raw = _read(response, deadline)
+        except requests.RequestException as error:
+            # Only the kind: the text of these errors holds addresses and, with a proxy, its credentials.
+            raise FalconError(f"no answer from {urlsplit(url).hostname} ({type(error).__name__})") from None
+        return Answer(response.status_code, _parse(raw, response.status_code), response.headers, repeated)
+
+
+def _read(response: requests.Response, deadline: Deadline) -> bytes:
+    """Return the whole body, or raise FalconError if it is too long or takes too long."""
+    body = bytearray()
+    until = deadline.within(READ_SECONDS)
+    for chunk in response.iter_content(64 * 1024):
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise FalconError(f"Falcon's answer is larger than {LARGEST_BODY // 2**20} MB", status=response.status_code)
+        if not until.left():
+            raise FalconError("Falcon's answer took too long", status=response.status_code)
+    return bytes(body)
+
+
+def _parse(raw: bytes, status: int) -> Any:
+    """Return the JSON of a body, and None for an empty one; other content matters only where Falcon agreed."""
+    if not raw.strip():
+        return None
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        if status in range(200, 300):
+            raise MalformedError("Falcon's answer is not JSON", status=status) from None
+        return None
+
+
+def _describe(answer: Answer) -> str:
+    reason = "rate limit reached" if answer.status == TOO_MANY_REQUESTS else "Falcon is in trouble"
+    return f"HTTP {answer.status}: {reason}"
+
+
+def _number(text: str | None, default: float) -> float:
+    try:
+        return float(text or default)
+    except ValueError:
+        return default

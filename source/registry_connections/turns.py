@@ -1,0 +1,132 @@
+"""One run at a time: the state tells who is at work, and which requests were answered already.
+
+CloudFormation may deliver an event twice, also at the same time; it deletes a launch that was cancelled while its
+Create still runs; and the schedule does not know of stack events. Whoever writes the state first goes first.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final, Protocol
+
+from registry_connections.errors import DeadlineError, RegistrationError, StateMissingError
+from registry_connections.model import AccountRegions, Credentials, Deadline, Settings
+from registry_connections.state import Run, State
+
+POLL_SECONDS: Final = 1.0
+REMEMBERED: Final = 4  # requests, against late duplicates
+FORGOTTEN_REASON: Final = "failed"  # of all but the latest: the state is small
+
+
+class Account(Protocol):
+    """What this package needs of AWS; `aws.AwsAccount` says what each call raises."""
+
+    def credentials(self) -> Credentials:
+        """Return the Falcon credentials."""
+
+    def regions(self) -> AccountRegions:
+        """Return the account's Regions."""
+
+    def load(self) -> State:
+        """Return the state."""
+
+    def swap(self, state: State) -> State:
+        """Write the state if nobody did since it was loaded."""
+
+
+class Kind(StrEnum):
+    """What is asked for."""
+
+    CREATE = "Create"
+    UPDATE = "Update"
+    DELETE = "Delete"
+    REPAIR = "reconcile"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One event. `ours` tells that its physical id is the one that this stack's Create answers with."""
+
+    kind: Kind
+    id: str
+    settings: Settings
+    problems: tuple[str, ...] = ()
+    ours: bool = True
+
+    @property
+    def run_id(self) -> str:
+        """How the state names the run of this request."""
+        return f"{self.kind}:{self.id}"
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Access to the state, one run after the other. `sleep` and `wall_clock` are in seconds."""
+
+    account: Account
+    wall_clock: Callable[[], float]
+    sleep: Callable[[float], None]
+
+    def take(self, request: Request, deadline: Deadline) -> State:
+        """Return the state once nobody else is at work on it.
+
+        An update makes up for a state that is missing: what exists is found again when Falcon says that it does.
+        A Delete with an id that CloudFormation made up tells a Create that is still at work to undo what it did.
+        Raise StateError, or DeadlineError if the other run does not end.
+        """
+        while True:
+            state = self._load(request)
+            run = state.run
+            if run is None or not self._must_wait(request, run):
+                return state
+            if request.kind is Kind.DELETE and not run.cancelled and run.request.startswith(Kind.CREATE):
+                self.account.swap(replace(state, run=replace(run, cancelled=True)))
+            if deadline.left() <= POLL_SECONDS:
+                raise DeadlineError(f"another run ({run.request}) is still at work: try again later")
+            self.sleep(POLL_SECONDS)
+
+    def _load(self, request: Request) -> State:
+        try:
+            return self.account.load()
+        except StateMissingError:
+            if request.kind is Kind.UPDATE:
+                return State()
+            raise
+
+    def _must_wait(self, request: Request, run: Run) -> bool:
+        """Whether that run goes first.
+
+        CloudFormation sends a resource's next event only after the answer to the last, so a run of an earlier event
+        is over even if it could not say so; all but a Create whose Delete has a made-up id.
+        """
+        if run.until <= self.wall_clock():
+            return False
+        is_duplicate = run.request == request.run_id
+        cancels = request.kind is Kind.DELETE and not request.ours
+        return is_duplicate or cancels or Kind.REPAIR in {request.kind, run.request.partition(":")[0]}
+
+    def claim(self, state: State, request: Request, deadline: Deadline, creating: tuple[str, ...], since: str) -> State:
+        """Say that this request is at work until the deadline; raise StateChangedError if somebody else went first."""
+        until = self.wall_clock() + deadline.left()
+        return self.account.swap(replace(state, run=Run(request.run_id, until, creating, since)))
+
+
+def remember(state: State, request: Request, reason: str) -> State:
+    """Return the state with this request among those that were answered."""
+    if request.kind is Kind.REPAIR:
+        return state
+    earlier = [(name, why and FORGOTTEN_REASON) for name, why in state.handled if name != request.id]
+    return replace(state, handled=(*earlier[1 - REMEMBERED :], (request.id, reason)))
+
+
+def was_superseded(state: State, request: Request) -> bool:
+    """Whether this is a late duplicate of a request that was answered; raise its failure if it failed.
+
+    A duplicate of the latest request that succeeded is simply done again, which changes nothing.
+    """
+    for position, (name, reason) in enumerate(state.handled, start=1):
+        if name == request.id and reason:
+            raise RegistrationError(reason)
+        if name == request.id and position < len(state.handled):
+            return True
+    return False

@@ -129,7 +129,7 @@ def start(*options: str) -> "subprocess.Popen[str]":
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_it_in_order(tmp_path: Path, number: signal.Signals) -> None:
-    with start(f"--tls-directory={tmp_path}") as process:
+    with start("--until-stdin-closes", f"--tls-directory={tmp_path}") as process:
         assert process.stdout
         ready = json.loads(process.stdout.readline())
         os.kill(process.pid, number)

@@ -80,23 +80,25 @@ def issuer(options: argparse.Namespace, stack: ExitStack) -> Issuer:
     return Authority(directory)
 
 
-def wait_for_the_end(*, until_stdin_closes: bool) -> None:
-    """Wait for SIGINT or SIGTERM, or, if asked, for the end of standard input: whoever started this is gone."""
+def the_end(*, until_stdin_closes: bool) -> threading.Event:
+    """Return what is set by SIGINT or SIGTERM, or, if asked, when standard input ends: whoever started this is gone."""
     end = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: end.set())
+
+    def read_to_the_end() -> None:
+        while os.read(sys.stdin.fileno(), 4096):  # not sys.stdin itself, whose lock would hinder the exit
+            pass
+        end.set()
+
     if until_stdin_closes:
-
-        def read_to_the_end() -> None:
-            sys.stdin.buffer.read()
-            end.set()
-
         threading.Thread(target=read_to_the_end, daemon=True).start()
-    end.wait()
+    return end
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     options = parser().parse_args(arguments)
+    end = the_end(until_stdin_closes=options.until_stdin_closes)
     with ExitStack() as stack:
         simulator = FalconSimulator(
             issuer(options, stack),
@@ -113,7 +115,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
         ready = {"url": simulator.url, "urls": simulator.urls, "ca_file": str(simulator.ca_file)}
         sys.stdout.write(json.dumps(ready) + "\n")
         sys.stdout.flush()
-        wait_for_the_end(until_stdin_closes=options.until_stdin_closes)
+        end.wait()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 It sees Falcon and AWS only through protocols, and time only through what is passed in.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -12,18 +12,14 @@ from registry_connections.apply import Application, Applied, FalconApi
 from registry_connections.crew import Crew
 from registry_connections.errors import (
     RegistrationError,
-    SettingsError,
     StateChangedError,
     StateError,
     StateMissingError,
 )
 from registry_connections.model import (
-    AUTODISCOVER,
     CONNECTED,
-    FALCON_CLOUDS,
     GOVERNMENT_CLOUDS,
     UNSUCCESSFUL,
-    AccountRegions,
     Connection,
     Credentials,
     Deadline,
@@ -33,11 +29,10 @@ from registry_connections.model import (
     RegionFailurePolicy,
     RoleGrant,
     Settings,
-    mismatch,
 )
-from registry_connections.plan import Plan, Scope, plan, purge, purges, scope, with_recovered
+from registry_connections.plan import purge, purges, with_recovered
+from registry_connections.reading import Prepared, Reader
 from registry_connections.report import LONGEST_REASON, Report, reason, shorten
-from registry_connections.settings import region_names
 from registry_connections.state import Run, State
 from registry_connections.turns import Account, Kind, Request, Turns, remember, was_superseded
 
@@ -47,17 +42,6 @@ UNDO_SHARE: Final = 0.25  # of the time that is left
 RECORD_SECONDS: Final = 8.0  # to write the state when the deadline is over; the answer needs the rest
 CANCELLED: Final = "the launch was cancelled: the stack is being deleted"
 PURGE_ADVICE: Final = " Delete the stack again, or first set DeleteConnections=Keep."
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """All that was read, and the plan that follows."""
-
-    state: State
-    falcon: FalconApi
-    scope: Scope
-    existing: Mapping[str, Connection]
-    plan: Plan
 
 
 @dataclass(frozen=True)
@@ -91,6 +75,10 @@ class Shell:
             except StateChangedError:
                 continue  # somebody else went first: look again
 
+    @property
+    def _reader(self) -> Reader:
+        return Reader(self.account, self.connect, self.crew)
+
     def _take(self, request: Request, deadline: Deadline) -> State:
         return self.crew.one(lambda: self.turns.take(request, deadline), deadline)
 
@@ -101,7 +89,7 @@ class Shell:
 
     def _converge(self, request: Request, state: State, deadline: Deadline) -> Report:
         try:
-            prepared = self._prepare(request, state, deadline)
+            prepared = self._reader.prepare(request.settings, request.problems, state, deadline)
         except RegistrationError as error:
             with suppress(RegistrationError):  # it only guards against a late duplicate of this event
                 self._swap(remember(state, request, str(error)), deadline)
@@ -113,41 +101,6 @@ class Shell:
             lambda: self.turns.claim(state, request, deadline, creating, prepared.falcon.server_time), deadline
         )
         return self._carry_out(request, replace(prepared, state=claimed), deadline)
-
-    def _prepare(self, request: Request, state: State, deadline: Deadline) -> Prepared:
-        """Read all that the plan needs, and plan. Raise every problem of the properties together."""
-        regions, credentials = self._read_account(deadline)
-        settings = request.settings
-        wanted = scope(settings, regions, region_names((state.settings or {}).get("Regions", "")))
-        problems = [*request.problems, *wanted.problems]
-        if isinstance(credentials, Credentials):
-            problems += _cloud_problems(settings, credentials)
-        if problems:
-            raise SettingsError(list(dict.fromkeys(problems)))
-        if isinstance(credentials, Exception):
-            raise credentials
-        falcon = self._log_in(settings, credentials, state, deadline)
-        existing = self._existing(falcon, state, deadline)
-        return Prepared(state, falcon, wanted, existing, plan(wanted.wanted, existing, state, settings))
-
-    def _read_account(self, deadline: Deadline) -> tuple[AccountRegions, Credentials | Exception]:
-        """Return the Regions, and the credentials or why there are none, so that all problems are told together."""
-        credentials = self.crew.begin(self.account.credentials)
-        regions = self.crew.one(self.account.regions, deadline)
-        return regions, credentials(deadline)
-
-    def _log_in(self, settings: Settings, credentials: Credentials, state: State, deadline: Deadline) -> FalconApi:
-        falcon = self.connect(credentials, _cloud(settings, credentials))
-        self.crew.one(lambda: falcon.log_in(deadline, state.cloud), deadline)
-        return falcon
-
-    def _existing(self, falcon: FalconApi, state: State, deadline: Deadline) -> dict[str, Connection]:
-        """Return those of the state's connections that Falcon has, by Region."""
-        if not state.connections:
-            return {}
-        identifiers = sorted(set(state.connections.values()))
-        found = {c.id: c for c in falcon.read(identifiers, deadline)}
-        return {region: found[name] for region, name in state.connections.items() if name in found}
 
     def _application(self, prepared: Prepared, request: Request) -> Application:
         settings = request.settings
@@ -209,12 +162,13 @@ class Shell:
     def _mark_deleted(self, request: Request, state: State, deadline: Deadline) -> None:
         """Tell a Create that may be at work, or still to come, that its stack is gone."""
         if state.settings is None:
-            self._swap(replace(remember(state, request, ""), deleted=request.id), deadline)
+            with suppress(StateError):  # nothing of this stack is left: that must not keep it from being deleted
+                self._swap(replace(remember(state, request, ""), deleted=request.id), deadline)
 
     def _purge(self, request: Request, state: State, deadline: Deadline) -> Report:
         settings = request.settings
         credentials = self.crew.one(self.account.credentials, deadline)
-        falcon = self._log_in(settings, credentials, state, deadline)
+        falcon = self._reader.log_in(settings, credentials, state, deadline)
         interrupted = state.run or Run("", 0)
         claimed = self.crew.one(
             lambda: self.turns.claim(state, request, deadline, interrupted.creating, interrupted.since), deadline
@@ -256,19 +210,6 @@ def _with_advice(text: str) -> str:
 def _grace(deadline: Deadline) -> Deadline:
     """Return the deadline for writing the state, which must be tried even if the work used its time up."""
     return Deadline(max(deadline.at, deadline.clock()) + RECORD_SECONDS, deadline.clock)
-
-
-def _cloud(settings: Settings, credentials: Credentials) -> str:
-    """Return the cloud that the stack names, else the one that the secret names, else that it must be discovered."""
-    return settings.falcon_cloud if settings.falcon_cloud != AUTODISCOVER else credentials.cloud or AUTODISCOVER
-
-
-def _cloud_problems(settings: Settings, credentials: Credentials) -> list[str]:
-    cloud = _cloud(settings, credentials)
-    if cloud != AUTODISCOVER and cloud not in FALCON_CLOUDS:
-        return [f"The secret names a Falcon cloud that is unknown: use {AUTODISCOVER}, {', '.join(FALCON_CLOUDS)}."]
-    problem = mismatch(settings.partition, cloud, settings.principal_arn)
-    return [problem] if problem else []
 
 
 def _trust_is_fresh(state: State, settings: Settings) -> bool:

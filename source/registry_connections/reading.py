@@ -1,0 +1,92 @@
+"""Reads all that a plan needs, and plans: nothing here changes anything.
+
+It sees Falcon and AWS only through protocols.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from registry_connections.apply import FalconApi
+from registry_connections.crew import Crew
+from registry_connections.errors import SettingsError
+from registry_connections.model import (
+    AUTODISCOVER,
+    FALCON_CLOUDS,
+    AccountRegions,
+    Connection,
+    Credentials,
+    Deadline,
+    Settings,
+    mismatch,
+)
+from registry_connections.plan import Plan, Scope, plan, scope
+from registry_connections.settings import region_names
+from registry_connections.state import State
+from registry_connections.turns import Account
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """All that was read, and the plan that follows."""
+
+    state: State
+    falcon: FalconApi
+    scope: Scope
+    existing: Mapping[str, Connection]
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Reader:
+    """The means to read. `connect` makes a client of a cloud."""
+
+    account: Account
+    connect: Callable[[Credentials, str], FalconApi]
+    crew: Crew
+
+    def prepare(self, settings: Settings, problems: Sequence[str], state: State, deadline: Deadline) -> Prepared:
+        """Read all that the plan needs, and plan. Raise every problem of the properties together."""
+        regions, credentials = self._read_account(deadline)
+        wanted = scope(settings, regions, region_names((state.settings or {}).get("Regions", "")))
+        problems = [*problems, *wanted.problems]
+        if isinstance(credentials, Credentials):
+            problems += _cloud_problems(settings, credentials)
+        if problems:
+            raise SettingsError(list(dict.fromkeys(problems)))
+        if isinstance(credentials, Exception):
+            raise credentials
+        falcon = self.log_in(settings, credentials, state, deadline)
+        existing = self._existing(falcon, state, deadline)
+        return Prepared(state, falcon, wanted, existing, plan(wanted.wanted, existing, state, settings))
+
+    def _read_account(self, deadline: Deadline) -> tuple[AccountRegions, Credentials | Exception]:
+        """Return the Regions, and the credentials or why there are none, so that all problems are told together."""
+        credentials = self.crew.begin(self.account.credentials)
+        regions = self.crew.one(self.account.regions, deadline)
+        return regions, credentials(deadline)
+
+    def log_in(self, settings: Settings, credentials: Credentials, state: State, deadline: Deadline) -> FalconApi:
+        falcon = self.connect(credentials, _cloud(settings, credentials))
+        self.crew.one(lambda: falcon.log_in(deadline, state.cloud), deadline)
+        return falcon
+
+    def _existing(self, falcon: FalconApi, state: State, deadline: Deadline) -> dict[str, Connection]:
+        """Return those of the state's connections that Falcon has, by Region."""
+        if not state.connections:
+            return {}
+        identifiers = sorted(set(state.connections.values()))
+        found = {c.id: c for c in falcon.read(identifiers, deadline)}
+        return {region: found[name] for region, name in state.connections.items() if name in found}
+
+
+def _cloud(settings: Settings, credentials: Credentials) -> str:
+    """Return the cloud that the stack names, else the one that the secret names, else that it must be discovered."""
+    return settings.falcon_cloud if settings.falcon_cloud != AUTODISCOVER else credentials.cloud or AUTODISCOVER
+
+
+def _cloud_problems(settings: Settings, credentials: Credentials) -> list[str]:
+    cloud = _cloud(settings, credentials)
+    if cloud != AUTODISCOVER and cloud not in FALCON_CLOUDS:
+        return [f"The secret names a Falcon cloud that is unknown: use {AUTODISCOVER}, {', '.join(FALCON_CLOUDS)}."]
+    problem = mismatch(settings.partition, cloud, settings.principal_arn)
+    return [problem] if problem else []

@@ -67,8 +67,10 @@ class LambdaRuntime:
         self._directory = Path(tempfile.mkdtemp(prefix="lambda-"))
         self._task_root = package if package.is_dir() else self._unpacked(package)
         self._environment = dict(environment or {})
-        self._log = self._directory / "log"
-        self._log.touch()
+        self.log_file = self._directory / "log"
+        self.log_file.touch()
+        self.log_stream = f"{time.strftime('%Y/%m/%d')}/[$LATEST]{uuid.uuid4().hex}"
+        self._peak_memory_mb = 0
         self._log_read = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._api: RuntimeApi | None = None
@@ -85,7 +87,7 @@ class LambdaRuntime:
     @property
     def logs(self) -> list[str]:
         """Every line that the function wrote so far, of all invocations."""
-        return self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
+        return self.log_file.read_text(errors="replace").splitlines() if self.log_file.exists() else []
 
     @property
     def pid(self) -> int | None:
@@ -93,9 +95,9 @@ class LambdaRuntime:
         return self._process.pid if self._process else None
 
     @property
-    def process(self) -> "subprocess.Popen[bytes] | None":
-        """The process, while there is one."""
-        return self._process
+    def peak_memory_mb(self) -> int:
+        """The most memory that a process of this environment held until its last invocation; 0 where unknown."""
+        return self._peak_memory_mb
 
     def invoke(
         self,
@@ -118,6 +120,7 @@ class LambdaRuntime:
             Event(request_id, json.dumps(event).encode(), time.time() + limit, self._function_arn, trace_id)
         )
         status, payload = self._outcome(request_id, started + limit, limit)
+        self._peak_memory_mb = max(self._peak_memory_mb, _peak_memory_mb(self.pid))
         if status == "timeout" or (self._process and self._process.poll() is not None):
             self.stop()
         return self._ended(status, payload, time.monotonic() - started, cold, request_id)
@@ -148,7 +151,7 @@ class LambdaRuntime:
         self.stop()
         self._api = RuntimeApi()
         lifeline, self._lifeline = os.pipe()
-        with self._log.open("ab") as log:
+        with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [self._python, "-s", BOOTSTRAP, self._handler, str(self._memory_mb), str(lifeline)],
                 cwd=self._task_root,
@@ -198,7 +201,7 @@ class LambdaRuntime:
     def _ended(
         self, status: Literal["response", "error", "timeout"], payload: Any, seconds: float, cold: bool, request_id: str
     ) -> Invocation:
-        with self._log.open("rb") as log:
+        with self.log_file.open("rb") as log:
             log.seek(self._log_read)
             written = log.read()
         self._log_read += len(written)
@@ -222,13 +225,21 @@ class LambdaRuntime:
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self._memory_mb),
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{name}",
-            "AWS_LAMBDA_LOG_STREAM_NAME": f"{time.strftime('%Y/%m/%d')}/[$LATEST]{uuid.uuid4().hex}",
+            "AWS_LAMBDA_LOG_STREAM_NAME": self.log_stream,
             "AWS_EC2_METADATA_DISABLED": "true",
             **self._environment,
             "LAMBDA_TASK_ROOT": str(self._task_root),
             "AWS_LAMBDA_RUNTIME_API": api_address,
             "_HANDLER": self._handler,
         }
+
+
+def _peak_memory_mb(pid: int | None) -> int:
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        return 0
+    peaks = [line for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
+    return int(peaks[0].split()[1]) // 1024 if peaks else 0
 
 
 def _died(process: "subprocess.Popen[bytes] | None", request_id: str = "init") -> dict[str, str]:

@@ -20,12 +20,17 @@ from typing import Any, Self
 import boto3
 from botocore.config import Config
 
+from tests.sandbox.known_regions import KNOWN_REGIONS
 from tests.sandbox.lambda_runtime import PROJECT
 from tests.tls import Authority
 
 ACCOUNT = "111122223333"
 REGION = "us-east-1"
 STOP_SECONDS = 5.0
+
+# Who assumes connection roles in the partition aws.
+CROWDSTRIKE_ACCOUNT = "292230061137"
+FALCON_ROLE = "CrowdStrikeCustomerRegistryAssessmentRole"
 
 # Answers at once or not at all: a test wants the error, not patience.
 CLIENT = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=60, max_pool_connections=50)
@@ -121,8 +126,8 @@ class LocalAws:
 
     def reset(self) -> None:
         """Wipe every account, and what was set with the methods below."""
-        self._post("/_ministack/reset", {})
         self.control("reset")
+        self._post("/_ministack/reset", {})
 
     def control(self, verb: str, **request: Any) -> Any:
         """Ask the emulator's process for something that AWS has no API for."""
@@ -141,6 +146,30 @@ class LocalAws:
         calls: list[dict[str, Any]] = self.control("api_calls", account=account)
         return calls
 
+    def set_regions(self, account: str = ACCOUNT, *, enabled: Iterable[str]) -> None:
+        """Give the account exactly these Regions; `client("account").enable_region` adds one, with its event."""
+        self.control("set_regions", account=account, enabled=list(enabled))
+
+    def enable_regions(self, account: str = ACCOUNT, *, count: int = len(KNOWN_REGIONS)) -> list[str]:
+        """Give the account `count` Regions, those first that need no opt-in, and return them."""
+        enabled = list(KNOWN_REGIONS[:count])
+        self.set_regions(account, enabled=enabled)
+        return enabled
+
+    def fire_schedule(self, name: str, account: str = ACCOUNT, region: str = REGION) -> None:
+        """Let a schedule, or a rule with a schedule expression, fire now; its target runs in the background."""
+        self.control("fire_schedule", name=name, account=account, region=region)
+
+    def announce(
+        self, source: str, detail_type: str, detail: Mapping[str, Any], account: str = ACCOUNT, region: str = REGION
+    ) -> None:
+        """Put an event of an AWS service on the account's default bus."""
+        self.control("announce", source=source, detail_type=detail_type, detail=detail, account=account, region=region)
+
+    def set_first_retry(self, seconds: float) -> None:
+        """Retry failed asynchronous invocations after this time instead of AWS's minute."""
+        self.control("set_first_retry", seconds=seconds)
+
     def function_logs(self, name: str, account: str = ACCOUNT, region: str = REGION) -> list[str]:
         """Return the lines in the function's log group, oldest first; empty when it has none."""
         logs = self.client("logs", account, region)
@@ -150,6 +179,25 @@ class LocalAws:
         except logs.exceptions.ResourceNotFoundException:
             return []
         return [event["message"] for page in pages for event in page["events"]]
+
+    # Principals
+
+    def principal(
+        self, role: str, account: str = ACCOUNT, *, allow: Iterable[str] = ("sts:AssumeRole",)
+    ) -> dict[str, Any]:
+        """Return the credentials of a session of a role in the account, which is made if need be."""
+        iam, arn = self.client("iam", account), f"arn:aws:iam::{account}:role/{role}"
+        trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "sts:AssumeRole"}
+        with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
+            iam.create_role(RoleName=role, AssumeRolePolicyDocument=_policy(trust))
+        allowed = {"Effect": "Allow", "Action": list(allow), "Resource": "*"}
+        iam.put_role_policy(RoleName=role, PolicyName="allowed", PolicyDocument=_policy(allowed))
+        assumed = self.client("sts", account).assume_role(RoleArn=arn, RoleSessionName="test")
+        return dict(assumed["Credentials"])
+
+    def falcon_principal(self, role: str = FALCON_ROLE) -> dict[str, Any]:
+        """Return the credentials that Falcon assumes connection roles with."""
+        return self.principal(role, CROWDSTRIKE_ACCOUNT)
 
     # The process
 
@@ -217,6 +265,10 @@ class LocalAws:
         return urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusting)
         )
+
+
+def _policy(*statements: Mapping[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
 def _kill_group(process: "subprocess.Popen[bytes]") -> None:

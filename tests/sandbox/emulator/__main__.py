@@ -17,11 +17,16 @@ THEMES = (
     "functions",
     "packages",
     "iam",
+    "parameters",
+    "logs",
+    "invocations",
     "stack_resources",
     "custom_resources",
-    "deletions",
+    "stack_operations",
     "regions",
     "accounts",
+    "conditions",
+    "managed_policies",
     "stacksets",
 )
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from tests.sandbox.emulator.state import ServiceControlPolicy, state
+from tests.sandbox.emulator.state import state
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -63,29 +63,10 @@ async def _body(receive: Receive) -> bytes:
 @verb
 def reset(_: dict[str, Any]) -> None:
     """Forget what tests set; MiniStack forgets its own in its own reset."""
-    state.clear()
+    state.reset()
 
 
 @verb
 def set_function_environment(request: dict[str, Any]) -> None:
     """Give every function that starts from now on these variables too."""
     state.function_environment = request["variables"]
-
-
-@verb
-def deny(request: dict[str, Any]) -> None:
-    """Add a service control policy to an account."""
-    policy = ServiceControlPolicy(tuple(request["actions"]), tuple(request["regions"]))
-    state.service_control_policies.setdefault(request["account"], []).append(policy)
-
-
-@verb
-def allow(request: dict[str, Any]) -> None:
-    """Remove the service control policies of an account."""
-    state.service_control_policies.pop(request["account"], None)
-
-
-@verb
-def api_calls(request: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the API calls of an account, oldest first."""
-    return [call for call in list(state.api_calls) if call["account"] == request["account"]]

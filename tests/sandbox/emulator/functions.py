@@ -15,6 +15,7 @@ from ministack.services import lambda_svc
 from ministack.services.cloudformation import provisioners
 
 from tests.sandbox.emulator import patching
+from tests.sandbox.emulator.logs import InvocationLog
 from tests.sandbox.emulator.state import state
 from tests.sandbox.lambda_runtime import LambdaRuntime
 
@@ -33,7 +34,7 @@ def repair() -> None:
 
 
 def run_python_functions_with_the_runtime_of_aws() -> None:
-    """AWS runs a package with its own runtime client, in an environment of its own, within a memory limit.
+    """Run a package with AWS's own runtime client, in an environment of its own, within a memory limit.
 
     MiniStack runs it inside its own virtual environment and with its own environment variables: a package without
     `requests` works, and secrets of the developer leak in. Here `awslambdaric` of .venv-lambda runs the package.
@@ -73,22 +74,18 @@ class PythonWorker(lambda_runtime.Worker):  # type: ignore[misc]
 
     def invoke(self, event: Any, request_id: str, *, trace_id: str | None = None, **_: Any) -> dict[str, Any]:
         """Run one invocation and answer as MiniStack's workers do."""
-        with self._lock:
-            invocation = self._runtime.invoke(event, request_id=request_id, trace_id=trace_id)
-        log = "\n".join(invocation.logs)
-        if invocation.status == "response":
-            return {"status": "ok", "result": invocation.payload, "cold_start": invocation.cold, "log": log}
-        payload = invocation.payload if isinstance(invocation.payload, dict) else {"errorMessage": invocation.payload}
-        message = str(payload.get("errorMessage"))
-        if payload.get("errorType") in {"Runtime.ExitError", "Sandbox.Timedout", "Runtime.ImportModuleError"}:
-            log = "\n".join(filter(None, [log, message]))  # AWS logs these itself
-        return {
-            "status": "error",
-            "error": message,
-            "error_payload": payload,
-            "cold_start": invocation.cold,
-            "log": log,
-        }
+        runtime = self._runtime
+        with self._lock, InvocationLog(self.config, request_id, runtime.log_file, runtime.log_stream) as log:
+            invocation = runtime.invoke(event, request_id=request_id, trace_id=trace_id)
+            payload = invocation.payload
+            if invocation.status == "response":
+                log.end(memory_mb=runtime.peak_memory_mb)
+                return {"status": "ok", "result": payload, "cold_start": invocation.cold}
+            payload = payload if isinstance(payload, dict) else {"errorMessage": payload}
+            message = str(payload.get("errorMessage"))
+            logged_by_aws = str(payload.get("errorType")).startswith(("Runtime.", "Sandbox."))
+            log.end(*[message] * logged_by_aws, memory_mb=runtime.peak_memory_mb)
+        return {"status": "error", "error": message, "error_payload": payload, "cold_start": invocation.cold}
 
     def _spawn(self) -> None:
         """Nothing: the first invocation starts the process."""
@@ -170,7 +167,7 @@ def _is_of(key: str, scope: tuple[str, str, str], qualifier: str | None) -> bool
 
 
 def end_the_processes_of_deleted_functions() -> None:
-    """AWS keeps no execution environment of a function that is gone.
+    """End the execution environments of a function that is gone.
 
     MiniStack keeps the processes of functions that CloudFormation deleted until it exits itself: a hundred accounts
     would leave a hundred processes behind.

@@ -24,7 +24,7 @@ def repair() -> None:
 
 
 def fail_without_code() -> None:
-    """AWS reads the package from any bucket that lets the caller in, and fails CreateFunction when it cannot.
+    """Read the package from any bucket that lets the caller in, and fail when it cannot be read.
 
     MiniStack reads only buckets of the same account, and makes a function without code when it finds none: the
     stack is complete and the function a silent mock, so that a wrong key shows up as a custom resource that times
@@ -56,7 +56,7 @@ def _owner(bucket: str) -> str | None:
 def _lets_in(owner: str, account: str, bucket: str, key: str) -> bool:
     """Whether the bucket's policy lets the other account read the object."""
     request = iam_evaluator.EvalContext(
-        principal_arn=f"arn:aws:iam::{account}:root",
+        principal_arn=iam_evaluator.caller_arn(),
         principal_type="Root",
         principal_account=account,
         action="s3:GetObject",

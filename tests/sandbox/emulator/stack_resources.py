@@ -24,7 +24,7 @@ def repair() -> None:
 
 
 def refuse_names_that_are_taken() -> None:
-    """AWS fails the creation of a resource whose fixed name exists.
+    """Fail the creation of a resource whose fixed name exists.
 
     MiniStack overwrites the existing role, secret, function or schedule. Two launches of the template in one
     account, or in two Regions, must fail here as they would on AWS.
@@ -59,7 +59,7 @@ def refuse_names_that_are_taken() -> None:
 
 
 def apply_permissions_boundaries() -> None:
-    """AWS limits a role by its permissions boundary, and refuses policies that do not exist.
+    """Limit a role by its permissions boundary, and refuse policies that do not exist.
 
     MiniStack drops the boundary that a template sets and attaches missing policies silently. An organization whose
     service control policy demands a boundary relies on it.
@@ -100,7 +100,7 @@ def _require_policies(properties: dict[str, Any]) -> None:
 
 
 def refuse_functions_that_cannot_have_their_role() -> None:
-    """Lambda refuses a role that does not exist or does not trust lambda.amazonaws.com.
+    """Refuse a role that does not exist or does not trust lambda.amazonaws.com.
 
     MiniStack runs the function with any role. A wrong trust policy in the template must fail the stack.
     """
@@ -141,7 +141,7 @@ def trusts(policy: dict[str, Any], service: str) -> bool:
 
 
 def reserve_concurrency() -> None:
-    """AWS never runs more than ReservedConcurrentExecutions of a function at once; MiniStack ignores the property."""
+    """Run no more than ReservedConcurrentExecutions of a function at once; MiniStack ignores the property."""
 
     def create(original: Create) -> Create:
         def create(logical_id: str, properties: dict[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:
@@ -156,7 +156,7 @@ def reserve_concurrency() -> None:
 
 
 def refer_to_secrets_by_arn() -> None:
-    """`Ref` of AWS::SecretsManager::Secret is its ARN; MiniStack answers its name.
+    """Let `Ref` of AWS::SecretsManager::Secret be its ARN, as on AWS; MiniStack answers its name.
 
     A policy with `Resource: !Ref Secret` would never match, though it is right on AWS.
     """

@@ -1,11 +1,15 @@
 """What the tests have set inside the emulator, and what it has recorded for them; wiped by a reset."""
 
+import threading
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
 # Enough for any test; a ring, so that a long session does not grow without end.
 JOURNAL_LENGTH = 50_000
+
+# How long AWS waits before it tries a failed asynchronous invocation again.
+FIRST_RETRY_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -20,17 +24,20 @@ class ServiceControlPolicy:
 class State:
     """Everything that is ours; MiniStack has its own."""
 
+    over: threading.Event = field(default_factory=threading.Event)  # set by the reset that ends this state
+    first_retry_seconds: float = FIRST_RETRY_SECONDS
     function_environment: dict[str, str] = field(default_factory=dict)
     api_calls: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=JOURNAL_LENGTH))
     service_control_policies: dict[str, list[ServiceControlPolicy]] = field(default_factory=dict)
-    # account -> Region -> opt-in status, where it differs from what a new account has
-    region_status: dict[str, dict[str, str]] = field(default_factory=dict)
+    # by account, once something asked for them or changed them
+    enabled_regions: dict[str, set[str]] = field(default_factory=dict)
     stack_sets: dict[tuple[str, str], Any] = field(default_factory=dict)
 
-    def clear(self) -> None:
-        """Forget everything."""
-        for table in vars(self).values():
-            table.clear()
+    def reset(self) -> None:
+        """Forget everything, and let whoever waits for something of it go."""
+        over = self.over
+        vars(self).update(vars(State()))
+        over.set()
 
 
 state = State()

@@ -1,5 +1,0 @@
-"""To come."""
-
-
-def repair() -> None:
-    """Apply the repairs of this module."""

@@ -111,12 +111,12 @@ demo: dev $(PACKAGE) ## See a launch from beginning to end, on this machine alon
 REFUSE_SECRETS = $(foreach name,FALCON_CLIENT_ID FALCON_CLIENT_SECRET,$(if $(findstring command,$(origin $(name))),$(error $(name) is on the command line, where others can read it. Export it instead, and consider the secret as leaked)))
 
 .PHONY: deploy
-deploy: $(PACKAGE) ## Launch or update the stack: S3_BUCKET, FALCON_CLIENT_ID, FALCON_CLIENT_SECRET [STACK REGION PARAMETERS]
-	$(REFUSE_SECRETS)@$(LAUNCH).deploy
+deploy: $(PACKAGE) ## Launch or update the stack in your AWS account (HELP=1 explains its variables)
+	$(REFUSE_SECRETS)@$(LAUNCH).deploy $(if $(HELP),--help)
 
 .PHONY: publish
-publish: $(PACKAGE) ## Upload package and template, print the console's launch link: S3_BUCKET [STACK REGION PARAMETERS]
-	$(REFUSE_SECRETS)@$(LAUNCH).publish
+publish: $(PACKAGE) ## Upload package and template, print the console's launch link (HELP=1 explains)
+	$(REFUSE_SECRETS)@$(LAUNCH).publish $(if $(HELP),--help)
 
 ##### Upkeep
 

@@ -189,7 +189,7 @@ def test_a_launch_uploads_the_package_shows_events_and_prints_the_outputs(operat
 
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.splitlines() == [
-        "account 111122223333, us-east-1: launch of the stack falcon",
+        "account 111122223333, us-east-1: launch of falcon",
         f"package s3://bucket/{key(operator.package)} (uploaded)",
         "03:04:00  CREATE_IN_PROGRESS           ECRLambda  (AWS::Lambda::Function)",
         "03:04:01  CREATE_COMPLETE              ECRLambda  (AWS::Lambda::Function)",
@@ -281,6 +281,24 @@ def test_events_of_other_operations_are_not_shown(operator: Operator) -> None:
 
     assert ran.returncode == 0
     assert "long ago" not in ran.stdout
+
+
+def test_a_network_that_is_gone_for_a_moment_does_not_end_the_watch(operator: Operator) -> None:
+    operator.script["cloudformation describe-stack-events"] = [
+        'Could not connect to the endpoint URL: "https://cloudformation.us-east-1.amazonaws.com/"',
+        events(("falcon", "CREATE_COMPLETE", "")),
+    ]
+
+    assert operator.run("deploy", **USUAL, **CREDENTIALS).returncode == 0
+
+
+def test_a_network_that_stays_away_ends_the_watch_but_not_the_launch(operator: Operator) -> None:
+    operator.script["cloudformation describe-stack-events"] = ["Could not connect to the endpoint URL"]
+
+    ran = operator.run("deploy", **USUAL, **CREDENTIALS)
+
+    assert ran.returncode == 1
+    assert "Could not connect to the endpoint URL\nThe operation goes on unwatched." in ran.stderr
 
 
 # Update
@@ -382,6 +400,7 @@ def test_a_failure_without_a_failed_resource_shows_why_the_stack_went_back(opera
         ("DELETE_FAILED", "aws cloudformation delete-stack --stack-name falcon"),
         ("REVIEW_IN_PROGRESS", "aws cloudformation delete-stack --stack-name falcon"),
         ("UPDATE_ROLLBACK_FAILED", "aws cloudformation continue-update-rollback --stack-name falcon"),
+        ("UPDATE_FAILED", "aws cloudformation rollback-stack --stack-name falcon"),
         ("UPDATE_IN_PROGRESS", "Wait for its end, then run this again."),
     ],
 )
@@ -422,7 +441,7 @@ def test_the_region_may_come_from_the_profile(operator: Operator) -> None:
 
     ran = operator.run("deploy", S3_BUCKET="bucket", **CREDENTIALS)
 
-    assert "account 111122223333, eu-west-1: launch of the stack crowdstrike-ecr-registry-connections" in ran.stdout
+    assert "account 111122223333, eu-west-1: launch of crowdstrike-ecr-registry-connections" in ran.stdout
 
 
 @pytest.mark.parametrize("name", ["REGION", "AWS_REGION", "AWS_DEFAULT_REGION"])
@@ -599,6 +618,16 @@ def test_publish_knows_the_console_of_govcloud(operator: Operator) -> None:
 
     assert page == "https://console.amazonaws-us-gov.com/cloudformation/home?region=us-gov-west-1"
     assert fields["templateURL"].startswith("https://bucket.s3.us-gov-west-1.amazonaws.com/")
+
+
+def test_publish_invents_no_console_for_another_partition(operator: Operator) -> None:
+    operator.script["sts get-caller-identity"] = [{"Arn": "arn:aws-iso:iam::111122223333:user/somebody"}]
+    operator.script["s3api get-bucket-location"] = [{"LocationConstraint": "us-iso-east-1"}]
+
+    ran = operator.run("publish", **USUAL | {"REGION": "us-iso-east-1"})
+
+    assert "Template: https://bucket.s3.us-iso-east-1.c2s.ic.gov/falcon-ecr/" in ran.stdout
+    assert "No console is known for the partition aws-iso." in ran.stdout
 
 
 def test_publish_to_a_bucket_with_dots_names_it_in_the_path(operator: Operator) -> None:

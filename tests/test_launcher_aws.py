@@ -75,7 +75,7 @@ def test_launch_again_and_update(falcon: FalconSimulator, operator: Operator) ->
     launch = operator.make("deploy", **CREDENTIALS)
 
     assert launch.returncode == 0, launch.stdout + launch.stderr
-    assert f"account {ACCOUNT}, us-east-1: launch of the stack falcon" in launch.stdout
+    assert f"account {ACCOUNT}, us-east-1: launch of falcon" in launch.stdout
     assert "CREATE_COMPLETE              RegistryConnections  (Custom::" in launch.stdout
     assert len(falcon.connections_of(ACCOUNT)) == int(outputs(launch)["ConnectedCount"]) > 10
 

@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from launcher import artifact, preflight
@@ -25,18 +25,21 @@ def deploy(environment: Mapping[str, str]) -> None:
     if target is None or problems:
         raise LauncherError(*problems)
 
-    stack = Stack(target.aws, request.stack)
-    print(
-        f"account {target.account}, {target.aws.region}: {'update' if before else 'launch'} of the stack {stack.name}"
-    )
+    print(f"account {target.account}, {target.aws.region}: {'update' if before else 'launch'} of {request.stack}")
     uploaded = package.upload(target.aws, request.bucket)
     print(f"package s3://{request.bucket}/{package.key} ({'uploaded' if uploaded else 'is there already'})", flush=True)
-    events = []
+    stack = Stack(target.aws, request.stack)
     parameters = _parameters(request, target, before, package.key)
-    for event in stack.change(template=template.path, parameters=parameters, exists=bool(before)):
+    _conclude(stack, _shown(stack.change(template=template.path, parameters=parameters, exists=before is not None)))
+
+
+def _shown(events: Iterable[Event]) -> list[Event]:
+    """Print each event as it happens, and return them all."""
+    happened = []
+    for event in events:
         print(event, flush=True)
-        events.append(event)
-    _conclude(stack, events)
+        happened.append(event)
+    return happened
 
 
 def _stack_now(request: Request, target: Target | None, problems: list[str]) -> Snapshot | None:

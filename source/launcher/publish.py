@@ -17,9 +17,14 @@ CONSOLES: Final[Mapping[str, str]] = {
     "aws-us-gov": "console.amazonaws-us-gov.com",
     "aws-cn": "console.amazonaws.cn",
 }
-"""Host of the console in each partition."""
+"""Host of the console in each partition, as far as known."""
 
-SUFFIXES: Final[Mapping[str, str]] = {"aws-cn": "amazonaws.com.cn"}
+SUFFIXES: Final[Mapping[str, str]] = {
+    "aws-cn": "amazonaws.com.cn",
+    "aws-eusc": "amazonaws.eu",
+    "aws-iso": "c2s.ic.gov",
+    "aws-iso-b": "sc2s.sgov.gov",
+}
 """Domain of the AWS services where it is not amazonaws.com."""
 
 
@@ -40,7 +45,11 @@ def publish(environment: Mapping[str, str]) -> None:
     parameters = {"S3Bucket": request.bucket, "S3Key": package.key, **request.parameters}
     url = template_url(target, request.bucket, template.key)
     print(f"\nTemplate: {url}")
-    print(f"Launch:   {quick_create_link(target, url, request.stack, parameters)}")
+    if host := CONSOLES.get(target.partition):
+        console = host.format(region=target.aws.region)
+        print(f"Launch:   {quick_create_link(console, target.aws.region, url, request.stack, parameters)}")
+    else:
+        print(f"No console is known for the partition {target.partition}. Launch the template with {parameters}.")
 
 
 def template_url(target: Target, bucket: str, key: str) -> str:
@@ -50,14 +59,12 @@ def template_url(target: Target, bucket: str, key: str) -> str:
     return f"https://{host}/{bucket}/{key}" if "." in bucket else f"https://{bucket}.{host}/{key}"
 
 
-def quick_create_link(target: Target, template: str, stack: str, parameters: Mapping[str, str]) -> str:
+def quick_create_link(console: str, region: str, template: str, stack: str, parameters: Mapping[str, str]) -> str:
     """Return the console's page that has everything filled in but the Falcon credentials."""
-    region = target.aws.region
-    host = CONSOLES.get(target.partition, CONSOLES["aws"]).format(region=region)
     fields = {"templateURL": template, "stackName": stack, **{f"param_{k}": v for k, v in parameters.items()}}
     # Part of the fragment, where a plus sign would not mean a space.
     query = urlencode(fields, quote_via=quote, safe="")
-    return f"https://{host}/cloudformation/home?region={region}#/stacks/quickcreate?{query}"
+    return f"https://{console}/cloudformation/home?region={region}#/stacks/quickcreate?{query}"
 
 
 def main() -> None:

@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from launcher.aws_cli import PIPE, AwsCli, AwsCliError
+from launcher.errors import LauncherError
 
 POLL_SECONDS: Final = 2.0
+PATIENCE: Final = 3
+"""Failed attempts to read the events, each of which the AWS CLI has repeated by itself."""
+
 _READ_AT_ONCE: Final = "200"
 """Events; several times what one operation on our template makes."""
 
@@ -99,13 +103,23 @@ class Stack:
         """Yield each event of the operation that carries `token`, once, in its order."""
         seen: set[str] = set()
         while True:
-            for event in self._events(stack_id, token):
+            for event in self._patiently(stack_id, token):
                 if event.id not in seen:
                     seen.add(event.id)
                     yield event
                     if event.ends_operation:
                         return
             time.sleep(POLL_SECONDS)
+
+    def _patiently(self, stack_id: str, token: str) -> list[Event]:
+        """Return the events; a network that is gone for a moment is no reason to leave the operation unwatched."""
+        for _ in range(PATIENCE):
+            try:
+                return self._events(stack_id, token)
+            except AwsCliError as error:
+                problem = str(error)
+            time.sleep(POLL_SECONDS)
+        raise LauncherError(f"{problem}\nThe operation goes on unwatched. Run this again to see where it stands.")
 
     def _events(self, stack_id: str, token: str) -> list[Event]:
         answer = self.aws.call(
@@ -138,14 +152,17 @@ def way_out(name: str, status: str, region: str) -> str:
     stack = f"--stack-name {name} --region {region}"
     if status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
         return "Another operation on it is under way. Wait for its end, then run this again."
-    if status == "UPDATE_ROLLBACK_FAILED":
-        return f"Bring it back to its last good state first: aws cloudformation continue-update-rollback {stack}"
-    if status in {"UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED"}:
+    if back := _WAY_BACK.get(status):
+        return f"Bring it back to its last good state first: aws cloudformation {back} {stack}"
+    if status == "UPDATE_ROLLBACK_COMPLETE":
         return "It is as it was before. Correct the cause, then run this again."
     return (
         "Correct the cause, then delete what is left of it and run this again:\n"
         f"  aws cloudformation delete-stack {stack} && aws cloudformation wait stack-delete-complete {stack}"
     )
+
+
+_WAY_BACK: Final = {"UPDATE_ROLLBACK_FAILED": "continue-update-rollback", "UPDATE_FAILED": "rollback-stack"}
 
 
 def can_update(status: str) -> bool:

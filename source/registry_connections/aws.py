@@ -22,12 +22,14 @@ from registry_connections.errors import (
     StateMissingError,
     plain,
 )
-from registry_connections.model import AccountRegions, Credentials
+from registry_connections.model import AccountRegions, Credentials, RegionUse
 from registry_connections.state import State, parse_state, render_state
 
 CLIENT: Final = Config(
     connect_timeout=3, read_timeout=8, retries={"mode": "standard", "total_max_attempts": 4}, max_pool_connections=40
 )
+PROBE: Final = CLIENT.merge(Config(connect_timeout=2, read_timeout=4, retries={"total_max_attempts": 2}))
+
 CLIENT_ID_KEYS: Final = ("FalconClientId", "FalconClientID", "client_id", "ClientId")
 CLIENT_SECRET_KEYS: Final = ("FalconSecret", "FalconClientSecret", "client_secret", "ClientSecret")
 CLOUD_KEYS: Final = ("FalconCloud", "cloud", "Cloud")
@@ -36,18 +38,19 @@ CLOUD_KEYS: Final = ("FalconCloud", "cloud", "Cloud")
 class AwsAccount:
     """The account and Region that the function runs in."""
 
-    def __init__(self, session: boto3.Session, secret_arn: str, state_parameter: str) -> None:
+    def __init__(self, session: boto3.Session, secret_id: str, state_parameter: str) -> None:
         self._session = session
-        self._secret_arn = secret_arn
+        self._secret_id = secret_id
         self._state_parameter = state_parameter
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, str | None], Any] = {}
         self._lock = threading.Lock()
 
     def credentials(self) -> Credentials:
         """Return what the secret holds; raise SecretError, which names what is wrong and never a value."""
-        name = self._secret_arn.split(":secret:")[-1]
+        name = self._secret_id.split(":secret:")[-1]
+        region = self._secret_id.split(":")[3] if self._secret_id.startswith("arn:") else None
         try:
-            answer = self._client("secretsmanager").get_secret_value(SecretId=self._secret_arn)
+            answer = self._client("secretsmanager", region).get_secret_value(SecretId=self._secret_id)
         except (ClientError, BotoCoreError) as error:
             raise SecretError(f"The secret {name} cannot be read: {_cause(error)}") from None
         return parse_secret(answer.get("SecretString"), name)
@@ -61,6 +64,20 @@ class AwsAccount:
         listed = {item["RegionName"]: item.get("OptInStatus") for item in answer["Regions"]}
         disabled = frozenset(name for name, status in listed.items() if status == "not-opted-in")
         return AccountRegions(enabled=frozenset(listed) - disabled, disabled=disabled)
+
+    def region_use(self, region: str) -> RegionUse:
+        """Return what ECR says of a Region when it is asked for one repository.
+
+        Only an explicit word of a service control policy counts as denied: an execution role that a boundary keeps
+        from asking must not cost the account its coverage.
+        """
+        try:
+            answer = self._client("ecr", region, PROBE).describe_repositories(maxResults=1)
+        except ClientError as error:
+            return RegionUse.DENIED if _denied_by_organization(error) else RegionUse.UNKNOWN
+        except BotoCoreError:
+            return RegionUse.UNKNOWN
+        return RegionUse.REPOSITORIES if answer.get("repositories") else RegionUse.EMPTY
 
     def load(self) -> State:
         """Return the state; raise StateMissingError or StateError."""
@@ -80,7 +97,8 @@ class AwsAccount:
         """
         text = render_state(state)
         version = self._put(text)
-        if version == state.version + 1:
+        # The next version is ours alone; a later one is as well if it covers our own text, sent twice.
+        if version == state.version + 1 or self._value_at(version - 1) == text:
             return replace(state, version=version)
         while self._put(self._value_at(version - 1)) != version + 1:
             version += 1
@@ -112,12 +130,12 @@ class AwsAccount:
         except (ClientError, BotoCoreError) as error:
             raise AwsError(f"The retention of {log_group} cannot be set: {_cause(error)}") from None
 
-    def _client(self, service: str) -> Any:
+    def _client(self, service: str, region: str | None = None, config: Config = CLIENT) -> Any:
         with self._lock:  # a session may not make clients on two threads at once
-            if service not in self._clients:
+            if (service, region) not in self._clients:
                 make: Any = self._session.client  # its type has an overload for each service by name
-                self._clients[service] = make(service, config=CLIENT)
-            return self._clients[service]
+                self._clients[service, region] = make(service, region_name=region, config=config)
+            return self._clients[service, region]
 
 
 def parse_secret(text: str | None, name: str) -> Credentials:
@@ -150,5 +168,9 @@ def _code(error: ClientError | BotoCoreError) -> str:
 
 def _cause(error: ClientError | BotoCoreError) -> str:
     """Return the code of an AWS error, and that a service control policy denied it where AWS says so."""
-    denied_by_organization = isinstance(error, ClientError) and "service control policy" in str(error)
-    return _code(error) + (" by a service control policy" if denied_by_organization else "") + "."
+    return _code(error) + (" by a service control policy" if _denied_by_organization(error) else "") + "."
+
+
+def _denied_by_organization(error: ClientError | BotoCoreError) -> bool:
+    """Whether AWS names a service control policy, as it does in the messages of explicit and implicit denials."""
+    return isinstance(error, ClientError) and "service control policy" in str(error)

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 from registry_connections.errors import DeadlineError
 from registry_connections.model import Deadline
 
-WORKERS: Final = 40
+WORKERS: Final = 48
 """Threads: every Region of the largest account at once (36 are known), with a little to spare."""
 
 Item = TypeVar("Item")
@@ -27,26 +27,31 @@ class Crew:
 
         Work that has not ended by the deadline counts as a DeadlineError; what hangs is left behind.
         """
+        return self.begin_each(work, items)(deadline)
+
+    def begin_each(
+        self, work: Callable[[Item], Result], items: Sequence[Item]
+    ) -> Callable[[Deadline], list[Result | Exception]]:
+        """Begin work on each item; the function returned gives, by a deadline, what `each` would return."""
         futures: list[Future[Result]] = [self._executor.submit(work, item) for item in items]
-        wait(futures, timeout=deadline.left())
-        return [_result(future) for future in futures]  # type: ignore[arg-type] # see _result
+
+        def outcomes(deadline: Deadline) -> list[Result | Exception]:
+            wait(futures, timeout=deadline.left())
+            return [_result(future) for future in futures]  # type: ignore[arg-type] # the list's union is too wide
+
+        return outcomes
 
     def one(self, work: Callable[[], Result], deadline: Deadline) -> Result:
         """Return what the work returns; raise what it raises, or DeadlineError if it does not end in time."""
-        (result,) = self.each(lambda _: work(), [None], deadline)
+        result = self.begin(work)(deadline)
         if isinstance(result, Exception):
             raise result
         return result
 
     def begin(self, work: Callable[[], Result]) -> Callable[[Deadline], Result | Exception]:
         """Begin one piece of work; the function returned gives, by a deadline, what it returned or raised."""
-        future = self._executor.submit(work)
-
-        def outcome(deadline: Deadline) -> Result | Exception:
-            wait([future], timeout=deadline.left())
-            return _result(future)
-
-        return outcome
+        outcomes = self.begin_each(lambda _: work(), [None])
+        return lambda deadline: outcomes(deadline)[0]
 
     def dismiss(self) -> None:
         """Begin nothing more."""

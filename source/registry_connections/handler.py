@@ -6,11 +6,11 @@ The only importer of crhelper, which sees events of CloudFormation and no others
 import json
 import logging
 import os
-import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -23,19 +23,20 @@ from registry_connections.aws import AwsAccount
 from registry_connections.crew import Crew
 from registry_connections.errors import RegistrationError, SettingsError, StateError, plain
 from registry_connections.falcon import Falcon
+from registry_connections.logs import set_up, tell, tell_report
 from registry_connections.model import Credentials, Deadline
 from registry_connections.reconcile import Shell
-from registry_connections.report import LONGEST_REASON, Report, action_result, data, records, shorten
+from registry_connections.report import LONGEST_REASON, Report, action_result, data, shorten
 from registry_connections.settings import parse
+from registry_connections.state import State
 from registry_connections.transport import Transport
 from registry_connections.turns import Kind, Request, Turns
+from registry_connections.views import failure_view, plan_view, status_view
 
 RESOURCE_TYPE: Final = "Custom::FalconRegistryConnections"
 SPARE_SECONDS: Final = 30.0  # of the invocation's time, for the state and the answer
 ANSWER_SPARE_SECONDS: Final = 2.0  # when even the answer is given up
-ACTIONS: Final = ("reconcile",)
-
-log = logging.getLogger("registry_connections")
+ACTIONS: Final = ("plan", "status", "reconcile")
 
 
 def lambda_handler(event: Any, context: Any) -> Any:
@@ -44,7 +45,7 @@ def lambda_handler(event: Any, context: Any) -> Any:
     CloudFormation is answered at its ResponseURL, always; an action returns JSON, and raises RegistrationError
     if something failed, so that the function's error metric tells.
     """
-    _set_up_logging(os.environ.get("LOG_LEVEL", "INFO"))
+    set_up(os.environ.get("LOG_LEVEL", "INFO"))
     if isinstance(event, dict) and {"ResponseURL", "RequestType", "StackId"} <= event.keys():
         _helper()(event, context)
         return None
@@ -66,11 +67,8 @@ class _Helper(CfnResource):
             return float(context.get_remaining_time_in_millis() / 1000 - ANSWER_SPARE_SECONDS)
 
         taken = urlsplit(url).scheme == "https" and answer.put(url, body, left)
-        log.log(
-            logging.INFO if taken else logging.ERROR,
-            "answered CloudFormation" if taken else "CloudFormation did not take the answer",
-            extra={"fields": {"status": body["Status"], "reason": body["Reason"]}},
-        )
+        text = "answered CloudFormation" if taken else "CloudFormation did not take the answer"
+        tell(logging.INFO if taken else logging.ERROR, text, status=body["Status"], reason=body["Reason"])
 
 
 @cache
@@ -94,7 +92,7 @@ def _on_stack_event(event: Mapping[str, Any], context: Any) -> str:
     request = Request(
         Kind(event["RequestType"]), str(event["RequestId"]), settings, tuple(problems), ours=identifier == ours
     )
-    report = _run(request.kind, context, lambda shell, deadline: shell.answer(request, deadline))
+    report = _run(request.kind, context, lambda means: means.shell.answer(request, means.deadline))
     _helper().Data = {} if request.kind is Kind.DELETE else data(report)
     return str(_helper().PhysicalResourceId)
 
@@ -103,10 +101,7 @@ def _pass_by(event: Mapping[str, Any], identifier: str) -> str:
     """Let a resource go that is not ours: the trigger of the solution that this stack was upgraded from."""
     if event["RequestType"] != Kind.DELETE:
         raise RegistrationError(f"This function serves resources of type {RESOURCE_TYPE} only.")
-    log.info(
-        "a resource of another type is deleted, with no effect",
-        extra={"fields": {"resource": str(event.get("ResourceType"))}},
-    )
+    tell(logging.INFO, "a resource of another type is deleted, with no effect", type=str(event.get("ResourceType")))
     return identifier
 
 
@@ -127,57 +122,111 @@ def _action(event: Any) -> str:
 
 
 def _act(action: str, context: Any) -> dict[str, Any]:
-    def work(shell: Shell, deadline: Deadline) -> Report:
-        applied = shell.account.load().settings
-        if applied is None:
-            raise StateError("The stack has not applied anything yet: create or update it first.")
-        settings, problems = parse(applied)
-        return shell.answer(Request(Kind.REPAIR, context.aws_request_id, settings, tuple(problems)), deadline)
+    """Do what an action asks: reconcile raises if something failed, plan and status tell it in what they return."""
+    if action != "reconcile":
+        return {"action": action, **_view(action, context)}
+
+    def work(means: _Means) -> Report:
+        state = means.shell.crew.one(means.account.load, means.deadline)
+        settings, problems = parse(_applied(state))
+        request = Request(Kind.REPAIR, context.aws_request_id, settings, tuple(problems))
+        return means.shell.answer(request, means.deadline)
 
     return action_result(action, _run(action, context, work))
+
+
+def _view(action: str, context: Any) -> dict[str, Any]:
+    """Look, and change nothing."""
+    state: State | None = None
+    try:
+        with _at_work(action, context) as means:
+            reader, deadline = means.shell.reader, means.deadline
+            state = reader.crew.one(means.account.load, deadline)
+            settings, problems = parse(_applied(state))
+            prepared = reader.prepare(settings, problems, state, deadline)
+            if action == "status":
+                return status_view(prepared, settings)
+            return plan_view(prepared, settings, read_problem=reader.read_problem(prepared.falcon, deadline))
+    except SettingsError as error:
+        return failure_view(state, error.problems)
+    except RegistrationError as error:
+        return failure_view(state, [str(error)])
+
+
+def _applied(state: State) -> Mapping[str, str]:
+    """Return what the stack last applied; raise StateError if that is nothing."""
+    if state.settings is None:
+        raise StateError("The stack has not applied anything yet: create or update it first.")
+    return state.settings
 
 
 # Both
 
 
-def _run(action: str, context: Any, work: Callable[[Shell, Deadline], Report]) -> Report:
-    """Do the work within its time and log what became of it; raise RegistrationError with the reason if it failed."""
-    started = time.monotonic()
-    deadline = Deadline(started + context.get_remaining_time_in_millis() / 1000 - SPARE_SECONDS, time.monotonic)
+@dataclass(frozen=True)
+class _Means:
+    """What one invocation works with."""
+
+    shell: Shell
+    account: AwsAccount
+    transport: Transport
+    deadline: Deadline
+
+
+@contextmanager
+def _at_work(action: str, context: Any) -> Iterator[_Means]:
+    """Give the means and the time to do something; log what goes wrong, and let nothing secret out with it."""
+    about = _about(action, context)
     crew = Crew()
-    about = {"request_id": context.aws_request_id, "action": str(action), "version": __version__}
+    left = context.get_remaining_time_in_millis() / 1000
     try:
-        account = AwsAccount(boto3.Session(), os.environ["SECRET_ARN"], os.environ["STATE_PARAMETER"])
-        retention = crew.begin(lambda: _retain_logs(account, context))
-        report = work(_shell(account, crew), deadline)
-        if error := retention(deadline):
-            log.warning(plain(error), extra={"fields": about})
+        yield _means(Deadline(time.monotonic() + left - SPARE_SECONDS, time.monotonic), crew)
     except RegistrationError as error:
-        text = _problems(error)
-        log.error(text, extra={"fields": {**about, "error": type(error).__name__}})  # noqa: TRY400 - the text says it all
-        raise RegistrationError(text) from None
+        tell(logging.ERROR, str(error), **about, error=type(error).__name__)
+        raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the answer must be sent, and hold nothing secret
         where = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-        log.critical("unexpected failure", extra={"fields": {**about, "error": type(error).__name__, "where": where}})
+        tell(logging.CRITICAL, "unexpected failure", **about, error=type(error).__name__, where=where)
         raise RegistrationError(f"Unexpected {type(error).__name__}: see the log group for where.") from None
     finally:
         crew.dismiss()
-    _log(report, about, started)
+
+
+def _about(action: str, context: Any) -> dict[str, Any]:
+    return {"request_id": context.aws_request_id, "action": str(action), "version": __version__}
+
+
+def _run(action: str, context: Any, work: Callable[[_Means], Report]) -> Report:
+    """Do the work within its time and log what became of it; raise RegistrationError with the reason if it failed."""
+    started = time.monotonic()
+    try:
+        with _at_work(action, context) as means:
+            retention = means.shell.crew.begin(lambda: _retain_logs(means.account, context))
+            report = work(means)
+            if error := retention(means.deadline):
+                tell(logging.WARNING, plain(error), **_about(action, context))
+    except RegistrationError as error:
+        raise RegistrationError(_problems(error)) from None
+    figures = {"milliseconds": round((time.monotonic() - started) * 1000), "falcon_calls": means.transport.calls}
+    about = {**_about(action, context), "function": context.function_name}
+    tell_report(report, about, figures, time.time() if os.environ.get("PUBLISH_METRICS") == "Yes" else None)
     if report.failure:
         raise RegistrationError(report.failure)
     return report
 
 
-def _shell(account: AwsAccount, crew: Crew) -> Shell:
+def _means(deadline: Deadline, crew: Crew) -> _Means:
     api_url = os.environ.get("FALCON_API_URL", "").rstrip("/")
     if api_url and urlsplit(api_url).scheme != "https":
         raise SettingsError(["FalconApiUrl must begin with https://."])
+    account = AwsAccount(boto3.Session(), os.environ["SECRET_ARN"], os.environ["STATE_PARAMETER"])
     transport = Transport()
 
     def connect(credentials: Credentials, cloud: str) -> Falcon:
         return Falcon(transport, crew, credentials, cloud, api_url)
 
-    return Shell(account, connect, crew, Turns(account, time.time, time.sleep), time.monotonic)
+    shell = Shell(account, connect, crew, Turns(account, time.time, time.sleep), time.monotonic)
+    return _Means(shell, account, transport, deadline)
 
 
 def _retain_logs(account: AwsAccount, context: Any) -> None:
@@ -196,40 +245,3 @@ def _problems(error: RegistrationError) -> str:
         if len(text) <= LONGEST_REASON:
             return text
     return shorten(problems[0], LONGEST_REASON)
-
-
-def _log(report: Report, about: Mapping[str, Any], started: float) -> None:
-    """Log one line for each Region and one for the whole."""
-    for record in records(report):
-        log.log(
-            logging.ERROR if record["outcome"] == "failed" else logging.INFO,
-            "region",
-            extra={"fields": {**about, **record}},
-        )
-    taken = round((time.monotonic() - started) * 1000)
-    level = logging.ERROR if report.failure else logging.INFO
-    log.log(level, report.failure or "done", extra={"fields": {**about, **data(report), "milliseconds": taken}})
-
-
-class _JsonLines(logging.Formatter):
-    """One JSON object a line: time, level, message, and the `fields` of the record."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
-        line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "text": record.getMessage(),
-            **getattr(record, "fields", {}),
-        }
-        return json.dumps(line)
-
-
-def _set_up_logging(level: str) -> None:
-    """Write our own lines to standard output, and nothing of the libraries below a warning."""
-    if not log.handlers:
-        handler = logging.StreamHandler(sys.stdout)
-        handler.setFormatter(_JsonLines())
-        log.addHandler(handler)
-        log.propagate = False
-    log.setLevel(level if level in {"INFO", "WARNING", "ERROR"} else "INFO")

@@ -117,6 +117,22 @@ class AccountRegions:
     disabled: frozenset[str] = frozenset()
 
 
+class RegionUse(StrEnum):
+    """What ECR says of a Region when it is asked for one repository."""
+
+    REPOSITORIES = "holds repositories"
+    EMPTY = "holds no repository"
+    DENIED = "denied by a service control policy"
+    UNKNOWN = "unknown"
+
+
+class RegionScope(StrEnum):
+    """Which of the enabled Regions are registered."""
+
+    ENABLED = "Enabled"
+    WITH_REPOSITORIES = "WithRepositories"
+
+
 class RegionFailurePolicy(StrEnum):
     """What a Region that cannot be registered means for the stack."""
 
@@ -145,6 +161,7 @@ class Settings:
     principal_arn: str = ""
     regions: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
+    region_scope: RegionScope = RegionScope.ENABLED
     on_region_failure: RegionFailurePolicy = RegionFailurePolicy.FAIL
     delete_connections: DeletePolicy = DeletePolicy.KEEP
     properties: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)

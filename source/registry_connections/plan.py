@@ -14,6 +14,8 @@ from registry_connections.model import (
     DeletePolicy,
     Outcome,
     OutcomeKind,
+    RegionScope,
+    RegionUse,
     Registry,
     Settings,
 )
@@ -132,6 +134,20 @@ def scope(settings: Settings, regions: AccountRegions, accepted: Sequence[str] =
         Outcome(region, OutcomeKind.SKIPPED, message=_left_out(region, settings)) for region in regions.enabled - wanted
     ]
     return Scope(tuple(sorted(wanted)), tuple(sorted(skipped)), tuple(problems))
+
+
+def narrow(whole: Scope, uses: Mapping[str, RegionUse], settings: Settings) -> Scope:
+    """Return the scope without the Regions in which the account may not use ECR, or, if asked for, does not.
+
+    What is not known of a Region does not take it out.
+    """
+    reasons = {RegionUse.DENIED} | (
+        {RegionUse.EMPTY} if settings.region_scope is RegionScope.WITH_REPOSITORIES else set()
+    )
+    out = {region: str(uses[region]) for region in whole.wanted if uses.get(region) in reasons}
+    skipped = [Outcome(region, OutcomeKind.SKIPPED, message=reason) for region, reason in out.items()]
+    wanted = tuple(region for region in whole.wanted if region not in out)
+    return replace(whole, wanted=wanted, skipped=tuple(sorted((*whole.skipped, *skipped))))
 
 
 def _region_problem(region: str, regions: AccountRegions) -> str:

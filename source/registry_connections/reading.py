@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from registry_connections.apply import FalconApi
 from registry_connections.crew import Crew
-from registry_connections.errors import SettingsError
+from registry_connections.errors import ScopeError, SettingsError
 from registry_connections.model import (
     AUTODISCOVER,
     FALCON_CLOUDS,
@@ -16,10 +16,11 @@ from registry_connections.model import (
     Connection,
     Credentials,
     Deadline,
+    RegionUse,
     Settings,
     mismatch,
 )
-from registry_connections.plan import Plan, Scope, plan, scope
+from registry_connections.plan import Plan, Scope, narrow, plan, scope
 from registry_connections.settings import region_names
 from registry_connections.state import State
 from registry_connections.turns import Account
@@ -47,16 +48,19 @@ class Reader:
     def prepare(self, settings: Settings, problems: Sequence[str], state: State, deadline: Deadline) -> Prepared:
         """Read all that the plan needs, and plan. Raise every problem of the properties together."""
         regions, credentials = self._read_account(deadline)
-        wanted = scope(settings, regions, region_names((state.settings or {}).get("Regions", "")))
-        problems = [*problems, *wanted.problems]
+        whole = scope(settings, regions, region_names((state.settings or {}).get("Regions", "")))
+        problems = [*problems, *whole.problems]
         if isinstance(credentials, Credentials):
             problems += _cloud_problems(settings, credentials)
         if problems:
             raise SettingsError(list(dict.fromkeys(problems)))
         if isinstance(credentials, Exception):
             raise credentials
+        uses = self.crew.begin_each(self.account.region_use, whole.wanted)
         falcon = self.log_in(settings, credentials, state, deadline)
         existing = self._existing(falcon, state, deadline)
+        answers = zip(whole.wanted, uses(deadline), strict=True)
+        wanted = narrow(whole, {region: use for region, use in answers if isinstance(use, RegionUse)}, settings)
         return Prepared(state, falcon, wanted, existing, plan(wanted.wanted, existing, state, settings))
 
     def _read_account(self, deadline: Deadline) -> tuple[AccountRegions, Credentials | Exception]:
@@ -66,9 +70,18 @@ class Reader:
         return regions, credentials(deadline)
 
     def log_in(self, settings: Settings, credentials: Credentials, state: State, deadline: Deadline) -> FalconApi:
+        """Return a client that is logged in to the tenant's cloud; raise AuthenticationError or FalconError."""
         falcon = self.connect(credentials, _cloud(settings, credentials))
         self.crew.one(lambda: falcon.log_in(deadline, state.cloud), deadline)
         return falcon
+
+    def read_problem(self, falcon: FalconApi, deadline: Deadline) -> str:
+        """Return why the API client may not read connections, or nothing."""
+        try:
+            self.crew.one(lambda: falcon.probe(deadline), deadline)
+        except ScopeError as error:
+            return str(error)
+        return ""
 
     def _existing(self, falcon: FalconApi, state: State, deadline: Deadline) -> dict[str, Connection]:
         """Return those of the state's connections that Falcon has, by Region."""

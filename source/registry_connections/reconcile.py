@@ -76,7 +76,8 @@ class Shell:
                 continue  # somebody else went first: look again
 
     @property
-    def _reader(self) -> Reader:
+    def reader(self) -> Reader:
+        """The means to read without a turn."""
         return Reader(self.account, self.connect, self.crew)
 
     def _take(self, request: Request, deadline: Deadline) -> State:
@@ -89,7 +90,7 @@ class Shell:
 
     def _converge(self, request: Request, state: State, deadline: Deadline) -> Report:
         try:
-            prepared = self._reader.prepare(request.settings, request.problems, state, deadline)
+            prepared = self.reader.prepare(request.settings, request.problems, state, deadline)
         except RegistrationError as error:
             with suppress(RegistrationError):  # it only guards against a late duplicate of this event
                 self._swap(remember(state, request, str(error)), deadline)
@@ -141,9 +142,7 @@ class Shell:
     def _report(self, request: Request, prepared: Prepared, applied: Applied) -> Report:
         outcomes = sorted((*applied.outcomes.values(), *_skipped(prepared, applied)))
         report = Report(tuple(outcomes), applied.cause, prepared.falcon.cloud)
-        return (
-            report if report.succeeded(request.settings.on_region_failure) else replace(report, failure=reason(report))
-        )
+        return report if report.succeeded(_policy(request)) else replace(report, failure=reason(report))
 
     # Delete
 
@@ -168,7 +167,7 @@ class Shell:
     def _purge(self, request: Request, state: State, deadline: Deadline) -> Report:
         settings = request.settings
         credentials = self.crew.one(self.account.credentials, deadline)
-        falcon = self._reader.log_in(settings, credentials, state, deadline)
+        falcon = self.reader.log_in(settings, credentials, state, deadline)
         interrupted = state.run or Run("", 0)
         claimed = self.crew.one(
             lambda: self.turns.claim(state, request, deadline, interrupted.creating, interrupted.since), deadline
@@ -193,6 +192,11 @@ class Shell:
         if account_wide or interrupted.creating:
             return self.crew.one(lambda: falcon.list_all(deadline), deadline)
         return falcon.read(sorted(set(state.connections.values())), deadline)
+
+
+def _policy(request: Request) -> RegionFailurePolicy:
+    """Return what a failed Region means: a repair always tells, so that alarms see it."""
+    return RegionFailurePolicy.FAIL if request.kind is Kind.REPAIR else request.settings.on_region_failure
 
 
 def _needs_no_state(request: Request, error: StateError) -> bool:

@@ -1,6 +1,6 @@
 """Outcomes as the operator meets them: the response's Data, its reason, the log record and the action's JSON."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from registry_connections.model import (
 
 LONGEST_REASON: Final = 240  # characters; crhelper keeps the last 240 of a longer one, CloudFormation shows 256
 LONGEST_CAUSE: Final = 130
+METRICS_NAMESPACE: Final = "FalconECR"
 NONE: Final = "none"  # an output of a stack may not be empty
 
 
@@ -66,7 +67,25 @@ def reason(report: Report) -> str:
 
 def action_result(action: str, report: Report) -> dict[str, Any]:
     """Return the JSON of an action."""
-    return {"action": action, "cloud": report.cloud, "regions": records(report)}
+    return {"action": action, "ok": not report.failure, "cloud": report.cloud, "regions": records(report)}
+
+
+def metrics(report: Report, figures: Mapping[str, int]) -> dict[str, int]:
+    """Return the figures of a run under the names of their metrics; `figures` holds milliseconds and falcon_calls."""
+    return {
+        "ConnectedCount": len(report.of(CONNECTED)),
+        "FailedCount": len(report.of(UNSUCCESSFUL)),
+        "SkippedCount": len(report.of({OutcomeKind.SKIPPED})),
+        "Duration": figures["milliseconds"],
+        "FalconCalls": figures["falcon_calls"],
+    }
+
+
+def embedded(counts: Iterable[str], moment: float) -> dict[str, Any]:
+    """Return what makes CloudWatch take metrics from a log line (embedded metric format, CloudWatch user guide)."""
+    units = [{"Name": name, "Unit": "Milliseconds" if name == "Duration" else "Count"} for name in counts]
+    directive = {"Namespace": METRICS_NAMESPACE, "Dimensions": [["function"]], "Metrics": units}
+    return {"_aws": {"Timestamp": round(moment * 1000), "CloudWatchMetrics": [directive]}}
 
 
 def records(report: Report) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from registry_connections.model import (
     FALCON_CLOUDS,
     DeletePolicy,
     RegionFailurePolicy,
+    RegionScope,
     Settings,
     mismatch,
 )
@@ -24,6 +25,7 @@ DEFAULTS: Final[Mapping[str, str]] = {
     "FalconPrincipalArn": "",
     "Regions": "",
     "ExcludedRegions": "",
+    "RegionScope": RegionScope.ENABLED,
     "OnRegionFailure": RegionFailurePolicy.FAIL,
     "DeleteConnections": DeletePolicy.KEEP,
 }
@@ -55,6 +57,7 @@ def parse(properties: Mapping[str, object]) -> tuple[Settings, list[str]]:
         principal_arn=texts["FalconPrincipalArn"],
         regions=_regions(texts["Regions"], "Regions", problems),
         excluded=_regions(texts["ExcludedRegions"], "ExcludedRegions", problems),
+        region_scope=_choice(texts["RegionScope"], RegionScope.ENABLED, "RegionScope", problems),
         on_region_failure=_choice(texts["OnRegionFailure"], RegionFailurePolicy.FAIL, "OnRegionFailure", problems),
         delete_connections=_choice(texts["DeleteConnections"], DeletePolicy.KEEP, "DeleteConnections", problems),
         properties={name: text for name, text in texts.items() if text != DEFAULTS[name]},

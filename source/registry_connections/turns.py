@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from registry_connections.errors import DeadlineError, RegistrationError, StateMissingError
-from registry_connections.model import AccountRegions, Credentials, Deadline, Settings
+from registry_connections.model import AccountRegions, Credentials, Deadline, RegionUse, Settings
 from registry_connections.state import Run, State
 
 POLL_SECONDS: Final = 1.0
@@ -26,6 +26,9 @@ class Account(Protocol):
 
     def regions(self) -> AccountRegions:
         """Return the account's Regions."""
+
+    def region_use(self, region: str) -> RegionUse:
+        """Return what ECR says of a Region."""
 
     def load(self) -> State:
         """Return the state."""

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -280,6 +280,25 @@ def _kill_group(process: "subprocess.Popen[bytes]") -> None:
         process.stdin.close()
 
 
+def running(processes: Iterable[int]) -> list[int]:
+    """Return those of the processes that still run; one that is dead and not yet buried does not."""
+    alive = {pid for pid, _, state in _all_processes() if state != "Z"}
+    return [process for process in processes if process in alive]
+
+
 def _group(leader: int) -> list[int]:
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,pgid="], capture_output=True, text=True, check=True).stdout
-    return [int(pid) for pid, group in (line.split() for line in listed.splitlines()) if int(group) == leader]
+    return sorted(pid for pid, group, state in _all_processes() if group == leader and state != "Z")
+
+
+def _all_processes() -> Iterator[tuple[int, int, str]]:
+    """Yield process id, group and state of every process; `ps` is not everywhere that /proc is."""
+    if not Path("/proc/self/stat").exists():
+        listed = subprocess.run(["ps", "-A", "-o", "pid=,pgid=,stat="], capture_output=True, text=True, check=True)
+        for line in listed.stdout.splitlines():
+            pid, group, state = line.split()
+            yield int(pid), int(group), state[0]
+        return
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, group, *_ = stat.read_text().rpartition(")")[2].split()
+            yield int(stat.parent.name), int(group), state

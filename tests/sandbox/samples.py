@@ -2,8 +2,9 @@
 
 import io
 import json
+import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.sandbox import stacks
@@ -136,18 +137,27 @@ def launch(aws: LocalAws, account: str = ACCOUNT, region: str = REGION, **resour
     return stacks.create(aws.client("cloudformation", account, region), "sample", template(**resources)).wait()
 
 
-def invoke(aws: LocalAws, account: str = ACCOUNT, region: str = REGION, **event: Any) -> Any:
+def invoke(aws: LocalAws, account: str = ACCOUNT, **event: Any) -> Any:
     """Invoke the function and return its answer; an error is the payload as Lambda returns it."""
-    answer = aws.client("lambda", account, region).invoke(FunctionName=FUNCTION, Payload=json.dumps(event))
+    answer = aws.client("lambda", account).invoke(FunctionName=FUNCTION, Payload=json.dumps(event))
     return json.loads(answer["Payload"].read())
 
 
-def said(aws: LocalAws, account: str = ACCOUNT, region: str = REGION) -> list[dict[str, Any]]:
+def said(aws: LocalAws, account: str = ACCOUNT) -> list[dict[str, Any]]:
     """Return what the function logged, in the order of time."""
-    lines = [json.loads(line) for line in aws.function_logs(FUNCTION, account, region) if line.startswith("{")]
+    lines = [json.loads(line) for line in aws.function_logs(FUNCTION, account) if line.startswith("{")]
     return sorted(lines, key=lambda line: float(line["at"]))
 
 
 def requests(aws: LocalAws, account: str = ACCOUNT) -> list[tuple[str, str | None]]:
     """Return the custom resource requests that reached the function: kind and physical id."""
     return [(line["request"], line["id"]) for line in said(aws, account) if "request" in line]
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Wait until the condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"It did not happen within {seconds} s")
+        time.sleep(0.05)

@@ -6,7 +6,19 @@ import pytest
 
 from tests.sandbox import stacks
 from tests.sandbox.local_aws import LocalAws
-from tests.sandbox.samples import FUNCTION, custom, function, launch, package, requests, role, said, template, upload
+from tests.sandbox.samples import (
+    FUNCTION,
+    custom,
+    function,
+    launch,
+    package,
+    requests,
+    role,
+    said,
+    template,
+    upload,
+    wait_for,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -207,11 +219,3 @@ def test_the_function_of_a_custom_resource_cannot_be_exchanged(aws: LocalAws) ->
     stack = stacks.update(aws.client("cloudformation"), "sample", renamed).wait()
 
     assert stack.failures["Custom"] == "Modifying service token is not allowed."
-
-
-def wait_for(condition: object, seconds: float = 5.0) -> None:
-    """Wait until the condition holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)

@@ -159,6 +159,7 @@ def test_token_requests_have_a_limit_of_their_own(falcon: FalconSimulator, probe
 
 
 def test_bad_bearers_have_a_limit_of_their_own(falcon: FalconSimulator, probe: Probe) -> None:
+    falcon.behaviour.requests_per_minute = 10
     stranger = Probe(falcon, url=falcon.urls["us-2"])
 
     answers = [stranger.page() for _ in range(16)]

@@ -18,7 +18,7 @@ class CloudAdapter(HTTPAdapter):
         super().__init__()
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        super().init_poolmanager(*arguments, server_hostname=self._host, assert_hostname=self._host, **options)
+        super().init_poolmanager(*arguments, server_hostname=self._host, **options)
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
         there = request.copy()

@@ -1,0 +1,189 @@
+"""A customer of AWS and of Falcon, as end-to-end tests and the demo play one.
+
+It launches the real template with the real package, looks at what is in Falcon and in AWS, and has neighbours that
+nobody may touch.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.sandbox import stacks
+from tests.sandbox.local_aws import ACCOUNT, REGION, LocalAws
+from tests.sandbox.stacks import Operation, Stack
+from tests.simulator import Connection, FalconSimulator
+from tests.simulator.probe import registry
+
+PROJECT = Path(__file__).resolve().parent.parent
+TEMPLATE = PROJECT / "template.yaml"
+PACKAGE = PROJECT / "build" / "lambda_function.zip"
+
+STACK = "falcon-ecr"
+BUCKET, KEY = "packages", "lambda_function.zip"
+SECRET, ROLE, FUNCTION = "crowdstrike-ecr-api-credentials", "crowdstrike-ecr-lambda-role", "crowdstrike-ecr-function"
+LOG_GROUP = f"/aws/lambda/{FUNCTION}"
+OTHER_ACCOUNT = "444455556666"
+
+
+class Customer:
+    """One AWS account, in one Region, and a Falcon tenant."""
+
+    def __init__(self, aws: LocalAws, falcon: FalconSimulator, package: Path | bytes, account: str = ACCOUNT) -> None:
+        self.aws, self.falcon, self.account = aws, falcon, account
+        self.cloudformation: Any = aws.client("cloudformation", account)
+        stacks.upload(aws.client("s3", account), BUCKET, KEY, package)
+
+    # Operations
+
+    @property
+    def required(self) -> dict[str, str]:
+        """The three parameters that the original solution required."""
+        return {"S3Bucket": BUCKET, "FalconClientID": self.falcon.client_id, "FalconSecret": self.falcon.client_secret}
+
+    def start_launch(self, **parameters: str) -> Operation:
+        """Start to launch the template; its function finds Falcon on this machine unless `parameters` say otherwise."""
+        given = self.required | {"FalconApiUrl": self.falcon.url} | parameters
+        return stacks.create(self.cloudformation, STACK, TEMPLATE, given)
+
+    def launch(self, **parameters: str) -> Stack:
+        """Launch the template and wait for the end, whatever it is."""
+        return self.start_launch(**parameters).wait()
+
+    def launched(self, **parameters: str) -> Stack:
+        """Launch the template, which must succeed; Falcon's journal is empty afterwards."""
+        stack = self.launch(**parameters)
+        assert stack.status == "CREATE_COMPLETE", stack.failures
+        self.falcon.journal.clear()
+        return stack
+
+    def update(self, **parameters: str) -> Stack:
+        """Change parameters of the stack and wait for the end."""
+        return stacks.update(self.cloudformation, STACK, parameters=parameters).wait()
+
+    def delete(self, **options: Any) -> Stack:
+        """Delete the stack and wait for the end."""
+        return stacks.delete(self.cloudformation, STACK, **options).wait()
+
+    # Falcon
+
+    def add_connection(self, region: str, **fields: Any) -> Connection:
+        """Add a connection of this account that somebody else made, with a role of their own."""
+        made: dict[str, object] = {
+            "aws_iam_role": f"arn:aws:iam::{self.account}:role/by-hand",
+            "aws_external_id": "by-hand",
+        }
+        return self.falcon.add_connection(
+            Connection(url=registry(self.account, region), details=made, credential_type="ecr", **fields)
+        )
+
+    def connections(self) -> dict[str, Connection]:
+        """Return this account's connections in Falcon by Region, of which each has at most one."""
+        url = re.compile(rf"https://{self.account}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com")
+        found = [(url.fullmatch(each.url), each) for each in self.falcon.connections() if each.type == "ecr"]
+        ours = [(match[1], each) for match, each in found if match]
+        assert len(dict(ours)) == len(ours), "two connections for one registry"
+        return dict(sorted(ours, key=lambda item: item[0]))
+
+    @contextmanager
+    def counting(self) -> Iterator[Counter[str]]:
+        """Count the calls that Falcon gets during a block, by operation; the count is complete when it ends."""
+        calls: Counter[str] = Counter()
+        before = self.falcon.journal.operations()
+        yield calls
+        calls.update(self.falcon.journal.operations() - before)
+
+    # AWS
+
+    def state(self, stack: Stack) -> dict[str, Any]:
+        """Return what the stack's state parameter holds."""
+        name = f"/falcon-ecr/{stack_uuid(stack)}"
+        value = self.aws.client("ssm", self.account).get_parameter(Name=name)["Parameter"]["Value"]
+        found: dict[str, Any] = json.loads(value)
+        return found
+
+    def role_calls(self, role: str = ROLE) -> list[dict[str, Any]]:
+        """Return the API calls that sessions of a role made, oldest first."""
+        return [call for call in self.aws.api_calls(self.account) if f":assumed-role/{role}/" in call["principal"]]
+
+    def resources(self) -> set[str]:
+        """Return what there is in the account besides the package: `kind name`."""
+        return set(resources(self.aws, self.account))
+
+
+def stack_uuid(stack: Stack) -> str:
+    return stack.stack_id.rsplit("/", 1)[-1]
+
+
+def reason(stack: Stack, logical_id: str = "RegistryConnections") -> str:
+    """Return why a resource failed, without what CloudFormation puts around it."""
+    text = stack.failures[logical_id]
+    _, found, said = text.partition("Message returned: ")
+    return said.rpartition(" (RequestId:")[0] if found else text
+
+
+def resources(aws: LocalAws, account: str = ACCOUNT, region: str = REGION) -> Iterator[str]:
+    """Yield everything of the kinds that the template makes, as `kind name`."""
+
+    def listed(service: str, operation: str, field: str, key: str, **arguments: Any) -> list[str]:
+        pages = aws.client(service, account, region).get_paginator(operation).paginate(**arguments)
+        return [item[key] for page in pages for item in page[field]]
+
+    for kind, names in (
+        ("role", listed("iam", "list_roles", "Roles", "RoleName")),
+        ("policy", listed("iam", "list_policies", "Policies", "PolicyName", Scope="Local")),
+        ("secret", listed("secretsmanager", "list_secrets", "SecretList", "Name", IncludePlannedDeletion=True)),
+        ("parameter", listed("ssm", "describe_parameters", "Parameters", "Name")),
+        ("function", listed("lambda", "list_functions", "Functions", "FunctionName")),
+        ("schedule", listed("scheduler", "list_schedules", "Schedules", "Name")),
+        ("rule", listed("events", "list_rules", "Rules", "Name")),
+        ("log group", listed("logs", "describe_log_groups", "logGroups", "logGroupName")),
+    ):
+        yield from (f"{kind} {name}" for name in names)
+
+
+def neighbours(account: str = ACCOUNT) -> list[Connection]:
+    """Return connections that are not of this account's ECR, however much they look like it."""
+    ours = registry(account, "us-east-1").removeprefix("https://")
+    hosts = {
+        "other account": registry(OTHER_ACCOUNT, "us-east-1"),
+        "other account, other Region": registry(OTHER_ACCOUNT, "eu-west-1"),
+        "longer account": f"https://{account}4.dkr.ecr.us-east-1.amazonaws.com",
+        "account with a prefix": f"https://x{ours}",
+        "account as a subdomain": f"https://mirror.{ours}",
+        "account as a part of the host": f"https://registry-{account}.example.com",
+        "account in the path": f"https://registry.example.com/{account}",
+        "whole host in the path": f"https://registry.example.com/{ours}",
+        "whole host in another domain": f"https://{ours}.example.com",
+        "other suffix": f"https://{account}.dkr.ecr.us-east-1.mirror.example.com",
+        "other partition": f"https://{account}.dkr.ecr.cn-north-1.amazonaws.com.cn",
+        "host as a user name": f"https://{ours}@registry.example.com",
+        "other port": f"https://{ours}:8443",
+    }
+    harbors = [f"https://harbor.example.com/{account}", f"https://{account}.harbor.example.com"]
+    same_url = Connection(url=registry(account, "us-east-1"), type="docker", url_uniqueness_key="a mirror")
+    look_alikes = [Connection(url=url, user_defined_alias=alias) for alias, url in hosts.items()]
+    return [*look_alikes, *(Connection(url=url, type="harbor") for url in harbors), same_url]
+
+
+def snapshot(connections: list[Connection]) -> str:
+    """Return everything that Falcon knows of connections, for comparison byte by byte."""
+    return json.dumps(sorted((found.to_json() for found in connections), key=str), sort_keys=True)
+
+
+class Neighbourhood:
+    """The neighbours in a tenant, and how they were when they moved in."""
+
+    def __init__(self, falcon: FalconSimulator, account: str = ACCOUNT) -> None:
+        self._falcon = falcon
+        self._added = [falcon.add_connection(neighbour) for neighbour in neighbours(account)]
+        self._before = snapshot(self._added)
+
+    @property
+    def untouched(self) -> bool:
+        """Whether every neighbour is as it was."""
+        added = {connection.id for connection in self._added}
+        return snapshot([found for found in self._falcon.connections() if found.id in added]) == self._before

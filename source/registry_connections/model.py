@@ -87,10 +87,18 @@ class Connection:
         """Whether this is a connection of exactly that registry."""
         return self.type == "ecr" and _host(self.url) == _host(registry.url)
 
-    def belongs_to(self, account: str) -> bool:
-        """Whether this is a connection of an ECR registry of that account, in whichever form of its host name."""
+    def belongs_to(self, account: str, url_suffix: str) -> bool:
+        """Whether this is a connection of an ECR registry of that account, in whichever form of its host name.
+
+        Under another suffix it is a mirror's host, or that of an account with the same number in another partition.
+        """
         match = _ECR_HOST.fullmatch(_host(self.url))
-        return self.type == "ecr" and match is not None and match["account"] == account
+        return (
+            self.type == "ecr"
+            and match is not None
+            and match["account"] == account
+            and match["suffix"] in {url_suffix, None}  # None: the dual-stack form, whose suffix is fixed
+        )
 
     @property
     def region(self) -> str:

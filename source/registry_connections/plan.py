@@ -233,7 +233,7 @@ def purges(settings: Settings, state: State, *, ours: bool) -> bool:
 
 def _is_purged(found: Connection, settings: Settings, *, is_managed: bool) -> bool:
     if settings.delete_connections is DeletePolicy.ACCOUNT:
-        return found.belongs_to(settings.account)
+        return found.belongs_to(settings.account, settings.url_suffix)
     return settings.delete_connections is DeletePolicy.STACK and is_managed
 
 

@@ -41,7 +41,8 @@ LONGEST_UNDO_SECONDS: Final = 60.0
 UNDO_SHARE: Final = 0.25  # of the time that is left
 RECORD_SECONDS: Final = 8.0  # to write the state when the deadline is over; the answer needs the rest
 CANCELLED: Final = "the launch was cancelled: the stack is being deleted"
-PURGE_ADVICE: Final = " Delete the stack again, or first set DeleteConnections=Keep."
+# A stack that could not be deleted takes no update, so that its parameters are no way out.
+PURGE_ADVICE: Final = " Delete the stack again, or retain RegistryConnections to leave the connections."
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ class Shell:
     def _purge(self, request: Request, state: State, deadline: Deadline) -> Report:
         settings = request.settings
         credentials = self.crew.one(self.account.credentials, deadline)
-        falcon = self.reader.log_in(settings, credentials, state, deadline)
+        falcon = self.crew.one(lambda: self.reader.log_in(settings, credentials, state, deadline), deadline)
         interrupted = state.run or Run("", 0)
         claimed = self.crew.one(
             lambda: self.turns.claim(state, request, deadline, interrupted.creating, interrupted.since), deadline

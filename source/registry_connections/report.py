@@ -44,11 +44,20 @@ def data(report: Report) -> dict[str, str]:
     groups = {
         "Connected": report.of(CONNECTED),
         "Failed": report.of(UNSUCCESSFUL),
-        "Skipped": report.of({OutcomeKind.SKIPPED}),
+        "Skipped": _left_out(report),
     }
     lists = {f"{name}Regions": _names(outcomes) or NONE for name, outcomes in groups.items()}
     counts = {f"{name}Count": str(len(outcomes)) for name, outcomes in groups.items()}
     return {**lists, **counts, "FalconCloud": report.cloud or NONE}
+
+
+def _left_out(report: Report) -> tuple[Outcome, ...]:
+    """Return the Regions that are not wanted, also those that were until this run.
+
+    After a failure, what was removed or left may be what the failed run itself had made.
+    """
+    formerly_wanted = set() if report.failure else {OutcomeKind.LEFT, OutcomeKind.REMOVED}
+    return report.of({OutcomeKind.SKIPPED} | formerly_wanted)
 
 
 def reason(report: Report) -> str:
@@ -66,8 +75,9 @@ def reason(report: Report) -> str:
 
 
 def action_result(action: str, report: Report) -> dict[str, Any]:
-    """Return the JSON of an action."""
-    return {"action": action, "ok": not report.failure, "cloud": report.cloud, "regions": records(report)}
+    """Return the JSON of an action, with every key for every Region; what does not apply is null."""
+    rows = [{name: value or None for name, value in _fields(outcome).items()} for outcome in report.outcomes]
+    return {"action": action, "ok": not report.failure, "cloud": report.cloud or None, "regions": rows}
 
 
 def metrics(report: Report, figures: Mapping[str, int]) -> dict[str, int]:
@@ -75,7 +85,7 @@ def metrics(report: Report, figures: Mapping[str, int]) -> dict[str, int]:
     return {
         "ConnectedCount": len(report.of(CONNECTED)),
         "FailedCount": len(report.of(UNSUCCESSFUL)),
-        "SkippedCount": len(report.of({OutcomeKind.SKIPPED})),
+        "SkippedCount": len(_left_out(report)),
         "Duration": figures["milliseconds"],
         "FalconCalls": figures["falcon_calls"],
     }
@@ -94,7 +104,11 @@ def records(report: Report) -> list[dict[str, Any]]:
 
 
 def _record(outcome: Outcome) -> dict[str, Any]:
-    fields = {
+    return {name: value for name, value in _fields(outcome).items() if value not in {"", 0}}
+
+
+def _fields(outcome: Outcome) -> dict[str, Any]:
+    return {
         "region": outcome.region,
         "outcome": str(outcome.kind),
         "connection": outcome.connection_id,
@@ -103,7 +117,6 @@ def _record(outcome: Outcome) -> dict[str, Any]:
         "trace_id": outcome.trace_id,
         "milliseconds": outcome.milliseconds,
     }
-    return {name: value for name, value in fields.items() if value not in {"", 0}}
 
 
 def shorten(text: str, limit: int) -> str:

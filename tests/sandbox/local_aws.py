@@ -166,6 +166,10 @@ class LocalAws:
         """Put an event of an AWS service on the account's default bus."""
         self.control("announce", source=source, detail_type=detail_type, detail=detail, account=account, region=region)
 
+    def join_organization(self, account: str, parent: str = "", management: str = ACCOUNT) -> None:
+        """Make the account a member of `management`'s organization, below an OU or the root."""
+        self.control("join_organization", account=account, parent=parent, management=management)
+
     def set_first_retry(self, seconds: float) -> None:
         """Retry failed asynchronous invocations after this time instead of AWS's minute."""
         self.control("set_first_retry", seconds=seconds)

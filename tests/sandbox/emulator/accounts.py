@@ -1,5 +1,136 @@
-"""To come."""
+"""Repairs of Organizations: which account belongs to whose organization, and who may act for it."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ministack.core import iam_evaluator, responses
+from ministack.services import organizations
+
+from tests.sandbox.emulator import patching
+from tests.sandbox.emulator.control import verb
+from tests.sandbox.emulator.state import state
+
+Payload = dict[str, Any]
 
 
 def repair() -> None:
     """Apply the repairs of this module."""
+    know_the_organization_of_members()
+    trust_services_and_delegate()
+
+
+def management_account(account: str) -> str:
+    """Return the management account of the account's organization; an account without one manages itself."""
+    owners = [owner for owner, member in organizations._accounts.to_dict() if member == account and owner != account]
+    return owners[0] if owners else account
+
+
+def is_delegated_administrator(account: str) -> bool:
+    """Whether the organization lets this account administer StackSets."""
+    return account in state.delegated_administrators.get(management_account(account), set())
+
+
+def accounts_below(management: str, parents: set[str]) -> dict[str, str]:
+    """Return the member accounts below these OUs or roots, each with its own OU."""
+    below, units = set(parents), organizations._ous.to_dict()
+    while (
+        found := {
+            unit for (owner, unit), record in units.items() if owner == management and record["_ParentId"] in below
+        }
+        - below
+    ):
+        below |= found
+    return {
+        account: record["_ParentId"]
+        for (owner, account), record in organizations._accounts.to_dict().items()
+        if owner == management and account != management and record["_ParentId"] in below
+    }
+
+
+def know_the_organization_of_members() -> None:
+    """Let a member account see its organization, and `aws:PrincipalOrgID` be that organization's id.
+
+    With MiniStack every account manages an organization of its own, so that a bucket policy for the organization
+    admits none of its members.
+    """
+
+    def handle(original: Callable[..., Any]) -> Callable[..., Any]:
+        async def handle(*request: Any) -> Any:
+            with responses.request_scope(management_account(responses.get_account_id()), responses.get_region()):
+                return await original(*request)
+
+        return handle
+
+    def organization_id(_original: Any) -> Callable[[str], str | None]:
+        def organization_id(account: str) -> str | None:
+            organization = organizations._orgs.get_scoped(management_account(account), None, "self")
+            return organization["Id"] if organization else None
+
+        return organization_id
+
+    patching.replace(organizations, "handle_request", handle)
+    patching.replace(iam_evaluator, "_principal_org_id", organization_id)
+
+
+def trust_services_and_delegate() -> None:
+    """Let an organization trust services and delegate their administration; MiniStack knows neither."""
+    organizations._DISPATCH.update(
+        {
+            "EnableAWSServiceAccess": lambda request: _trust(request, trusted=True),
+            "DisableAWSServiceAccess": lambda request: _trust(request, trusted=False),
+            "ListAWSServiceAccessForOrganization": _trusted,
+            "RegisterDelegatedAdministrator": lambda request: _delegate(request, delegated=True),
+            "DeregisterDelegatedAdministrator": lambda request: _delegate(request, delegated=False),
+            "ListDelegatedAdministrators": _delegated,
+        }
+    )
+
+
+def _trust(request: Payload, *, trusted: bool) -> Any:
+    services = state.trusted_services.setdefault(responses.get_account_id(), set())
+    (services.add if trusted else services.discard)(request["ServicePrincipal"])
+    return organizations._json(200, {})
+
+
+def _trusted(_: Payload) -> Any:
+    services = sorted(state.trusted_services.get(responses.get_account_id(), set()))
+    return organizations._json(200, {"EnabledServicePrincipals": [{"ServicePrincipal": name} for name in services]})
+
+
+def _delegate(request: Payload, *, delegated: bool) -> Any:
+    administrators = state.delegated_administrators.setdefault(responses.get_account_id(), set())
+    (administrators.add if delegated else administrators.discard)(request["AccountId"])
+    return organizations._json(200, {})
+
+
+def _delegated(_: Payload) -> Any:
+    management = responses.get_account_id()
+    administrators = sorted(state.delegated_administrators.get(management, set()))
+    records = [organizations._public_account(organizations._accounts[account]) for account in administrators]
+    return organizations._json(200, {"DelegatedAdministrators": records})
+
+
+@verb
+def join_organization(request: Payload) -> None:
+    """Make an account with a number of our choice a member, below the root or an OU; CreateAccount invents one."""
+    with responses.request_scope(request["management"], responses.get_region()):
+        organizations._ensure_org()
+        root, account = next(iter(organizations._roots)), request["account"]
+        organization = organizations._orgs["self"]["Id"]
+        organizations._accounts[account] = {
+            "Id": account,
+            "Arn": f"arn:aws:organizations::{request['management']}:account/{organization}/{account}",
+            "Email": f"{account}@example.com",
+            "Name": f"Account {account}",
+            "Status": "ACTIVE",
+            "JoinedMethod": "INVITED",
+            "JoinedTimestamp": int(time.time()),
+            "Path": "/",
+            "_ParentId": root,
+        }
+        if request["parent"]:
+            move = {"AccountId": account, "SourceParentId": root, "DestinationParentId": request["parent"]}
+            status, _, body = organizations._move_account(move)
+            if status != 200:
+                raise LookupError(body.decode())

@@ -69,7 +69,7 @@ def name_the_role_of_a_session() -> None:
             if key.lower() == "aws:principalarn" and ":assumed-role/" in context.principal_arn:
                 name = iam_evaluator._role_name_from_assumed_arn(context.principal_arn)
                 role = iam._roles.get_scoped(context.principal_account, None, name)
-                return role["Arn"] if role else context.principal_arn
+                return role["Arn"] if role else f"arn:aws:iam::{context.principal_account}:role/{name}"
             return original(key, context)
 
         return resolve

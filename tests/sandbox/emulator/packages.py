@@ -1,10 +1,12 @@
-"""Repairs of where a function's code comes from."""
+"""Repairs of where code and templates come from."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from ministack.core import iam_evaluator, responses
 from ministack.services import lambda_svc, s3
+from ministack.services.cloudformation import helpers
 
 from tests.sandbox.emulator import patching
 
@@ -17,10 +19,13 @@ DENIED = (
     " for {bucket}/{key}. S3 Error Code: AccessDenied. S3 Error Message: Access Denied"
 )
 
+BUCKET_URL = re.compile(r"https://(?P<bucket>[a-z0-9.-]+)\.s3(\.[a-z0-9-]+)?\.amazonaws\.com/(?P<key>.+)")
+
 
 def repair() -> None:
     """Apply the repairs of this module."""
     fail_without_code()
+    read_templates_by_the_name_of_their_bucket()
 
 
 def fail_without_code() -> None:
@@ -65,3 +70,18 @@ def _lets_in(owner: str, account: str, bucket: str, key: str) -> bool:
     )
     policy: Any = s3._bucket_policies.get_scoped(owner, None, bucket)
     return bool(iam_evaluator.evaluate_resource_policy(policy, request).decision == "Allow")
+
+
+def read_templates_by_the_name_of_their_bucket() -> None:
+    """Accept `https://BUCKET.s3.REGION.amazonaws.com/KEY` as TemplateURL; MiniStack knows only the older form."""
+
+    def resolve(original: Callable[..., Any]) -> Callable[..., Any]:
+        def resolve(request: dict[str, Any], body_key: str, url_key: str, label: str) -> Any:
+            url = helpers._p(request, url_key)
+            if found := BUCKET_URL.fullmatch(url):
+                request = request | {url_key: [f"https://s3.amazonaws.com/{found['bucket']}/{found['key']}"]}
+            return original(request, body_key, url_key, label)
+
+        return resolve
+
+    patching.replace(helpers, "_resolve_document", resolve)

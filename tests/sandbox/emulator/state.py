@@ -31,7 +31,10 @@ class State:
     service_control_policies: dict[str, list[ServiceControlPolicy]] = field(default_factory=dict)
     # by account, once something asked for them or changed them
     enabled_regions: dict[str, set[str]] = field(default_factory=dict)
-    stack_sets: dict[tuple[str, str], Any] = field(default_factory=dict)
+    # by management account
+    trusted_services: dict[str, set[str]] = field(default_factory=dict)
+    delegated_administrators: dict[str, set[str]] = field(default_factory=dict)
+    stack_sets: dict[tuple[str, str], Any] = field(default_factory=dict)  # by management account and name
 
     def reset(self) -> None:
         """Forget everything, and let whoever waits for something of it go."""

@@ -29,7 +29,7 @@ def test_every_resource_of_the_template_is_listed() -> None:
 
 def test_every_make_target_in_the_readme_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
-    used = set(re.findall(r"`?make ([a-z][a-z-]+)", TEXT))
+    used = set(re.findall(r"(?:^|`)make ([a-z][a-z-]+)", TEXT, re.MULTILINE))
 
     assert used
     assert used <= targets

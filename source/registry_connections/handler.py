@@ -21,14 +21,14 @@ from crhelper import CfnResource
 from registry_connections import __version__, answer
 from registry_connections.aws import AwsAccount
 from registry_connections.crew import Crew
-from registry_connections.errors import RegistrationError, SettingsError, StateError, plain
+from registry_connections.errors import AwsError, RegistrationError, SettingsError
 from registry_connections.falcon import Falcon
 from registry_connections.logs import set_up, tell, tell_report
 from registry_connections.model import Credentials, Deadline
 from registry_connections.reconcile import Shell
 from registry_connections.report import LONGEST_REASON, Report, action_result, data, shorten
 from registry_connections.settings import parse
-from registry_connections.state import State
+from registry_connections.state import State, applied
 from registry_connections.transport import Transport
 from registry_connections.turns import Kind, Request, Turns
 from registry_connections.views import failure_view, plan_view, status_view
@@ -48,8 +48,11 @@ def lambda_handler(event: Any, context: Any) -> Any:
     set_up(os.environ.get("LOG_LEVEL", "INFO"))
     if isinstance(event, dict) and {"ResponseURL", "RequestType", "StackId"} <= event.keys():
         _helper()(event, context)
+        _retain_logs(context)  # CloudFormation has its answer: nobody waits for this
         return None
-    return _act(_action(event), context)
+    result = _act(_action(event), context)
+    _retain_logs(context)
+    return result
 
 
 # Events of CloudFormation
@@ -73,7 +76,8 @@ class _Helper(CfnResource):
 
 @cache
 def _helper() -> CfnResource:
-    """Return crhelper, which builds three clients it never uses here: once for each container."""
+    """Return crhelper, one for each container."""
+    os.environ["AWS_SAM_LOCAL"] = "true"  # its own switch: without the three clients that only its polling needs
     helper = _Helper(json_logging=False, log_level="INFO", boto_level="CRITICAL", sleep_on_delete=0)
     logging.getLogger("crhelper").setLevel(logging.CRITICAL)  # it logs tracebacks of what we log in one line
     for register in (helper.create, helper.update, helper.delete):
@@ -128,7 +132,7 @@ def _act(action: str, context: Any) -> dict[str, Any]:
 
     def work(means: _Means) -> Report:
         state = means.shell.crew.one(means.account.load, means.deadline)
-        settings, problems = parse(_applied(state))
+        settings, problems = parse(applied(state))
         request = Request(Kind.REPAIR, context.aws_request_id, settings, tuple(problems))
         return means.shell.answer(request, means.deadline)
 
@@ -142,22 +146,13 @@ def _view(action: str, context: Any) -> dict[str, Any]:
         with _at_work(action, context) as means:
             reader, deadline = means.shell.reader, means.deadline
             state = reader.crew.one(means.account.load, deadline)
-            settings, problems = parse(_applied(state))
+            settings, problems = parse(applied(state))
             prepared = reader.prepare(settings, problems, state, deadline)
             if action == "status":
                 return status_view(prepared, settings)
             return plan_view(prepared, settings, read_problem=reader.read_problem(prepared.falcon, deadline))
-    except SettingsError as error:
-        return failure_view(state, error.problems)
     except RegistrationError as error:
-        return failure_view(state, [str(error)])
-
-
-def _applied(state: State) -> Mapping[str, str]:
-    """Return what the stack last applied; raise StateError if that is nothing."""
-    if state.settings is None:
-        raise StateError("The stack has not applied anything yet: create or update it first.")
-    return state.settings
+        return failure_view(action, state, error)
 
 
 # Both
@@ -201,10 +196,7 @@ def _run(action: str, context: Any, work: Callable[[_Means], Report]) -> Report:
     started = time.monotonic()
     try:
         with _at_work(action, context) as means:
-            retention = means.shell.crew.begin(lambda: _retain_logs(means.account, context))
             report = work(means)
-            if error := retention(means.deadline):
-                tell(logging.WARNING, plain(error), **_about(action, context))
     except RegistrationError as error:
         raise RegistrationError(_problems(error)) from None
     figures = {"milliseconds": round((time.monotonic() - started) * 1000), "falcon_calls": means.transport.calls}
@@ -215,11 +207,17 @@ def _run(action: str, context: Any, work: Callable[[_Means], Report]) -> Report:
     return report
 
 
+@cache
+def _account() -> AwsAccount:
+    """Return the account, whose clients take longer to build than to call: once for each container."""
+    return AwsAccount(boto3.Session(), os.environ["SECRET_ARN"], os.environ["STATE_PARAMETER"])
+
+
 def _means(deadline: Deadline, crew: Crew) -> _Means:
     api_url = os.environ.get("FALCON_API_URL", "").rstrip("/")
     if api_url and urlsplit(api_url).scheme != "https":
         raise SettingsError(["FalconApiUrl must begin with https://."])
-    account = AwsAccount(boto3.Session(), os.environ["SECRET_ARN"], os.environ["STATE_PARAMETER"])
+    account = _account()
     transport = Transport()
 
     def connect(credentials: Credentials, cloud: str) -> Falcon:
@@ -229,11 +227,14 @@ def _means(deadline: Deadline, crew: Crew) -> _Means:
     return _Means(shell, account, transport, deadline)
 
 
-def _retain_logs(account: AwsAccount, context: Any) -> None:
+def _retain_logs(context: Any) -> None:
     """Bound the life of the log group that Lambda made: it belongs to no stack, as it outlives this one."""
     days = os.environ.get("LOG_RETENTION_DAYS", "")
-    if days.isdecimal():
-        account.retain_logs(context.log_group_name, int(days))
+    try:
+        if days.isdecimal():
+            _account().retain_logs(context.log_group_name, int(days))
+    except AwsError as error:
+        tell(logging.WARNING, str(error), request_id=context.aws_request_id)
 
 
 def _problems(error: RegistrationError) -> str:

@@ -12,7 +12,6 @@ from registry_connections.errors import ScopeError, SettingsError
 from registry_connections.model import (
     AUTODISCOVER,
     FALCON_CLOUDS,
-    AccountRegions,
     Connection,
     Credentials,
     Deadline,
@@ -46,33 +45,39 @@ class Reader:
     crew: Crew
 
     def prepare(self, settings: Settings, problems: Sequence[str], state: State, deadline: Deadline) -> Prepared:
-        """Read all that the plan needs, and plan. Raise every problem of the properties together."""
-        regions, credentials = self._read_account(deadline)
+        """Read all that the plan needs, and plan. Raise every problem of the properties together.
+
+        Falcon is asked for a token while AWS is asked about Regions: the two take most of a launch's time.
+        """
+        credentials = self.crew.begin(self.account.credentials)(deadline)
+        login = self.crew.begin(lambda: self._reach(settings, credentials, state, deadline))
+        regions = self.crew.one(self.account.regions, deadline)
         whole = scope(settings, regions, region_names((state.settings or {}).get("Regions", "")))
-        problems = [*problems, *whole.problems]
-        if isinstance(credentials, Credentials):
-            problems += _cloud_problems(settings, credentials)
+        uses = self.crew.begin_each(self.account.region_use, whole.wanted)
+        falcon = login(deadline)
+        problems = [*problems, *whole.problems, *(falcon.problems if isinstance(falcon, SettingsError) else ())]
         if problems:
             raise SettingsError(list(dict.fromkeys(problems)))
-        if isinstance(credentials, Exception):
-            raise credentials
-        uses = self.crew.begin_each(self.account.region_use, whole.wanted)
-        falcon = self.log_in(settings, credentials, state, deadline)
+        if isinstance(falcon, Exception):
+            raise falcon
         existing = self._existing(falcon, state, deadline)
         answers = zip(whole.wanted, uses(deadline), strict=True)
         wanted = narrow(whole, {region: use for region, use in answers if isinstance(use, RegionUse)}, settings)
         return Prepared(state, falcon, wanted, existing, plan(wanted.wanted, existing, state, settings))
 
-    def _read_account(self, deadline: Deadline) -> tuple[AccountRegions, Credentials | Exception]:
-        """Return the Regions, and the credentials or why there are none, so that all problems are told together."""
-        credentials = self.crew.begin(self.account.credentials)
-        regions = self.crew.one(self.account.regions, deadline)
-        return regions, credentials(deadline)
+    def _reach(
+        self, settings: Settings, credentials: Credentials | Exception, state: State, deadline: Deadline
+    ) -> FalconApi:
+        if isinstance(credentials, Exception):
+            raise credentials
+        if problems := _cloud_problems(settings, credentials):
+            raise SettingsError(problems)
+        return self.log_in(settings, credentials, state, deadline)
 
     def log_in(self, settings: Settings, credentials: Credentials, state: State, deadline: Deadline) -> FalconApi:
         """Return a client that is logged in to the tenant's cloud; raise AuthenticationError or FalconError."""
         falcon = self.connect(credentials, _cloud(settings, credentials))
-        self.crew.one(lambda: falcon.log_in(deadline, state.cloud), deadline)
+        falcon.log_in(deadline, state.cloud)
         return falcon
 
     def read_problem(self, falcon: FalconApi, deadline: Deadline) -> str:

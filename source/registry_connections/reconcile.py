@@ -33,7 +33,8 @@ from registry_connections.model import (
 from registry_connections.plan import purge, purges, with_recovered
 from registry_connections.reading import Prepared, Reader
 from registry_connections.report import LONGEST_REASON, Report, reason, shorten
-from registry_connections.state import Run, State
+from registry_connections.settings import parse
+from registry_connections.state import Run, State, applied
 from registry_connections.turns import Account, Kind, Request, Turns, remember, was_superseded
 
 ROLE_PATIENCE_SECONDS: Final = 120.0  # AWS gives no bound for a new role to be known everywhere; 2 s is typical
@@ -66,6 +67,8 @@ class Shell:
                 if _needs_no_state(request, error):
                     return Report()
                 raise
+            if request.kind is Kind.REPAIR:
+                request = _as_applied(request, state)
             deletions.add(state.deleted)
             if len(deletions) > 1 and request.kind is Kind.CREATE:
                 raise RegistrationError(CANCELLED)
@@ -193,6 +196,12 @@ class Shell:
         if account_wide or interrupted.creating:
             return self.crew.one(lambda: falcon.list_all(deadline), deadline)
         return falcon.read(sorted(set(state.connections.values())), deadline)
+
+
+def _as_applied(request: Request, state: State) -> Request:
+    """Return a repair with what the stack has applied by now: it may have waited for an update to end."""
+    settings, problems = parse(applied(state))
+    return replace(request, settings=settings, problems=tuple(problems))
 
 
 def _policy(request: Request) -> RegionFailurePolicy:

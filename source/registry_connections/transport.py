@@ -149,7 +149,11 @@ class Transport:
         except requests.RequestException as error:
             # Only the kind: the text of these errors holds addresses and, with a proxy, its credentials.
             raise FalconError(f"no answer from {urlsplit(url).hostname} ({type(error).__name__})") from None
-        return Answer(response.status_code, _parse(raw, response.status_code), response.headers, repeated)
+        body = _parse(raw, response.status_code)
+        if method == "GET" and body is None and response.status_code == HTTPStatus.OK:
+            # A connection that breaks inside the headers looks like this. Nothing found is an empty list instead.
+            raise MalformedError("Falcon's answer is empty", status=response.status_code)
+        return Answer(response.status_code, body, response.headers, repeated)
 
 
 def _read(response: requests.Response, deadline: Deadline) -> bytes:

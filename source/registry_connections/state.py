@@ -36,6 +36,13 @@ class State:
     version: int = field(default=0, compare=False)  # of the parameter, for compare and swap
 
 
+def applied(state: State) -> Mapping[str, str]:
+    """Return what the stack last applied; raise StateError if that is nothing."""
+    if state.settings is None:
+        raise StateError("The stack has not applied anything yet: create or update it first.")
+    return state.settings
+
+
 def parse_state(text: str, version: int) -> State:
     """Return the state in the parameter's text; raise StateError if it was not written by this package."""
     try:

@@ -1,8 +1,14 @@
 """What is, and what would be done, as JSON for `jq`. The keys are a contract: README, "Operations"."""
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
+from registry_connections.errors import (
+    AuthenticationError,
+    RegistrationError,
+    ScopeError,
+    SecretError,
+    SettingsError,
+)
 from registry_connections.model import Connection, Settings
 from registry_connections.plan import Create, Keep, Leave, Refresh, Remove
 from registry_connections.reading import Prepared
@@ -12,17 +18,22 @@ Json = dict[str, Any]
 
 Change = Create | Refresh | Remove
 
+WRITE: Final = "not known before the first write"
+"""Falcon has no call that tells whether an API client may write, but to write."""
+
 
 def plan_view(prepared: Prepared, settings: Settings, *, read_problem: str) -> Json:
-    """Return what a repair would do now. Whether the API client may write shows only when something is written."""
+    """Return what a repair would do now, with every Region in one place."""
+    acted = {action.registry.region for action in prepared.plan.actions}
+    skipped = [outcome for outcome in prepared.scope.skipped if outcome.region not in acted]
     return {
         "ok": not read_problem,
         "account": settings.account,
         "preflight": {
             "credentials": "accepted",
             "cloud": prepared.falcon.cloud,
-            "read": read_problem or "allowed",
-            "write": "not known before the first write",
+            "read": "denied" if read_problem else "allowed",
+            "write": WRITE,
             "regions": len(prepared.scope.wanted),
         },
         "changes": [_change(action) for action in prepared.plan.actions if isinstance(action, Change)],
@@ -32,7 +43,7 @@ def plan_view(prepared: Prepared, settings: Settings, *, read_problem: str) -> J
             for action in prepared.plan.actions
             if isinstance(action, Leave)
         ],
-        "skipped": [{"region": outcome.region, "why": outcome.message} for outcome in prepared.scope.skipped],
+        "skipped": [{"region": outcome.region, "why": outcome.message} for outcome in skipped],
         "problems": [read_problem] if read_problem else [],
     }
 
@@ -64,9 +75,19 @@ def status_view(prepared: Prepared, settings: Settings) -> Json:
 def _status(region: str, prepared: Prepared, settings: Settings, skipped: str | None) -> Json:
     found = prepared.existing.get(region)
     return {
-        "region": region,
+        **_row(region, found),
         "wanted": region in prepared.scope.wanted,
         "skipped": skipped,
+        "problem": _problem(region, found, prepared, settings),
+    }
+
+
+def _row(region: str, found: Connection | None) -> Json:
+    """Return every key of a Region's status, with what Falcon says of its connection."""
+    return {
+        "region": region,
+        "wanted": None,
+        "skipped": None,
         "connection": found.id if found else None,
         "alias": found.alias if found else None,
         "state": found.state if found else None,
@@ -74,7 +95,7 @@ def _status(region: str, prepared: Prepared, settings: Settings, skipped: str | 
         "credential_expires_at": (found.expired_at or None) if found else None,
         "last_refresh": (found.last_refreshed_at or None) if found else None,
         "next_refresh": (found.next_refresh_at or None) if found else None,
-        "problem": _problem(region, found, prepared, settings),
+        "problem": None,
     }
 
 
@@ -89,11 +110,30 @@ def _problem(region: str, found: Connection | None, prepared: Prepared, settings
     return "its credential expired" if found.expired else None
 
 
-def failure_view(state: State | None, problems: Sequence[str]) -> Json:
-    """Return what can be told when Falcon or AWS cannot be asked: what is wrong, and what the state remembers."""
-    known = sorted(state.connections.items()) if state else []
-    return {
+def failure_view(action: str, state: State | None, error: RegistrationError) -> Json:
+    """Return what can be told when AWS or Falcon does not let us look: what is wrong, and what the state remembers.
+
+    The keys are those of the view that was asked for; what is not known is null.
+    """
+    shared = {
         "ok": False,
-        "regions": [{"region": region, "connection": identifier} for region, identifier in known],
-        "problems": list(problems),
+        "account": ((state and state.settings) or {}).get("AccountId"),
+        "problems": list(error.problems) if isinstance(error, SettingsError) else [str(error)],
+    }
+    if action == "plan":
+        return {"preflight": _preflight(error), "changes": [], "unchanged": [], "left": [], "skipped": [], **shared}
+    known = sorted(state.connections.items()) if state else []
+    rows = [{**_row(region, None), "connection": identifier} for region, identifier in known]
+    return {"cloud": (state and state.cloud) or None, "regions": rows, **shared}
+
+
+def _preflight(error: RegistrationError) -> Json:
+    """Return how far the preflight came."""
+    logged_in, refused = isinstance(error, ScopeError), isinstance(error, AuthenticationError | SecretError)
+    return {
+        "credentials": "accepted" if logged_in else "refused" if refused else None,
+        "cloud": None,
+        "read": "denied" if logged_in else None,
+        "write": WRITE,
+        "regions": None,
     }

@@ -122,7 +122,7 @@ class AwsAccount:
 
     def retain_logs(self, log_group: str, days: int) -> None:
         """Set the retention of the function's own log group, which Lambda may be about to make; raise AwsError."""
-        logs = self._client("logs")
+        logs = self._client("logs", None, PROBE)
         try:
             with suppress(logs.exceptions.ResourceAlreadyExistsException):
                 logs.create_log_group(logGroupName=log_group)

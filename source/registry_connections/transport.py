@@ -5,11 +5,8 @@ show of the live service where the two differ.
 """
 
 import json
-import random
-import threading
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -20,6 +17,7 @@ from requests.adapters import HTTPAdapter
 from registry_connections import __version__
 from registry_connections.crew import WORKERS
 from registry_connections.errors import DeadlineError, FalconError, MalformedError
+from registry_connections.gate import RateGate
 from registry_connections.model import Deadline
 
 USER_AGENT: Final = f"falcon-ecr-registry-connections/{__version__}"
@@ -29,8 +27,6 @@ PATIENCE_SECONDS: Final = 300.0  # how long one call is tried again; the invocat
 FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 20.0
 LARGEST_BODY: Final = 8 * 1024 * 1024  # bytes; 5,000 ids, the largest documented page, are 200 KB
-MILLISECONDS_FROM: Final = 10**12  # X-RateLimit-RetryAfter is documented in ms and seen in s since the epoch
-LONGEST_RATE_WAIT_SECONDS: Final = 60.0  # the documented window slides over one minute
 TOO_MANY_REQUESTS: Final = HTTPStatus.TOO_MANY_REQUESTS
 SERVER_ERRORS: Final = range(500, 600)
 REDIRECTS: Final = range(300, 400)
@@ -49,49 +45,6 @@ class Answer:
     def trace_id(self) -> str:
         """What CrowdStrike's support asks for."""
         return self.headers.get("X-Cs-Traceid", "")[:64]
-
-
-@dataclass
-class RateGate:
-    """One gate for all threads: nobody calls before Falcon said that calls are welcome again."""
-
-    clock: Callable[[], float] = time.monotonic
-    wall_clock: Callable[[], float] = time.time
-    sleep: Callable[[float], None] = time.sleep
-    jitter: Callable[[float, float], float] = random.uniform
-    _opens_at: float = 0.0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def pause(self, seconds: float, deadline: Deadline) -> None:
-        """Sleep; raise DeadlineError at once if the deadline comes first."""
-        if seconds >= deadline.left():
-            raise DeadlineError("the time of this invocation is used up")
-        self.sleep(seconds)
-
-    def enter(self, deadline: Deadline) -> None:
-        """Wait until calls are welcome, each thread a little differently."""
-        with self._lock:
-            wait = self._opens_at - self.clock()
-        if wait > 0:
-            self.pause(wait + self.jitter(0, min(wait, 1.0)), deadline)
-
-    def observe(self, answer: Answer) -> None:
-        """Heed the rate-limit headers: shut the gate after a 429, and shortly before the limit is reached."""
-        if answer.status == TOO_MANY_REQUESTS:
-            self._shut(self._retry_after(answer.headers))
-        elif _number(answer.headers.get("X-Ratelimit-Remaining"), WORKERS) < WORKERS / 2:
-            # The limit is the tenant's, and the window slides: a short pause lets older calls leave it.
-            self._shut(self.jitter(0.2, 2.0))
-
-    def _shut(self, seconds: float) -> None:
-        with self._lock:
-            self._opens_at = max(self._opens_at, self.clock() + seconds)
-
-    def _retry_after(self, headers: Mapping[str, str]) -> float:
-        moment = _number(headers.get("X-Ratelimit-Retryafter"), 0)
-        moment = moment / 1000 if moment > MILLISECONDS_FROM else moment
-        wait = moment - self.wall_clock() if moment else self.jitter(1, 5)
-        return min(max(wait, 0.5), LONGEST_RATE_WAIT_SECONDS)
 
 
 class Transport:
@@ -118,7 +71,7 @@ class Transport:
                 failure: FalconError = error
                 repeated = True  # it may have been carried out, and only the answer was lost
             else:
-                self.gate.observe(answer)
+                self.gate.observe(answer.status, answer.headers)
                 if answer.status not in SERVER_ERRORS and answer.status != TOO_MANY_REQUESTS:
                     return answer
                 failure = FalconError(_describe(answer), status=answer.status, trace_id=answer.trace_id)
@@ -184,10 +137,3 @@ def _parse(raw: bytes, status: int) -> Any:
 def _describe(answer: Answer) -> str:
     reason = "rate limit reached" if answer.status == TOO_MANY_REQUESTS else "Falcon is in trouble"
     return f"HTTP {answer.status}: {reason}"
-
-
-def _number(text: str | None, default: float) -> float:
-    try:
-        return float(text or default)
-    except ValueError:
-        return default

@@ -15,7 +15,8 @@ import requests
 
 from tests.sandbox.emulator import require_pinned_version
 from tests.sandbox.lambda_runtime import PROJECT
-from tests.sandbox.local_aws import LocalAws, running
+from tests.sandbox.local_aws import LocalAws
+from tests.sandbox.processes import running
 from tests.sandbox.samples import invoke, launch, upload
 from tests.tls import Authority
 
@@ -23,7 +24,8 @@ from tests.tls import Authority
 OWNER = """
 import sys, threading, time
 from pathlib import Path
-from tests.sandbox.local_aws import LocalAws, running
+from tests.sandbox.local_aws import LocalAws
+from tests.sandbox.processes import running
 from tests.sandbox.samples import invoke, launch, upload
 from tests.tls import Authority
 directory = Path(sys.argv[1])
@@ -123,6 +125,7 @@ def test_it_ends_with_its_owner_even_in_the_middle_of_an_invocation(tmp_path: Pa
 
     assert len(processes) >= 2
     assert running(processes) == []
+    assert not list(tmp_path.glob("local-aws-*/*"))
 
 
 def test_a_reset_wipes_every_account_at_once(aws: LocalAws) -> None:

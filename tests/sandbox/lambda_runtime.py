@@ -8,6 +8,8 @@ The process sees the package, what .venv-lambda holds (boto3 and the runtime cli
 named here. A dependency that is missing from the package fails as it would on AWS.
 """
 
+import atexit
+import functools
 import json
 import os
 import queue
@@ -15,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import uuid
 import zipfile
@@ -62,10 +65,12 @@ class LambdaRuntime:
         python: Path = RUNTIME_PYTHON,
     ) -> None:
         """Prepare to run `package`, a zip or a directory that holds one unpacked."""
+        if not python.exists():
+            raise FileNotFoundError(f"{python} is missing: `make dev` makes it")
         self._handler, self._timeout_seconds, self._memory_mb = handler, timeout_seconds, memory_mb
         self._function_arn, self._python = function_arn, python
         self._directory = Path(tempfile.mkdtemp(prefix="lambda-"))
-        self._task_root = package if package.is_dir() else self._unpacked(package)
+        self._task_root = package if package.is_dir() else unpacked(package, package.stat().st_mtime_ns)
         self._environment = dict(environment or {})
         self.log_file = self._directory / "log"
         self.log_file.touch()
@@ -75,6 +80,7 @@ class LambdaRuntime:
         self._process: subprocess.Popen[bytes] | None = None
         self._api: RuntimeApi | None = None
         self._lifeline = -1
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -108,7 +114,10 @@ class LambdaRuntime:
         trace_id: str | None = None,
     ) -> Invocation:
         """Invoke the function and wait for its end, its death or its deadline, whichever comes first."""
-        request_id = request_id or str(uuid.uuid4())
+        with self._lock:  # an environment does one thing at a time
+            return self._invoke(event, remaining_seconds, request_id or str(uuid.uuid4()), trace_id)
+
+    def _invoke(self, event: Any, remaining_seconds: float | None, request_id: str, trace_id: str | None) -> Invocation:
         cold = self._process is None or self._process.poll() is not None
         if cold and (failure := self._start()):
             self.stop()
@@ -139,12 +148,6 @@ class LambdaRuntime:
         """Kill the process and remove its files."""
         self.stop()
         shutil.rmtree(self._directory, ignore_errors=True)
-
-    def _unpacked(self, package: Path) -> Path:
-        root = self._directory / "task"
-        with zipfile.ZipFile(package) as archive:
-            archive.extractall(root)
-        return root
 
     def _start(self) -> Any:
         """Start the process; return None once it polls for events, else the error as AWS words it."""
@@ -232,6 +235,16 @@ class LambdaRuntime:
             "AWS_LAMBDA_RUNTIME_API": api_address,
             "_HANDLER": self._handler,
         }
+
+
+@functools.cache
+def unpacked(package: Path, _changed_ns: int) -> Path:
+    """Unpack a package once for all environments of this process, so that its modules are compiled once."""
+    directory = Path(tempfile.mkdtemp(prefix="package-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    with zipfile.ZipFile(package) as archive:
+        archive.extractall(directory)
+    return directory
 
 
 def _peak_memory_mb(pid: int | None) -> int:

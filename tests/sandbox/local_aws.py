@@ -5,14 +5,14 @@ import json
 import os
 import secrets
 import shutil
-import signal
 import socket
 import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,11 +22,11 @@ from botocore.config import Config
 
 from tests.sandbox.known_regions import KNOWN_REGIONS
 from tests.sandbox.lambda_runtime import PROJECT
+from tests.sandbox.processes import group_of, kill_group
 from tests.tls import Authority
 
 ACCOUNT = "111122223333"
 REGION = "us-east-1"
-STOP_SECONDS = 5.0
 
 # Who assumes connection roles in the partition aws.
 CROWDSTRIKE_ACCOUNT = "292230061137"
@@ -50,7 +50,8 @@ class LocalAws:
         self.endpoint_url = ""
         self._token = secrets.token_hex(16)
         self._process: subprocess.Popen[bytes] | None = None
-        self._sessions: dict[tuple[str, str], boto3.Session] = {}
+        self._clients: dict[tuple[str, str, str], Any] = {}
+        self._clients_lock = threading.Lock()
 
     def __enter__(self) -> Self:
         self.directory = Path(tempfile.mkdtemp(prefix="local-aws-", dir=self._parent))
@@ -70,21 +71,21 @@ class LocalAws:
     def close(self) -> None:
         """Kill the emulator and every function process, and remove their files."""
         if self._process:
-            _kill_group(self._process)
+            kill_group(self._process)
             self._process = None
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def processes(self) -> list[int]:
         """Return the ids of the emulator's process and of its functions' processes."""
-        return _group(self._process.pid) if self._process else []
+        return group_of(self._process.pid) if self._process else []
 
     # Clients
 
-    def session(self, account: str = ACCOUNT, region: str = REGION) -> boto3.Session:
-        """Return a session of the account's root; its clients need `endpoint_url` and `verify`: see `client`."""
-        if (account, region) not in self._sessions:
-            self._sessions[account, region] = boto3.Session(account, "any-secret", region_name=region)
-        return self._sessions[account, region]
+    def session(
+        self, account: str = ACCOUNT, region: str = REGION, *, credentials: Mapping[str, Any] | None = None
+    ) -> boto3.Session:
+        """Return a session of the account's root, or of `credentials` as STS returns them; its clients come here."""
+        return LocalSession(self.endpoint_url, self.ca_file, account, region, credentials or {})
 
     def client(
         self,
@@ -93,19 +94,15 @@ class LocalAws:
         region: str = REGION,
         *,
         credentials: Mapping[str, Any] | None = None,
-        config: Config = CLIENT,
     ) -> Any:
         """Return a boto3 client of the account's root, or of `credentials` as STS returns them."""
-        keys = credentials or {}
-        return self.session(account, region).client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=self.endpoint_url,
-            verify=str(self.ca_file),
-            config=config,
-            aws_access_key_id=keys.get("AccessKeyId"),
-            aws_secret_access_key=keys.get("SecretAccessKey"),
-            aws_session_token=keys.get("SessionToken"),
-        )
+        if credentials:
+            return self.session(account, region, credentials=credentials).client(service)  # type: ignore[call-overload]
+        with self._clients_lock:  # boto3 must not make two at the same time, and takes its time
+            if (service, account, region) not in self._clients:
+                made = self.session(account, region).client(service)  # type: ignore[call-overload]
+                self._clients[service, account, region] = made
+            return self._clients[service, account, region]
 
     def environment(self, account: str = ACCOUNT, region: str = REGION) -> dict[str, str]:
         """Return what makes the real AWS CLI, or any SDK, talk to this AWS as the account's root."""
@@ -271,38 +268,24 @@ class LocalAws:
         )
 
 
+class LocalSession(boto3.Session):
+    """A session whose clients talk to a local AWS and to nothing else."""
+
+    def __init__(
+        self, endpoint_url: str, ca_file: Path, account: str, region: str, credentials: Mapping[str, Any]
+    ) -> None:
+        super().__init__(
+            credentials.get("AccessKeyId", account),
+            credentials.get("SecretAccessKey", "any-secret"),
+            credentials.get("SessionToken"),
+            region_name=region,
+        )
+        self._defaults: dict[str, Any] = {"endpoint_url": endpoint_url, "verify": str(ca_file), "config": CLIENT}
+
+    def client(self, *arguments: Any, **options: Any) -> Any:
+        """Return a client, with our endpoint, authority and impatience unless `options` say otherwise."""
+        return super().client(*arguments, **(self._defaults | options))
+
+
 def _policy(*statements: Mapping[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": statements})
-
-
-def _kill_group(process: "subprocess.Popen[bytes]") -> None:
-    """Kill the process and every process that it started: they share its group."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait(STOP_SECONDS)
-    if process.stdin:
-        process.stdin.close()
-
-
-def running(processes: Iterable[int]) -> list[int]:
-    """Return those of the processes that still run; one that is dead and not yet buried does not."""
-    alive = {pid for pid, _, state in _all_processes() if state != "Z"}
-    return [process for process in processes if process in alive]
-
-
-def _group(leader: int) -> list[int]:
-    return sorted(pid for pid, group, state in _all_processes() if group == leader and state != "Z")
-
-
-def _all_processes() -> Iterator[tuple[int, int, str]]:
-    """Yield process id, group and state of every process; `ps` is not everywhere that /proc is."""
-    if not Path("/proc/self/stat").exists():
-        listed = subprocess.run(["ps", "-A", "-o", "pid=,pgid=,stat="], capture_output=True, text=True, check=True)
-        for line in listed.stdout.splitlines():
-            pid, group, state = line.split()
-            yield int(pid), int(group), state[0]
-        return
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            state, _, group, *_ = stat.read_text().rpartition(")")[2].split()
-            yield int(stat.parent.name), int(group), state

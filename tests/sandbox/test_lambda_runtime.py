@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -12,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.sandbox.egress import Attempt, EgressProxy
-from tests.sandbox.lambda_runtime import LambdaRuntime
-from tests.sandbox.local_aws import LocalAws, running
-from tests.sandbox.samples import invoke, launch, package, upload
+from tests.sandbox.lambda_runtime import PROJECT, LambdaRuntime
+from tests.sandbox.local_aws import LocalAws
+from tests.sandbox.processes import running
+from tests.sandbox.samples import invoke, launch, package, upload, wait_for
 from tests.tls import Authority
 
 
@@ -102,6 +104,23 @@ def test_closing_the_runtime_kills_its_process(sample_package: Path) -> None:
 
     assert process
     assert running([process]) == []
+
+
+def test_the_process_ends_with_its_owner_even_in_the_middle_of_an_invocation(sample_package: Path) -> None:
+    owner_code = (
+        "import sys, threading, time; from pathlib import Path\n"
+        "from tests.sandbox.lambda_runtime import LambdaRuntime\n"
+        "runtime = LambdaRuntime(Path(sys.argv[1]), 'sample.handler'); runtime.invoke({})\n"
+        "threading.Thread(target=runtime.invoke, args=({'sleep': 20},), daemon=True).start(); time.sleep(0.2)\n"
+        "print(runtime.pid, flush=True); time.sleep(20)"
+    )
+    command = [sys.executable, "-c", owner_code, str(sample_package)]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout
+        process = int(owner.stdout.readline())
+        owner.kill()
+
+    wait_for(lambda: not running([process]))
 
 
 # The way out

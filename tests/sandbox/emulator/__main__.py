@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -26,6 +27,7 @@ THEMES = (
     "regions",
     "accounts",
     "conditions",
+    "templates",
     "managed_policies",
     "stacksets",
 )
@@ -36,6 +38,7 @@ def die_with_owner() -> None:
 
     def wait() -> None:
         sys.stdin.buffer.read()
+        shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)  # ours alone; an owner that was killed cannot
         os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=wait, name="lifeline", daemon=True).start()

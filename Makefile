@@ -118,6 +118,14 @@ deploy: $(PACKAGE) ## Launch or update the stack in your AWS account (HELP=1 exp
 publish: $(PACKAGE) ## Upload package and template, print the console's launch link (HELP=1 explains)
 	$(REFUSE_SECRETS)@$(LAUNCH).publish $(if $(HELP),--help)
 
+# STACK= names the stack, JSON=1 prints JSON for jq.
+.PHONY: plan status reconcile
+plan: | $(BIN)/pip ## Show what a repair would do now (HELP=1 explains its variables)
+status: | $(BIN)/pip ## Show each Region's connection, and what is wrong with it (HELP=1 explains)
+reconcile: | $(BIN)/pip ## Repair what drifted, now (HELP=1 explains)
+plan status reconcile:
+	@$(LAUNCH).operate $@ $(if $(HELP),--help)
+
 ##### Upkeep
 
 # UPGRADE=1 takes the newest versions that pyproject.toml admits.

@@ -39,11 +39,9 @@ class Target:
 def survey(request: Request, template: Artifact) -> tuple[Target | None, list[str]]:
     """Return the target of `request`, None if AWS cannot be reached, and every problem that can be found."""
     problems = list(request.problems)
-    if not (executable := aws_cli.find()):
-        return None, [*problems, f"the AWS CLI is not on PATH. Install version 1 or 2: {aws_cli.INSTALLATION}"]
-    aws = AwsCli(executable, request.region, tuple(request.credentials.values()))
-    if not aws.region:
-        aws = replace(aws, region=aws.setting("region"))
+    aws = connect(request.region, problems, tuple(request.credentials.values()))
+    if aws is None:
+        return None, problems
     problems += _problems_of_profile(aws, request)
     caller = _caller(aws, problems)
     if not (caller and aws.region):
@@ -54,9 +52,20 @@ def survey(request: Request, template: Artifact) -> tuple[Target | None, list[st
     return Target(aws, caller, names), problems
 
 
-def _problems_of_profile(aws: AwsCli, request: Request) -> Iterator[str]:
+def connect(region: str, problems: list[str], secrets: tuple[str, ...] = ()) -> AwsCli | None:
+    """Return the AWS CLI for a Region, else for that of its profile; None if there is no AWS CLI. Add the problems."""
+    if not (executable := aws_cli.find()):
+        problems.append(f"the AWS CLI is not on PATH. Install version 1 or 2: {aws_cli.INSTALLATION}")
+        return None
+    aws = AwsCli(executable, region, secrets)
+    if not region:
+        aws = replace(aws, region=aws.setting("region"))
     if not aws.region:
-        yield "no Region is set. Name the stack's: REGION=us-east-1 (or AWS_REGION, or in the AWS profile)."
+        problems.append("no Region is set. Name the stack's: REGION=us-east-1 (or AWS_REGION, or in the AWS profile).")
+    return aws
+
+
+def _problems_of_profile(aws: AwsCli, request: Request) -> Iterator[str]:
     # AWS_CLI_HISTORY_FILE cannot divert the history to /dev/null: run by root, the AWS CLI changes that file's mode.
     if request.credentials and aws.setting("cli_history") == "enabled":
         yield (

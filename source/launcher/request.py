@@ -54,12 +54,17 @@ class Request:
 def read(environment: Mapping[str, str]) -> Request:
     """Return the request that `environment` describes."""
     parameters, problems = _parameters(environment.get("PARAMETERS", ""))
-    stack = environment.get("STACK") or DEFAULT_STACK
+    stack, region = read_place(environment)
     bucket = environment.get("S3_BUCKET", "").removeprefix("s3://").rstrip("/")
-    region = next((environment[n] for n in ("REGION", "AWS_REGION", "AWS_DEFAULT_REGION") if environment.get(n)), "")
     credentials = {parameter: environment[n] for n, parameter in CREDENTIALS.items() if environment.get(n)}
     problems += _problems(bucket, stack, credentials)
     return Request(bucket, stack, region, parameters, credentials, tuple(problems))
+
+
+def read_place(environment: Mapping[str, str]) -> tuple[str, str]:
+    """Return the stack's name and its Region, which is empty if only the AWS CLI's profile can tell."""
+    regions = (environment.get(name) for name in ("REGION", "AWS_REGION", "AWS_DEFAULT_REGION"))
+    return environment.get("STACK") or DEFAULT_STACK, next(filter(None, regions), "")
 
 
 def missing_credentials(request: Request) -> Iterator[str]:

@@ -116,9 +116,8 @@ def _conclude(failed: Mapping[str, str], organization: Organization, names: dict
     if failed:
         shown.print()
         shown.print(failures(failed, names))
-        raise LauncherError(
-            f"{len(failed)} of the accounts failed. Correct the cause, then run this again: it goes on with them alone."
-        )
+        of_all = f"{len(failed)} of {len(names)} accounts failed" if len(names) > 1 else "the account failed"
+        raise LauncherError(f"{of_all}. Correct the cause, then run this again: it goes on with what is left to do.")
     shown.print(f"\n{len(names) - 1} accounts are covered. New accounts of these units will be, by themselves.")
 
 

@@ -1,12 +1,16 @@
 """What is still to be done until a stack set covers its accounts, and doing it: a second run goes on with the first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from launcher.errors import LauncherError
+from launcher.organization_aws import error_code
 from launcher.organization_progress import follow
 from launcher.organization_stack_set import Definition, Instance, StackSet
+from launcher.request import CREDENTIALS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,7 +45,7 @@ class Rollout:
         self.shown.print(f"the stack set {self.stack_set.name} changes: {', '.join(news)}")
         kept = sorted((before.parameters.keys() & set(accepted)) - parameters.keys())
         expected = self.stack_set.instances()
-        self._follow(self.stack_set.update(template_url, parameters, kept), "Updating", len(expected))
+        self._do(lambda: self.stack_set.update(template_url, parameters, kept), "Updating", len(expected))
         self._tried |= {each.account for each in expected}
 
     def reach(self) -> dict[str, str]:
@@ -51,25 +55,35 @@ class Rollout:
         if new := [unit for unit in self.units if unit not in known]:
             have = {each.account for each in self._instances()}
             count = len(set(self.accounts) - have)
-            self._follow(self.stack_set.add(new, self.region), "Deploying", count)
+            self._do(lambda: self.stack_set.add(new, self.region), "Deploying", count)
             self._tried |= set(self.accounts) - have
         have = {each.account for each in self._instances()}
         if missing := sorted(set(self.accounts) - have - self._tried):
-            self._follow(self.stack_set.add(self.units, self.region, missing), "Deploying", len(missing))
+            self._do(lambda: self.stack_set.add(self.units, self.region, missing), "Deploying", len(missing))
             self._tried |= set(missing)
         stale = [each.account for each in self._instances() if not each.is_current]
         if again := sorted((set(stale) & set(self.accounts)) - self._tried):
-            self._follow(self.stack_set.repeat(self.units, self.region, again), "Trying again", len(again))
+            self._do(lambda: self.stack_set.repeat(self.units, self.region, again), "Trying again", len(again))
         return self._failures()
 
     def settle(self) -> None:
         """Wait for what somebody, perhaps an earlier run of this, has begun."""
         if self.stack_set.now():
             for operation in self.stack_set.operations_under_way():
-                self._follow(operation, "Waiting for an operation that is under way", 0)
+                follow(self.stack_set, operation, "Waiting for an operation that is under way", self.shown)
 
-    def _follow(self, operation: str, title: str, expected: int) -> None:
-        follow(self.stack_set, operation, title, self.shown, expected)
+    def _do(self, begin: Callable[[], str], title: str, expected: int) -> None:
+        """Begin an operation and see it through; where another one came first, wait for that."""
+        while True:
+            try:
+                operation = begin()
+            except ClientError as error:
+                if error_code(error) != "OperationInProgressException":
+                    raise
+                self.settle()
+            else:
+                follow(self.stack_set, operation, title, self.shown, expected)
+                return
 
     def _instances(self) -> list[Instance]:
         return [each for each in self.stack_set.instances() if each.region == self.region]
@@ -96,12 +110,10 @@ def _news(before: Definition, template: str, parameters: Mapping[str, str]) -> l
     CloudFormation never shows a secret parameter, so that one that is given counts as new.
     """
     news = [] if before.template.strip() == template.strip() else ["the template"]
-    for name, value in sorted(parameters.items()):
-        held = before.parameters.get(name)
-        if held is not None and held == "*" * len(held) != "":
-            news.append(f"{name} (given, and never shown: unset it if it is the same)")
-        elif held != value:
-            news.append(name)
+    secret = set(CREDENTIALS.values())
+    if secret & parameters.keys():
+        news.append(f"the credentials, which are never shown (unset {' and '.join(CREDENTIALS)} if they are the same)")
+    news += [name for name in sorted(parameters.keys() - secret) if before.parameters.get(name) != parameters[name]]
     if not (before.auto_deployment and before.managed_execution):
         news.append("new accounts are covered by themselves")
     return news

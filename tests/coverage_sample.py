@@ -1,0 +1,83 @@
+"""An organization as large as they come, with everything that can be wrong in it, for the coverage report."""
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from launcher.coverage_model import Coverage, Scope, cover
+from launcher.coverage_page import About
+from launcher.organization_members import Account
+from launcher.organization_stack_set import Instance
+from registry_connections.model import Connection, Registry
+from tests.sandbox.known_regions import WITHOUT_OPT_IN
+
+MANAGEMENT = "111122223333"
+SUFFIX = "amazonaws.com"
+AT = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+SCOPE = Scope(SUFFIX, MANAGEMENT, {}, frozenset(WITHOUT_OPT_IN))
+DENIED = "RegistryConnections: eu-west-1: HTTP 403 the API client lacks the scope Falcon Container Image: WRITE"
+TAKEN = "ECRExecutionRole: crowdstrike-ecr-lambda-role already exists"
+TEAMS = ("payments", "search", "data", "identity", "mobile", "retail", "logistics", "research")
+STAGES = ("prod", "staging", "dev", "sandbox")
+
+
+def instance(account: str, status: str = "CURRENT", reason: str = "", detail: str = "") -> Instance:
+    """Return an account's stack."""
+    return Instance(
+        account, "us-east-1", status, detail or ("SUCCEEDED" if status == "CURRENT" else "FAILED"), "", reason
+    )
+
+
+def connection(account: str, region: str, **fields: object) -> Connection:
+    """Return a connection of ours, but for `fields`."""
+    registry = Registry(region, account, SUFFIX)
+    ours: dict[str, object] = {"id": f"{account}-{region}", "url": registry.url, "type": "ecr", "alias": registry.alias}
+    return Connection(**(ours | fields))  # type: ignore[arg-type]
+
+
+def accounts(count: int) -> list[Account]:
+    """Return the management account and `count - 1` others."""
+    names = [f"{TEAMS[number % 8]}-{STAGES[number // 8 % 4]}-{number:03}" for number in range(1, count)]
+    others = [Account(str(300_000_000_000 + 7919 * number), name, "ACTIVE") for number, name in enumerate(names)]
+    return [Account(MANAGEMENT, "management", "ACTIVE"), *others]
+
+
+def sample(count: int = 1000) -> Coverage:
+    """Return an organization of `count` accounts by 17 Regions, mostly covered; the same every time."""
+    chance = random.Random(count)  # noqa: S311 - a picture, not a secret
+    every = accounts(count)
+    failed = {each.id: chance.choice([DENIED, DENIED, TAKEN]) for each in every[5::167]}
+    every[40] = Account(every[40].id, every[40].name, "SUSPENDED")
+    outside = {each.id for each in every[9::211]}
+    instances = [
+        instance(each.id, "OUTDATED" if each.id in failed else "CURRENT", failed.get(each.id, ""))
+        for each in every[1:]
+        if each.id not in outside
+    ]
+    connections = [
+        made
+        for each in every[1:]
+        if each.id not in failed and each.id not in outside
+        for made in _connections(each.id, chance)
+    ]
+    connections += [connection("299999999999", region) for region in WITHOUT_OPT_IN[:4]]  # an account that is gone
+    connections += [connection("288888888888", "us-east-1", alias="of somebody else")]
+    return cover(every, instances, connections, SCOPE)
+
+
+def _connections(account: str, chance: random.Random) -> Iterator[Connection]:
+    for region in WITHOUT_OPT_IN:
+        luck = chance.random()
+        if luck < 0.003:
+            continue
+        if luck < 0.006:
+            yield connection(account, region, expired=True, expired_at="2026-11-20T04:00:00Z")
+        elif luck < 0.012:
+            yield connection(account, region, alias="legacy-onboarding")
+        else:
+            yield connection(account, region)
+
+
+def about(*remarks: str) -> About:
+    """Return where the sample's figures come from."""
+    return About("o-exampleorgid", "crowdstrike-ecr-registry-connections", "us-1", AT, remarks)

@@ -126,6 +126,21 @@ reconcile: | $(BIN)/pip ## Repair what drifted, now (HELP=1 explains)
 plan status reconcile:
 	@$(LAUNCH).operate $@ $(if $(HELP),--help)
 
+##### An organization
+
+# These take the developer's tools: boto3, and rich for progress and tables.
+.PHONY: deploy-org
+deploy-org: $(VENV)/.installed $(PACKAGE) ## Cover an organization with one stack set (HELP=1 explains its variables)
+	$(REFUSE_SECRETS)@$(LAUNCH).organization $(if $(HELP),--help)
+
+.PHONY: delete-org
+delete-org: $(VENV)/.installed ## Take the stack set out of the organization again (HELP=1 explains)
+	$(REFUSE_SECRETS)@$(LAUNCH).organization_delete $(if $(HELP),--help)
+
+.PHONY: coverage-report
+coverage-report: $(VENV)/.installed ## Show which registries of the organization Falcon scans (HELP=1 explains)
+	$(REFUSE_SECRETS)@$(LAUNCH).coverage $(if $(HELP),--help)
+
 ##### Upkeep
 
 # UPGRADE=1 takes the newest versions that pyproject.toml admits.

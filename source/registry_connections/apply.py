@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from registry_connections.crew import Crew
 from registry_connections.errors import (
     ConflictError,
+    CredentialError,
     DeadlineError,
     FalconError,
     NotFoundError,
@@ -103,16 +104,24 @@ class Application:
     clock: Callable[[], float]
     patience: float = 0.0
 
-    def carry_out(self, plan: Plan, deadline: Deadline, *, launching: bool, careful: bool) -> Applied:
+    def carry_out(
+        self, plan: Plan, deadline: Deadline, *, launching: bool, careful: bool, rollout: bool = False
+    ) -> Applied:
         """Apply a plan and return what it came to.
 
-        When launching, the scope to read is probed as well: later repairs depend on it. With `careful` a
-        failed create ends the attempt before connections that existed before are given a role that is about to go.
+        When launching, the scope to read is probed as well: later repairs depend on it. That costs no time, except in
+        a `rollout`: accounts that launch together ask first, because the answer tells how much is left of the limit
+        that they share. With `careful` a failed create ends the attempt before connections that existed before are
+        given a role that is about to go.
         """
         applied = Applied.resting(plan)
-        conflicts = self._create_all(plan.creates, applied, deadline, probing=launching)
-        if careful and applied.failed:
-            waiting: Sequence[Action] = (*conflicts, *plan.refreshes, *plan.removes)
+        if launching and rollout:
+            self._create_all((), applied, deadline, probing=True)
+        creates = () if applied.cause else plan.creates
+        conflicts = self._create_all(creates, applied, deadline, probing=launching and not rollout)
+        if applied.cause or (careful and applied.failed):
+            untried = set(plan.creates) - set(creates)
+            waiting: Sequence[Action] = (*untried, *conflicts, *plan.refreshes, *plan.removes)
             applied.note(_unattempted(action, "other Regions failed before") for action in waiting)
             return applied
         adoptions = self._find(conflicts, applied, deadline)
@@ -134,6 +143,7 @@ class Application:
                 applied.cause = str(result) if isinstance(result, ScopeError) else ""
             elif isinstance(result, ConflictError):
                 conflicts[create] = result
+                applied.unknown |= {create.registry.region} if result.repeated else set()
             else:
                 self._note_create(create, result, applied)
         return conflicts
@@ -153,7 +163,7 @@ class Application:
             applied.note([result])
             return
         applied.note([_failure(create, result)])
-        if isinstance(result, FalconError) and result.status in GONE_QUIET:
+        if _in_doubt(result):
             applied.unknown.add(region)
 
     def _find(self, conflicts: Mapping[Create, ConflictError], applied: Applied, deadline: Deadline) -> list[Refresh]:
@@ -167,15 +177,18 @@ class Application:
             return []
         adoptions = []
         for create, conflict in conflicts.items():
-            found = _oldest(found for found in everything if found.is_for(create.registry))
-            if found is None:
+            region, existing = create.registry.region, [c for c in everything if c.is_for(create.registry)]
+            made = [c for c in existing if conflict.repeated and made_since(c, self.falcon.server_time)]
+            if not existing:
                 text = f"{conflict}; Falcon says that a connection exists, but lists none with this URL"
                 applied.note([_failure(create, FalconError(text, status=conflict.status, trace_id=conflict.trace_id))])
-            elif conflict.repeated and made_since(found, self.falcon.server_time):
-                applied.made[create.registry.region] = found.id
-                applied.note([Outcome(create.registry.region, OutcomeKind.CREATED, found.id)])
+            elif made:
+                applied.unknown.discard(region)
+                applied.made[region] = _oldest(made).id
+                applied.note([Outcome(region, OutcomeKind.CREATED, applied.made[region])])
             else:
-                adoptions.append(Refresh(create.registry, found.id, Why.ADOPTED))
+                applied.unknown.discard(region)
+                adoptions.append(Refresh(create.registry, _oldest(existing).id, Why.ADOPTED))
         return adoptions
 
     def _refresh_all(self, refreshes: Sequence[Refresh], applied: Applied, deadline: Deadline) -> None:
@@ -259,6 +272,13 @@ def _failure(action: Action, error: Exception) -> Outcome:
     )
 
 
-def _oldest(connections: Iterable[Connection]) -> Connection | None:
+def _in_doubt(error: Exception) -> bool:
+    """Whether a create that ended so may have made a connection: whether a rejected one leaves it is not known."""
+    if isinstance(error, CredentialError | DeadlineError):
+        return True
+    return isinstance(error, FalconError) and error.status in GONE_QUIET
+
+
+def _oldest(connections: Iterable[Connection]) -> Connection:
     """Return the oldest of several connections for one URL, which uniqueness keys allow; always the same one."""
-    return min(connections, key=lambda found: (found.created_at, found.id), default=None)
+    return min(connections, key=lambda found: (found.created_at, found.id))

@@ -94,7 +94,12 @@ def _on_stack_event(event: Mapping[str, Any], context: Any) -> str:
         return _pass_by(event, identifier)
     settings, problems = parse(event.get("ResourceProperties") or {})
     request = Request(
-        Kind(event["RequestType"]), str(event["RequestId"]), settings, tuple(problems), ours=identifier == ours
+        Kind(event["RequestType"]),
+        str(event["RequestId"]),
+        settings,
+        tuple(problems),
+        ours=identifier == ours,
+        rollout=":stack/StackSet-" in event["StackId"],  # so AWS names the stacks of a StackSet
     )
     report = _run(request.kind, context, lambda means: means.shell.answer(request, means.deadline))
     _helper().Data = {} if request.kind is Kind.DELETE else data(report)

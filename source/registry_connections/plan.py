@@ -189,7 +189,7 @@ def _for_wanted(region: str, found: Connection | None, state: State, settings: S
 
 def _for_unwanted(region: str, found: Connection, state: State, settings: Settings) -> Action:
     registry = settings.registry(region)
-    if region in state.unfinished:
+    if region in state.unfinished and not state.unconfirmed:
         return Remove(registry, found.id, Why.UNFINISHED)
     if settings.delete_connections is DeletePolicy.KEEP:
         return Leave(registry, found.id, Why.KEPT)
@@ -205,20 +205,21 @@ def _role_changed(state: State, settings: Settings) -> bool:
 def purge(settings: Settings, state: State, existing: Sequence[Connection], *, ours: bool) -> Plan:
     """Return which of `existing` leave Falcon when the stack is deleted.
 
-    The Delete that follows a launch which never succeeded takes away what that launch made, whatever the policy, and
+    The Delete that follows a launch which did not succeed takes away what that launch made, whatever the policy, and
     nothing that was there before. Otherwise the policy says, if the Delete is about our resource (`ours`).
     """
     managed = {identifier: region for region, identifier in state.connections.items()}
+    launch_failed = _launch_failed(state, ours=ours)
     removes: list[Remove] = []
     for found in existing:
         region = managed.get(found.id, "")
         is_managed = bool(region) and found.is_for(settings.registry(region))
-        if state.settings is None:
+        if launch_failed:
             gone = is_managed and region in state.unfinished
         else:
             gone = ours and _is_purged(found, settings, is_managed=is_managed)
         if gone:
-            why = Why.UNFINISHED if state.settings is None else Why.PURGE
+            why = Why.UNFINISHED if launch_failed else Why.PURGE
             removes.append(Remove(settings.registry(found.region), found.id, why))
     removes.sort(key=lambda remove: (remove.registry, remove.connection_id))
     return Plan(tuple(removes))
@@ -226,9 +227,17 @@ def purge(settings: Settings, state: State, existing: Sequence[Connection], *, o
 
 def purges(settings: Settings, state: State, *, ours: bool) -> bool:
     """Whether deleting the stack needs Falcon at all."""
-    if state.settings is None:
+    if _launch_failed(state, ours=ours):
         return bool(state.unfinished) or bool(state.run and state.run.creating)
     return ours and settings.delete_connections is not DeletePolicy.KEEP
+
+
+def _launch_failed(state: State, *, ours: bool) -> bool:
+    """Whether a Delete is about a launch that failed, or that CloudFormation never heard to have succeeded.
+
+    The physical id of such a Delete is made up, while that of every later one is ours.
+    """
+    return state.settings is None or (state.unconfirmed and not ours)
 
 
 def _is_purged(found: Connection, settings: Settings, *, is_managed: bool) -> bool:

@@ -96,7 +96,7 @@ class Shell:
         try:
             prepared = self.reader.prepare(request.settings, request.problems, state, deadline)
         except RegistrationError as error:
-            with suppress(RegistrationError):  # it only guards against a late duplicate of this event
+            with suppress(StateError):  # it only guards against a late duplicate of this event
                 self._swap(remember(state, request, str(error)), deadline)
             raise
         if request.kind is Kind.REPAIR and prepared.plan.quiet and state.run is None:
@@ -119,7 +119,9 @@ class Shell:
         undoing = min(LONGEST_UNDO_SECONDS, deadline.left() * UNDO_SHARE) if launching else 0.0
         application = self._application(prepared, request)
         careful = launching and request.settings.on_region_failure is RegionFailurePolicy.FAIL
-        applied = application.carry_out(prepared.plan, deadline.earlier(undoing), launching=launching, careful=careful)
+        applied = application.carry_out(
+            prepared.plan, deadline.earlier(undoing), launching=launching, careful=careful, rollout=request.rollout
+        )
         if launching and self._report(request, prepared, applied).failure:
             self._undo(application, request, applied, deadline)
         try:
@@ -240,25 +242,45 @@ def _skipped(prepared: Prepared, applied: Applied) -> list[Outcome]:
 
 def _next_state(request: Request, prepared: Prepared, applied: Applied, *, failed: bool) -> State:
     """Return what the stack has applied now, and which connections it manages."""
-    before, launch_failed = prepared.state, failed and request.kind is Kind.CREATE
+    before = prepared.state
+    succeeded = not failed and request.kind is not Kind.REPAIR
+    unconfirmed = request.kind is not Kind.UPDATE and (before.unconfirmed or (succeeded and not before.handled))
+    connections = _managed(request, prepared, applied, failed=failed)
+    unfinished = _unfinished(request, prepared, applied, done=succeeded and not unconfirmed)
+    lost = tuple(sorted(applied.unknown))
+    return replace(
+        before,
+        settings=request.settings.properties if succeeded else before.settings,
+        connections=connections,
+        unfinished=unfinished & connections.keys(),
+        unconfirmed=unconfirmed,
+        cloud=prepared.falcon.cloud,
+        run=Run(request.run_id, 0, lost, prepared.falcon.server_time) if lost else None,
+    )
+
+
+def _managed(request: Request, prepared: Prepared, applied: Applied, *, failed: bool) -> dict[str, str]:
+    """Return the connections that the stack manages now, by Region."""
+    launch_failed = failed and request.kind is Kind.CREATE
     connections = {region: found.id for region, found in prepared.existing.items() if _is_ours(found, region, request)}
     for region, outcome in applied.outcomes.items():
         if outcome.kind in CONNECTED and not launch_failed:
             connections[region] = outcome.connection_id
         elif outcome.kind is OutcomeKind.REMOVED:
             connections.pop(region, None)
-    connections |= applied.made
-    succeeded = not failed and request.kind is not Kind.REPAIR
-    unfinished = before.unfinished | (applied.made.keys() if failed and request.kind is not Kind.REPAIR else set())
-    lost = tuple(sorted(applied.unknown))
-    return replace(
-        before,
-        settings=request.settings.properties if succeeded else before.settings,
-        connections=connections,
-        unfinished=frozenset() if succeeded else frozenset(unfinished & connections.keys()),
-        cloud=prepared.falcon.cloud,
-        run=Run(request.run_id, 0, lost, prepared.falcon.server_time) if lost else None,
-    )
+    return connections | applied.made
+
+
+def _unfinished(request: Request, prepared: Prepared, applied: Applied, *, done: bool) -> frozenset[str]:
+    """Return the Regions whose connection an event made that is not known to have succeeded."""
+    before = prepared.state
+    if done:
+        return frozenset()
+    if request.kind is Kind.REPAIR and not before.unconfirmed:
+        return before.unfinished
+    if request.kind is Kind.UPDATE and before.unconfirmed:
+        return frozenset(applied.made)  # what the launch made is not in doubt any more
+    return before.unfinished | applied.made.keys()
 
 
 def _is_ours(found: Connection, region: str, request: Request) -> bool:
@@ -274,6 +296,7 @@ def _after_purge(request: Request, state: State, report: Report) -> State:
         settings=None if gone else state.settings,
         connections={region: name for region, name in state.connections.items() if name in failed},
         unfinished=state.unfinished if failed else frozenset(),
+        unconfirmed=False,
         run=None,
         deleted=request.id if gone else state.deleted,
     )

@@ -28,7 +28,10 @@ class State:
 
     settings: Mapping[str, str] | None = None  # none: no event has succeeded yet
     connections: Mapping[str, str] = field(default_factory=dict)  # Region -> UUID
-    unfinished: frozenset[str] = frozenset()  # Regions whose connection was made by an event that did not succeed
+    unfinished: frozenset[str] = (
+        frozenset()
+    )  # Regions whose connection an event made that is not known to have succeeded
+    unconfirmed: bool = False  # the launch succeeded, and no later event tells that CloudFormation heard of it
     cloud: str = ""  # the cloud that discovery found
     run: Run | None = None
     handled: tuple[tuple[str, str], ...] = ()  # (request id, reason of its failure), latest last
@@ -66,6 +69,7 @@ def _state(stored: Mapping[str, Any], version: int) -> State:
         settings=None if settings is None else _texts(settings),
         connections=_texts(stored.get("connections", {})),
         unfinished=frozenset(_texts(dict.fromkeys(stored.get("unfinished", ()), ""))),
+        unconfirmed=bool(stored.get("unconfirmed")),
         cloud=str(stored.get("cloud", "")),
         run=run
         and Run(
@@ -95,6 +99,7 @@ def render_state(state: State) -> str:
         "settings": state.settings,
         "connections": dict(sorted(state.connections.items())),
         "unfinished": sorted(state.unfinished),
+        "unconfirmed": state.unconfirmed,
         "cloud": state.cloud,
         "run": run
         and {

@@ -55,6 +55,7 @@ class Request:
     settings: Settings
     problems: tuple[str, ...] = ()
     ours: bool = True
+    rollout: bool = False  # launched by a StackSet, together with other accounts
 
     @property
     def run_id(self) -> str:

@@ -1,0 +1,122 @@
+"""How an organization's launch fares against the limit that all of its accounts share."""
+
+import os
+import random
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from registry_connections.crew import Crew
+from registry_connections.falcon import Falcon
+from registry_connections.model import AccountRegions, Credentials, Deadline, RegionUse, Settings
+from registry_connections.reconcile import Shell
+from registry_connections.settings import parse
+from registry_connections.state import State
+from registry_connections.transport import Transport
+from registry_connections.turns import Kind, Request, Turns
+from tests.bench.stage import REGIONS
+from tests.bench.table import Row
+from tests.simulator import RemoteSimulator
+from tests.tls import Authority
+
+ACCOUNTS: Final = 500
+REGIONS_EACH: Final = 17
+TOGETHER: Final = 50
+LIMIT: Final = 6_000  # requests of the tenant in a minute
+CALLS_EACH: Final = REGIONS_EACH + 1  # creates and a probe; logins have a limit of their own
+LATENCY: Final = 0.1
+
+
+@dataclass
+class MemberAccount:
+    """An AWS account in memory: what is measured is the function's conduct towards Falcon."""
+
+    credentials_of_client: Credentials
+    state: State = field(default_factory=lambda: State(version=1))
+
+    def credentials(self) -> Credentials:
+        return self.credentials_of_client
+
+    def regions(self) -> AccountRegions:
+        return AccountRegions(frozenset(REGIONS[:REGIONS_EACH]))
+
+    def region_use(self, region: str) -> RegionUse:  # noqa: ARG002 - every Region is alike
+        return RegionUse.REPOSITORIES
+
+    def load(self) -> State:
+        return self.state
+
+    def swap(self, state: State) -> State:
+        self.state = replace(state, version=state.version + 1)
+        return self.state
+
+
+def measure() -> list[Row]:
+    """Return the rows of this benchmark."""
+    with tempfile.TemporaryDirectory() as directory:
+        authority = Authority(Path(directory))
+        os.environ["REQUESTS_CA_BUNDLE"] = str(authority.ca_file)
+        options = (f"--latency={LATENCY}", f"--requests-per-minute={LIMIT}", "--set=tokens_per_minute=1000000")
+        with RemoteSimulator(authority, *options) as falcon:
+            started = time.monotonic()
+            failed = _launch_all(falcon)
+            taken = time.monotonic() - started
+            journal = falcon.journal
+            statuses = [record.status for record in journal.records()]
+    refused = sum(status == 429 for status in statuses)
+    bound = (ACCOUNTS * CALLS_EACH - 1) // LIMIT * 60.0
+    what = f"{ACCOUNTS} accounts x {REGIONS_EACH} Regions, {TOGETHER} at a time"
+    return [
+        Row("organization", f"{what}, time over the limit's own bound", taken / bound, 1.15),
+        Row("organization", f"{what}, refused calls", 100 * refused / len(statuses), 5, "%"),
+        Row("organization", f"{what}, failed accounts", failed, 0),
+    ]
+
+
+def _launch_all(falcon: RemoteSimulator) -> int:
+    """Launch every account, and return how many failed."""
+    credentials = Credentials(falcon.client_id, falcon.client_secret)
+    lock = threading.Lock()
+    failures: list[str] = []
+
+    def launch(number: int) -> None:
+        time.sleep(random.uniform(0, LATENCY))  # noqa: S311 - StackSets start no two accounts in the same instant
+        failure = _launch(f"{100_000_000_000 + number}", credentials, falcon.url)
+        if failure:
+            with lock:
+                failures.append(failure)
+
+    with ThreadPoolExecutor(TOGETHER) as accounts:
+        list(accounts.map(launch, range(ACCOUNTS)))
+    return len(failures)
+
+
+def _launch(account_id: str, credentials: Credentials, url: str) -> str:
+    account, crew, transport = MemberAccount(credentials), Crew(), Transport()
+
+    def connect(secret: Credentials, cloud: str) -> Falcon:
+        return Falcon(transport, crew, secret, cloud, url)
+
+    shell = Shell(account, connect, crew, Turns(account, time.time, time.sleep), time.monotonic)
+    request = Request(Kind.CREATE, account_id, _settings(account_id), rollout=True)
+    report = shell.answer(request, Deadline(time.monotonic() + 870, time.monotonic))
+    crew.dismiss()
+    return report.failure
+
+
+def _settings(account_id: str) -> Settings:
+    settings, problems = parse(
+        {
+            "AccountId": account_id,
+            "Partition": "aws",
+            "UrlSuffix": "amazonaws.com",
+            "ConnectionRoleArn": f"arn:aws:iam::{account_id}:role/CrowdStrikeECRConnectionRole-bench",
+            "ExternalId": account_id,
+        }
+    )
+    assert problems == []
+    return settings

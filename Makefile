@@ -101,6 +101,10 @@ TESTS :=
 test: dev $(if $(TESTS),,lint) $(PACKAGE) ## Check and test everything (TESTS=... narrows)
 	@$(BIN)/python -m pytest --quiet --numprocesses auto --maxprocesses 8 $(if $(TESTS),--exitfirst $(TESTS))
 
+.PHONY: bench
+bench: dev $(PACKAGE) ## Measure how close it comes to what is possible (BENCH="launch calls", WRITE=1 for the README)
+	@$(BIN)/python -m tests.bench $(if $(WRITE),--write) $(BENCH)
+
 .PHONY: demo
 demo: dev $(PACKAGE) ## See a launch from beginning to end, on this machine alone
 	@$(BIN)/python -m tests.demo

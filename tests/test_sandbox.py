@@ -8,12 +8,13 @@ import socket
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import pytest
 import requests
 
-from tests.sandbox.emulator import require_pinned_version
+from tests.sandbox.emulator import patching, require_pinned_version
 from tests.sandbox.lambda_runtime import PROJECT
 from tests.sandbox.local_aws import LocalAws
 from tests.sandbox.processes import running
@@ -147,6 +148,30 @@ def test_another_version_of_the_emulator_is_refused(monkeypatch: pytest.MonkeyPa
 
     with pytest.raises(SystemExit, match=r"ministack==1\.5\.33"):
         require_pinned_version()
+
+
+def test_a_repair_of_what_is_not_there_fails() -> None:
+    with pytest.raises(AttributeError, match="gone"):
+        patching.replace(types.ModuleType("ministack.example"), "gone", lambda original: original)
+
+
+def test_sessions_are_never_dropped_while_others_are_made() -> None:
+    script = """
+from tests.sandbox.emulator import patching
+patching.import_all()
+from tests.sandbox.emulator import iam
+from ministack.services import sts
+iam.keep_sessions()
+sts._sessions["expired"] = {"Expiration": 0}
+sts.register_session("new", {})
+print(sorted(sts._sessions))
+"""
+
+    told = subprocess.run(
+        [sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=True
+    ).stdout
+
+    assert told.strip() == "['expired', 'new']"
 
 
 def test_the_real_aws_cli_talks_to_it(aws: LocalAws) -> None:

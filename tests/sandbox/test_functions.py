@@ -8,7 +8,19 @@ from botocore.exceptions import ClientError
 
 from tests.sandbox import stacks
 from tests.sandbox.local_aws import LocalAws
-from tests.sandbox.samples import KEY, function, invoke, launch, package, role, statements, upload, wait_for
+from tests.sandbox.samples import (
+    FUNCTION,
+    KEY,
+    function,
+    invoke,
+    launch,
+    package,
+    role,
+    said,
+    statements,
+    upload,
+    wait_for,
+)
 
 # Functions
 
@@ -37,6 +49,30 @@ def test_functions_of_the_same_name_in_many_accounts_do_not_disturb_each_other(a
     assert statuses == {"CREATE_COMPLETE"}
     assert len(directories) == len(accounts)
     wait_for(lambda: len(aws.processes()) == before - 1)
+
+
+def test_few_idle_environments_are_kept(aws: LocalAws) -> None:
+    aws.control("keep_warm", count=1)
+    for account in ("100000000000", "100000000001", "100000000002"):
+        upload(aws, account)
+        launch(aws, account)
+        invoke(aws, account)
+
+    assert len(aws.processes()) == 2
+
+
+def test_an_invocation_that_runs_while_its_function_is_deleted_runs_to_its_end(aws: LocalAws) -> None:
+    upload(aws)
+    launch(aws)
+    aws.client("lambda").invoke(FunctionName=FUNCTION, InvocationType="Event", Payload=json.dumps({"sleep": 1}))
+    wait_for(lambda: len(said(aws)) == 1)
+
+    stacks.delete(aws.client("cloudformation"), "sample").wait()
+    during = len(aws.processes())
+
+    assert during == 2
+    wait_for(lambda: any(line.startswith("END") for line in aws.function_logs(FUNCTION)))
+    wait_for(lambda: len(aws.processes()) == 1)
 
 
 def test_reserved_concurrency_throttles(aws: LocalAws) -> None:

@@ -15,6 +15,7 @@ from ministack.services import lambda_svc
 from ministack.services.cloudformation import provisioners
 
 from tests.sandbox.emulator import patching
+from tests.sandbox.emulator.control import verb
 from tests.sandbox.emulator.logs import InvocationLog
 from tests.sandbox.emulator.state import state
 from tests.sandbox.lambda_runtime import LambdaRuntime
@@ -31,6 +32,7 @@ def repair() -> None:
     run_python_functions_with_the_runtime_of_aws()
     invalidate_only_idle_workers_of_the_account()
     end_the_processes_of_deleted_functions()
+    keep_few_environments_warm()
 
 
 def run_python_functions_with_the_runtime_of_aws() -> None:
@@ -181,3 +183,37 @@ def end_the_processes_of_deleted_functions() -> None:
         return delete
 
     patching.replace(provisioners, "_lambda_delete", delete)
+
+
+def keep_few_environments_warm() -> None:
+    """End the environments that have been idle for the longest time when there are many.
+
+    AWS ends them after some minutes, too. MiniStack keeps one process for each function of each account until it
+    exits, which hundreds of accounts would turn into gigabytes.
+    """
+
+    def release(original: Callable[[Any], None]) -> Callable[[Any], None]:
+        def release(worker: Any) -> None:
+            original(worker)
+            lambda_runtime.kill_workers(_surplus())
+
+        return release
+
+    patching.replace(lambda_runtime, "release_worker", release)
+
+
+def _surplus() -> list[Any]:
+    """Take the environments that are too many out of the pool."""
+    with lambda_runtime._lock:
+        pools = lambda_runtime._workers
+        idle = [(worker.last_used, key, worker) for key in pools for worker in pools[key] if not worker.in_use]
+        surplus = sorted(idle, key=lambda each: each[0])[: max(0, len(idle) - state.kept_warm)]
+        for _, key, worker in surplus:
+            pools[key].remove(worker)
+        return [worker for _, _, worker in surplus]
+
+
+@verb
+def keep_warm(request: dict[str, Any]) -> None:
+    """Keep so many idle environments at most."""
+    state.kept_warm = request["count"]

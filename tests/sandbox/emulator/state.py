@@ -11,6 +11,9 @@ JOURNAL_LENGTH = 50_000
 # How long AWS waits before it tries a failed asynchronous invocation again.
 FIRST_RETRY_SECONDS = 60.0
 
+# Idle function processes: a few dozen megabytes each, one for every account of an organization that was deployed to.
+KEPT_WARM = 64
+
 
 @dataclass(frozen=True)
 class ServiceControlPolicy:
@@ -26,6 +29,7 @@ class State:
 
     over: threading.Event = field(default_factory=threading.Event)  # set by the reset that ends this state
     first_retry_seconds: float = FIRST_RETRY_SECONDS
+    kept_warm: int = KEPT_WARM
     function_environment: dict[str, str] = field(default_factory=dict)
     api_calls: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=JOURNAL_LENGTH))
     service_control_policies: dict[str, list[ServiceControlPolicy]] = field(default_factory=dict)

@@ -48,7 +48,15 @@ def unit(aws: LocalAws) -> str:
             "ArnLike": {"aws:PrincipalArn": ["arn:aws:iam::*:role/stacksets-exec-*", "arn:aws:iam::*:root"]},
         },
     }
-    aws.client("s3").put_bucket_policy(Bucket=f"{BUCKET}-{MANAGEMENT}", Policy=json.dumps(statements(statement)))
+    unencrypted = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": f"arn:aws:s3:::{BUCKET}-{MANAGEMENT}/*",
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    policy = json.dumps(statements(statement, unencrypted))
+    aws.client("s3").put_bucket_policy(Bucket=f"{BUCKET}-{MANAGEMENT}", Policy=policy)
     aws.client("cloudformation").activate_organizations_access()
     return str(upper)
 

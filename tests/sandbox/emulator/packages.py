@@ -67,6 +67,7 @@ def _lets_in(owner: str, account: str, bucket: str, key: str) -> bool:
         action="s3:GetObject",
         resource_arn=f"arn:aws:s3:::{bucket}/{key}",
         region=responses.get_region(),
+        secure_transport=True,  # Lambda reads over TLS, also where no request of a client began this
     )
     policy: Any = s3._bucket_policies.get_scoped(owner, None, bucket)
     return bool(iam_evaluator.evaluate_resource_policy(policy, request).decision == "Allow")

@@ -29,6 +29,7 @@ THEMES = (
     "conditions",
     "templates",
     "managed_policies",
+    "secret_access",
     "stacksets",
 )
 

@@ -25,6 +25,7 @@ def repair() -> None:
     name_the_role_of_a_session()
     obey_service_control_policies()
     record_api_calls()
+    name_the_repositories_of_a_registry()
 
 
 def keep_sessions() -> None:
@@ -115,6 +116,23 @@ def _denies(policy: ServiceControlPolicy, action: str, region: str) -> bool:
     return (not policy.regions or region in policy.regions) and any(
         fnmatchcase(action.lower(), pattern.lower()) for pattern in policy.actions
     )
+
+
+def name_the_repositories_of_a_registry() -> None:
+    """Authorize ecr:DescribeRepositories on the registry's `repository/*`, as AWS's own denials name it.
+
+    MiniStack authorizes it on `*`, which no policy for an account's repositories allows.
+    """
+
+    def resource(original: Callable[..., str]) -> Callable[..., str]:
+        def resource(service: str, method: str, path: str, headers: dict[str, str], *rest: Any) -> str:
+            if headers.get("x-amz-target", "").endswith("ContainerRegistry_V20150921.DescribeRepositories"):
+                return f"arn:aws:ecr:{rest[2]}:{rest[3]}:repository/*"
+            return original(service, method, path, headers, *rest)
+
+        return resource
+
+    patching.replace(iam_actions, "extract_resource_arn", resource)
 
 
 def record_api_calls() -> None:

@@ -1,0 +1,208 @@
+"""Regions that cannot work, and Regions without a repository: told from those that failed, with one call a Region."""
+
+import json
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from registry_connections.crew import Crew
+from registry_connections.model import AccountRegions, Credentials, Deadline, RegionUse, Settings
+from registry_connections.reading import Reader
+from registry_connections.state import State
+from tests.customer import Customer, reason
+from tests.operating import act, changes, outcomes, records, state_version
+from tests.sandbox.known_regions import KNOWN_REGIONS
+from tests.sandbox.local_aws import ACCOUNT
+from tests.simulator import Fault, Status
+
+pytest_plugins = ["tests.launching"]
+
+DENIED = "denied by a service control policy"
+EMPTY = "holds no repository"
+
+
+def make_repository(customer: Customer, region: str) -> None:
+    customer.aws.client("ecr", region=region).create_repository(repositoryName="application")
+
+
+def skipped(answer: Any) -> dict[str, str]:
+    """Return why each Region is left out, of a plan's answer or a repair's."""
+    if answer["action"] == "plan":
+        return {row["region"]: row["why"] for row in answer["skipped"]}
+    return {row["region"]: row["message"] for row in answer["regions"] if row["outcome"] == "skipped"}
+
+
+# Denied by the organization
+
+
+def test_regions_that_the_organization_denies_are_skipped_and_do_not_fail_the_stack(customer: Customer) -> None:
+    customer.aws.enable_regions(count=6)
+    customer.aws.scp(deny=["*"], regions=["us-west-1", "ca-central-1"])
+    # Falcon could not assume the role there: a launch that tried would fail.
+    for region in ("us-west-1", "ca-central-1"):
+        customer.falcon.arm(Fault("create", Status(400, message="registry limit reached"), region=region))
+
+    with customer.counting() as calls:
+        stack = customer.launch()
+
+    assert stack.status == "CREATE_COMPLETE", stack.failures
+    assert calls == {"token": 1, "create": 4, "list": 1}
+    assert stack.outputs["SkippedRegions"] == "ca-central-1,us-west-1"
+    assert (stack.outputs["ConnectedCount"], stack.outputs["FailedCount"]) == ("4", "0")
+    told = {line["region"]: line["message"] for line in records(customer, outcome="skipped")}
+    assert told == {"ca-central-1": DENIED, "us-west-1": DENIED}
+    assert skipped(act(customer, "plan")) == told
+    assert {row["region"]: row["skipped"] for row in act(customer, "status")["regions"] if row["skipped"]} == told
+
+
+def test_a_region_that_the_organization_admits_later_is_registered_by_the_next_repair(customer: Customer) -> None:
+    customer.aws.enable_regions(count=2)
+    customer.aws.scp(deny=["ecr:*"], regions=["us-east-2"])
+    customer.launched()
+    assert set(customer.connections()) == {"us-east-1"}
+    customer.aws.control("allow", account=ACCOUNT)
+
+    repaired = act(customer, "reconcile")
+
+    assert outcomes(repaired) == {"us-east-2": "created"}
+    assert skipped(repaired) == {}
+
+
+def test_each_region_is_asked_once(customer: Customer) -> None:
+    regions = customer.aws.enable_regions(count=34)
+
+    customer.launched()
+
+    asked = [call["region"] for call in customer.role_calls() if call["action"] == "ecr:DescribeRepositories"]
+    assert sorted(asked) == sorted(regions)
+
+
+def test_all_regions_are_asked_at_the_same_time() -> None:
+    together = threading.Barrier(len(KNOWN_REGIONS), timeout=10)  # lets nobody go on before all have come
+
+    class Account:
+        def credentials(self) -> Credentials:
+            return Credentials("simulated-client-id", "simulated-client-secret")
+
+        def regions(self) -> AccountRegions:
+            return AccountRegions(frozenset(KNOWN_REGIONS))
+
+        def region_use(self, region: str) -> RegionUse:
+            together.wait()
+            return RegionUse.DENIED if region == "us-west-1" else RegionUse.EMPTY
+
+    class Falcon:
+        cloud, server_time = "us-1", ""
+
+        def log_in(self, deadline: Deadline, hint: str = "") -> None:
+            pass
+
+    reader = Reader(Account(), lambda *_: Falcon(), Crew())  # type: ignore[arg-type] # all it needs here
+    settings = Settings(ACCOUNT, "aws", "amazonaws.com", "arn:aws:iam::111122223333:role/connection", "external-id")
+
+    prepared = reader.prepare(settings, [], State(), Deadline(time.monotonic() + 20, time.monotonic))
+
+    assert set(prepared.scope.wanted) == set(KNOWN_REGIONS) - {"us-west-1"}
+    assert [(left.region, left.message) for left in prepared.scope.skipped] == [("us-west-1", DENIED)]
+
+
+def test_an_organization_that_denies_the_list_of_regions_is_named_in_the_reason(customer: Customer) -> None:
+    customer.aws.scp(deny=["ec2:DescribeRegions"])
+
+    stack = customer.launch()
+
+    assert reason(stack).startswith("The account's Regions cannot be listed (ec2:DescribeRegions):")
+    assert "by a service control policy" in reason(stack)
+    assert customer.connections() == {}
+
+
+def test_a_boundary_that_keeps_the_function_from_asking_costs_no_coverage(customer: Customer) -> None:
+    customer.aws.enable_regions(count=3)
+    statements = [
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "ecr:DescribeRepositories", "Resource": "*"},
+    ]
+    document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    customer.aws.client("iam").create_policy(PolicyName="no-questions", PolicyDocument=document)
+
+    stack = customer.launched(PermissionsBoundary="no-questions", RegionScope="WithRepositories")
+
+    denied = [call for call in customer.role_calls() if call["action"] == "ecr:DescribeRepositories"]
+    assert [call["allowed"] for call in denied] == [False] * 3
+    assert len(customer.connections()) == 3
+    assert stack.outputs["SkippedCount"] == "0"
+
+
+# Only Regions with a repository
+
+
+def test_with_repositories_registers_those_regions_alone_and_picks_up_the_first_repository_later(
+    customer: Customer,
+) -> None:
+    customer.aws.enable_regions(count=4)
+    make_repository(customer, "us-east-2")
+
+    stack = customer.launched(RegionScope="WithRepositories")
+
+    assert set(customer.connections()) == {"us-east-2"}
+    assert stack.outputs["ConnectedRegions"] == "us-east-2"
+    assert stack.outputs["SkippedRegions"] == "us-east-1,us-west-1,us-west-2"
+    assert skipped(act(customer, "plan")) == dict.fromkeys(("us-east-1", "us-west-1", "us-west-2"), EMPTY)
+
+    make_repository(customer, "us-west-2")
+
+    assert changes(act(customer, "plan")) == {"us-west-2": "create"}
+    assert outcomes(act(customer, "reconcile")) == {"us-west-2": "created"}
+
+    widened = customer.update(RegionScope="Enabled")
+
+    assert widened.outputs["ConnectedCount"] == "4"
+
+
+def test_an_account_without_any_repository_succeeds_with_no_connection(customer: Customer) -> None:
+    stack = customer.launched(RegionScope="WithRepositories")
+
+    assert (stack.outputs["ConnectedRegions"], stack.outputs["ConnectedCount"]) == ("none", "0")
+    assert (stack.outputs["FailedCount"], stack.outputs["SkippedCount"]) == ("0", "17")
+    assert customer.connections() == {}
+    version = state_version(customer, stack)
+
+    with customer.counting() as calls:
+        quiet = act(customer, "reconcile")
+
+    assert quiet["ok"]
+    assert calls == {"token": 1}
+    assert state_version(customer, stack) == version
+    assert act(customer, "status")["ok"]
+
+
+@pytest.mark.parametrize(("policy", "outcome"), [("Keep", "left"), ("Stack", "removed")])
+def test_a_region_that_lost_its_last_repository_is_treated_as_the_stack_says(
+    customer: Customer, policy: str, outcome: str
+) -> None:
+    customer.aws.enable_regions(count=2)
+    make_repository(customer, "us-east-1")
+    customer.launched(RegionScope="WithRepositories", DeleteConnections=policy)
+    customer.aws.client("ecr").delete_repository(repositoryName="application")
+
+    repaired = act(customer, "reconcile")
+
+    assert outcomes(repaired) == {"us-east-1": outcome}
+    assert set(customer.connections()) == ({"us-east-1"} if policy == "Keep" else set())
+
+
+# Names that people can read
+
+
+def test_adopted_connections_get_a_readable_alias_too(customer: Customer) -> None:
+    by_hand = customer.add_connection("us-east-1", user_defined_alias="registry 7")
+
+    customer.launched(Regions="us-east-1,eu-west-1")
+
+    aliases = {region: found.user_defined_alias for region, found in customer.connections().items()}
+    assert customer.connections()["us-east-1"].id == by_hand.id
+    assert aliases == {region: f"ecr-{ACCOUNT}-{region}" for region in ("us-east-1", "eu-west-1")}
+    shown = {row["region"]: row["alias"] for row in act(customer, "status")["regions"] if row["connection"]}
+    assert shown == aliases

@@ -96,8 +96,9 @@ class Shell:
         try:
             prepared = self.reader.prepare(request.settings, request.problems, state, deadline)
         except RegistrationError as error:
-            with suppress(StateError):  # it only guards against a late duplicate of this event
-                self._swap(remember(state, request, str(error)), deadline)
+            if request.kind is not Kind.REPAIR:
+                with suppress(StateError):  # it only guards against a late duplicate of this event
+                    self._swap(remember(state, request, str(error)), deadline)
             raise
         if request.kind is Kind.REPAIR and prepared.plan.quiet and state.run is None:
             return self._report(request, prepared, Applied.resting(prepared.plan))

@@ -20,6 +20,7 @@ from tests.sandbox.samples import (
     statements,
     trust,
     upload,
+    wait_for,
 )
 
 EXTERNAL_ID = "e5f3b6a0-1111-2222-3333-444455556666"
@@ -238,9 +239,7 @@ def test_the_log_can_be_read_while_the_function_runs(aws: LocalAws) -> None:
     launch(aws)
     aws.client("lambda").invoke(FunctionName=FUNCTION, InvocationType="Event", Payload=json.dumps({"sleep": 5}))
 
-    for _ in range(100):
-        if said(aws):
-            break
+    wait_for(lambda: said(aws) != [])
 
     assert [line["event"] for line in said(aws)] == [{"sleep": 5}]
     assert not any(line.startswith("END") for line in aws.function_logs(FUNCTION))

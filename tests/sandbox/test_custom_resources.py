@@ -219,3 +219,26 @@ def test_the_function_of_a_custom_resource_cannot_be_exchanged(aws: LocalAws) ->
     stack = stacks.update(aws.client("cloudformation"), "sample", renamed).wait()
 
     assert stack.failures["Custom"] == "Modifying service token is not allowed."
+
+
+@pytest.mark.parametrize("kind", ["Create", "Delete"])
+def test_an_operation_that_a_reset_interrupts_touches_nothing_that_comes_after_it(aws: LocalAws, kind: str) -> None:
+    cloudformation, alone = aws.client("cloudformation"), role(RoleName="alone")
+    silent = custom(Create={"silent": kind == "Create"}, Delete={"silent": True})
+    silent["Properties"]["ServiceTimeout"] = 60
+    creation = stacks.create(cloudformation, "sample", template(Custom=silent, Alone=alone))
+    if kind == "Delete":
+        creation.wait()
+        cloudformation.delete_stack(StackName="sample")
+    wait_for(lambda: kind in [each for each, _ in requests(aws)])
+
+    aws.reset()
+    upload(aws)
+    stack = launch(aws, Alone=alone)
+    time.sleep(0.5)  # longer than the emulator takes to notice
+
+    assert stack.status == "CREATE_COMPLETE"
+    assert cloudformation.describe_stacks(StackName="sample")["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE"
+    aws.client("lambda").get_function(FunctionName=FUNCTION)
+    for name in ("sample-role", "alone"):
+        aws.client("iam").get_role(RoleName=name)

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from ministack.services import cloudformation, lambda_svc
 from ministack.services.cloudformation import custom_resource, provisioners
 
 from tests.sandbox.emulator import invocations, patching
+from tests.sandbox.emulator.state import state
 
 ANSWER_BYTES = 4096
 LONGEST_TIMEOUT_SECONDS = 3600
+POLL_SECONDS = 0.1  # how soon a reset is noticed; an answer is noticed at once
 NO_ANSWER = (
     "CloudFormation did not receive a response from your Custom Resource. Please check your logs for requestId"
     " [{request_id}]. If you are using the Python cfn-response module, you may need to update your Lambda function"
@@ -145,9 +148,11 @@ def _answer(function: dict[str, Any], event: dict[str, Any]) -> dict[str, Any]:
     event["ResponseURL"] = custom_resource._response_url(token)
     waiting = Waiting(event["StackId"], event["RequestType"], custom_resource.register_token(token))
     _waiting.append(waiting)
+    over, deadline = state.over, time.monotonic() + seconds
     try:
         invocations.invoke(function, event)
-        waiting.answered.wait(seconds)
+        while not waiting.answered.wait(POLL_SECONDS) and time.monotonic() < deadline and not over.is_set():
+            pass
     finally:
         _waiting.remove(waiting)
         with custom_resource._lock:

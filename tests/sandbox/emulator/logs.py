@@ -10,6 +10,7 @@ from ministack.core import iam_actions, iam_evaluator, responses
 from ministack.services import cloudwatch_logs, iam, lambda_svc
 
 from tests.sandbox.emulator import patching
+from tests.sandbox.emulator.state import state
 
 TAGGING = {"logs:TagResource", "logs:UntagResource", "logs:ListTagsForResource"}
 
@@ -79,7 +80,7 @@ class InvocationLog:
         self._offset, self._began = file.stat().st_size, time.monotonic()
         self._scope = responses.get_account_id(), responses.get_region()
         self._group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
-        self._lock = threading.Lock()
+        self._lock, self._over = threading.Lock(), state.over
         self._may_create = _may(config["Role"], "logs:CreateLogGroup", self._group)
         self._may_write = all(
             _may(config["Role"], action, self._group) for action in ("logs:CreateLogStream", "logs:PutLogEvents")
@@ -117,7 +118,12 @@ class InvocationLog:
         now = int(time.time() * 1000)
         with responses.request_scope(*self._scope):
             groups = cloudwatch_logs._log_groups
-            if not lines or not self._may_write or (self._group not in groups and not self._may_create):
+            if (
+                self._over.is_set()
+                or not lines
+                or not self._may_write
+                or (self._group not in groups and not self._may_create)
+            ):
                 return
             if self._group not in groups:
                 cloudwatch_logs._create_log_group({"logGroupName": self._group})

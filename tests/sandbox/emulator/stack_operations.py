@@ -15,6 +15,7 @@ Five differences, each of which would hide a mistake in the function or in the t
 """
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from ministack.services import cloudformation
 from ministack.services.cloudformation import stacks
 
 from tests.sandbox.emulator import custom_resources, patching
+from tests.sandbox.emulator.state import state
 
 CLEANUP_TRIES = 3
 
@@ -37,6 +39,7 @@ class Operation:
 
     stack: Record
     phase: Literal["deploy", "rollback", "delete"]
+    over: threading.Event = field(default_factory=lambda: state.over)  # a reset: what is left must touch nothing new
     done: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: bool = False
     unchanged: set[str] = field(default_factory=set)
@@ -82,8 +85,9 @@ def _deploy(original: Async) -> Async:
 
 def _roll_back(original: Async) -> Async:
     async def roll_back(stack_name: str, stack_id: str, stack: Record, failed: Record, *rest: Any) -> None:
-        if stack_id in _deploying and _deploying[stack_id].cancelled:
-            return  # difference 1
+        deploying = _deploying.get(stack_id)
+        if deploying and (deploying.cancelled or deploying.over.is_set()):
+            return  # difference 1, or a reset
         resources, logical_id = stack["_resources"], failed.get("failed_logical_id")
         if resources.get(logical_id, {}).get("ResourceStatus") == "CREATE_FAILED":
             failed["created"] = [*failed["created"], logical_id]  # difference 2
@@ -121,6 +125,8 @@ def _delete_resource(original: Callable[..., None]) -> Callable[..., None]:
         operation, logical_id = _current.get(), names[1] if len(names) > 1 else ""
         if operation is None:
             original(kind, physical_id, properties, *names)
+        elif operation.over.is_set():
+            pass
         elif operation.phase == "deploy":
             _clean_up(operation, logical_id, kind, physical_id, lambda: original(kind, physical_id, properties, *names))
         else:

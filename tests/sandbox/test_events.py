@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from tests.sandbox.known_regions import KNOWN_REGIONS, WITHOUT_OPT_IN
 from tests.sandbox.local_aws import LocalAws
-from tests.sandbox.samples import allowing, invoke, launch, role, said, statements, upload, wait_for
+from tests.sandbox.samples import FUNCTION, allowing, invoke, launch, role, said, statements, upload, wait_for
 
 # Regions
 
@@ -81,6 +81,23 @@ def test_a_schedule_that_fires_invokes_the_function_with_its_input(aws: LocalAws
 
     wait_for(lambda: len(said(aws)) == 1)
     assert said(aws)[0]["event"] == {"action": "reconcile"}
+
+
+@pytest.mark.parametrize("by", ["schedule", "asynchronous invocation"])
+def test_an_event_at_which_the_function_raises_comes_three_times(aws: LocalAws, by: str) -> None:
+    aws.set_first_retry(0.1)
+    upload(aws)
+    failing = schedule()
+    failing["Properties"]["Target"]["Input"] = json.dumps({"raise": "no"})
+    launch(aws, SchedulerRole=schedule_role(), Schedule=failing)
+
+    if by == "schedule":
+        aws.fire_schedule("daily")
+    else:
+        aws.client("lambda").invoke(FunctionName=FUNCTION, InvocationType="Event", Payload=b'{"raise": "no"}')
+
+    wait_for(lambda: len(said(aws)) == 3)
+    assert [line["event"] for line in said(aws)] == [{"raise": "no"}] * 3
 
 
 def test_a_schedule_whose_role_may_not_invoke_does_not_reach_the_function(aws: LocalAws) -> None:

@@ -1,7 +1,6 @@
 """An organization in the local AWS, and somebody who covers it: `make deploy-org`, `make delete-org`."""
 
 import io
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,10 +11,10 @@ from rich.console import Console
 from launcher import organization, organization_delete, organization_progress, organization_stack
 from launcher.errors import LauncherError
 from launcher.organization_progress import console
-from tests.sandbox.local_aws import ACCOUNT as MANAGEMENT
-from tests.sandbox.local_aws import LocalAws
+from tests.sandbox.local_aws import ACCOUNT, LocalAws
 from tests.simulator import Connection, FalconSimulator
 
+MANAGEMENT = ACCOUNT
 STACK_SET = "falcon"
 MEMBERS = tuple(f"20000000000{number}" for number in range(1, 7))
 NEWCOMER, OUTSIDER = "200000000009", "999988887777"
@@ -45,12 +44,12 @@ class Operator:
     def credentials(self) -> dict[str, str]:
         return {"FALCON_CLIENT_ID": self.falcon.client_id, "FALCON_CLIENT_SECRET": self.falcon.client_secret}
 
-    def deploy(self, parameters: str = "", **environment: str) -> Ran:
-        """Run `make deploy-org` for both units; the functions find Falcon on this machine and register two Regions."""
+    def deploy(self, parameters: str = "", regions: str = "us-east-1,eu-west-1", **environment: str) -> Ran:
+        """Run `make deploy-org` for both units; the functions find Falcon on this machine."""
         given = {
             "ORG_ID": self.organization,
             "OU_IDS": ",".join(self.units.values()),
-            "PARAMETERS": f"FalconApiUrl={self.falcon.url} Regions=us-east-1,eu-west-1 {parameters}",
+            "PARAMETERS": f"FalconApiUrl={self.falcon.url} Regions={regions} {parameters}",
         }
         return self.run(organization.deploy, given | environment)
 
@@ -105,8 +104,3 @@ def organize(aws: LocalAws) -> tuple[str, dict[str, str]]:
     aws.client("cloudformation").activate_organizations_access()
     del units["production"]  # below workloads
     return str(found), units
-
-
-def path() -> str:
-    """Return a PATH on which `make` finds the interpreter of these tests."""
-    return os.environ["PATH"]

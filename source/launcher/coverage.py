@@ -58,9 +58,8 @@ class CoverageRequest:
 
 def read_request(environment: Mapping[str, str]) -> CoverageRequest:
     """Return the request that `environment` describes. Raises LauncherError with every problem."""
-    problems = [
-        f"{name} is not set. Export it, from an API client." for name in CREDENTIALS if not environment.get(name)
-    ]
+    missing = [name for name in CREDENTIALS if not environment.get(name)]
+    problems = [f"{name} is not set. Export it, from an API client of the Falcon console." for name in missing]
     cloud = environment.get("FALCON_CLOUD") or AUTODISCOVER
     api_url = environment.get("FALCON_API_URL", "").rstrip("/")
     call_as = environment.get("CALL_AS") or CALL_AS[0]

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PARAMETER = "DeleteConnections"
+DEFAULT = "Keep"
+"""The template's, which a stack set that was never told otherwise need not show."""
+
 _MEANING = {
     "Keep": "All connections stay in Falcon, but Falcon can no longer read the registries: the role goes.",
     "Stack": "The connections that the stacks manage are removed from Falcon.",
@@ -101,10 +104,10 @@ class Deletion:
             self._shown.print("the bucket is deleted")
 
     def _policy(self, held: Definition | Snapshot) -> str:
-        return self._request.delete_connections or held.parameters.get(PARAMETER, "Keep")
+        return self._request.delete_connections or held.parameters.get(PARAMETER, DEFAULT)
 
     def _differs(self, held: Definition | Snapshot) -> bool:
-        return self._policy(held) != held.parameters.get(PARAMETER)
+        return self._policy(held) != held.parameters.get(PARAMETER, DEFAULT)
 
     def _behind(self) -> list[str]:
         return [each.account for each in self._instances if not each.is_current]

@@ -62,26 +62,27 @@ class Transport:
         Raise FalconError if none came within the patience, DeadlineError if the deadline came first.
         """
         patience = deadline.within(PATIENCE_SECONDS)
-        attempt, repeated = 0, False
+        attempt, repeated, failure = 0, False, None
         while True:
-            self.gate.enter(deadline)
+            try:
+                if failure:
+                    pause = min(FIRST_PAUSE_SECONDS * 2**attempt, LONGEST_PAUSE_SECONDS)
+                    self.gate.pause(self.gate.jitter(0, pause), patience)
+                    attempt += 1
+                self.gate.enter(deadline)
+            except DeadlineError as error:
+                raise failure or error from None
             try:
                 answer = self._exchange(method, url, patience, repeated=repeated, **content)
             except FalconError as error:
-                failure: FalconError = error
+                failure = error
                 repeated = True  # it may have been carried out, and only the answer was lost
-            else:
-                self.gate.observe(answer.status, answer.headers)
-                if answer.status not in SERVER_ERRORS and answer.status != TOO_MANY_REQUESTS:
-                    return answer
-                failure = FalconError(_describe(answer), status=answer.status, trace_id=answer.trace_id)
-                repeated = repeated or answer.status in SERVER_ERRORS
-            pause = min(FIRST_PAUSE_SECONDS * 2**attempt, LONGEST_PAUSE_SECONDS)
-            attempt += 1
-            try:
-                self.gate.pause(self.gate.jitter(0, pause), patience)
-            except DeadlineError:
-                raise failure from None
+                continue
+            self.gate.observe(answer.status, answer.headers)
+            if answer.status not in SERVER_ERRORS and answer.status != TOO_MANY_REQUESTS:
+                return answer
+            failure = FalconError(_describe(answer), status=answer.status, trace_id=answer.trace_id)
+            repeated = repeated or answer.status in SERVER_ERRORS
 
     def _exchange(self, method: str, url: str, deadline: Deadline, *, repeated: bool, **content: Any) -> Answer:
         """Do it once. Raise FalconError without status if no whole answer came, MalformedError if it is not JSON."""

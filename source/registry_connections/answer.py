@@ -7,11 +7,14 @@ import json
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
-from http.client import HTTPException
 from typing import Any, Final
+
+from registry_connections.crew import Crew
+from registry_connections.model import Deadline
 
 SEND_SECONDS: Final = 5.0
 PAUSE_SECONDS: Final = 1.0
+LEFT_BEHIND: Final = 8  # attempts whose answer comes byte by byte, so that no time-out ends them
 
 
 def put(url: str, body: Mapping[str, Any], left: Callable[[], float]) -> bool:
@@ -19,13 +22,20 @@ def put(url: str, body: Mapping[str, Any], left: Callable[[], float]) -> bool:
 
     The URL is a credential: nothing of it is logged or raised.
     """
-    while left() > 0:
-        request = urllib.request.Request(  # noqa: S310 - the handler refuses other schemes than https
-            url, json.dumps(body).encode(), {"Content-Type": ""}, method="PUT"
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=max(min(SEND_SECONDS, left()), 0.1)):  # noqa: S310
+    content, crew = json.dumps(body).encode(), Crew(LEFT_BEHIND)
+    try:
+        while (seconds := min(SEND_SECONDS, left())) > 0:
+            deadline = Deadline(time.monotonic() + seconds, time.monotonic)
+            if crew.begin(lambda: _send(url, content))(deadline) is None:
                 return True
-        except (OSError, HTTPException, ValueError):  # no connection, no time, or a status that is not a success
             time.sleep(min(PAUSE_SECONDS, max(left(), 0)))
-    return False
+        return False
+    finally:
+        crew.dismiss()
+
+
+def _send(url: str, content: bytes) -> None:
+    """Send it once; raise whatever urllib raises if there is no connection, no time, or a status of no success."""
+    request = urllib.request.Request(url, content, {"Content-Type": ""}, method="PUT")  # noqa: S310 - https: see handler
+    with urllib.request.urlopen(request, timeout=SEND_SECONDS):  # noqa: S310 - the same
+        pass

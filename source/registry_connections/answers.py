@@ -72,13 +72,11 @@ def _first_error(body: Any) -> Mapping[str, Any]:
 
 
 def many(body: Any) -> list[Any]:
-    """Return the resources of a read or a listing."""
-    resources = body.get("resources") if isinstance(body, dict) else None
-    if resources is None:
-        return []
-    if not isinstance(resources, list):
+    """Return the resources of a read or a listing. Null may stand for none; no word of them is no answer."""
+    resources = body.get("resources", "missing") if isinstance(body, dict) else "missing"
+    if not isinstance(resources, list | None):
         raise MalformedError("Falcon's answer holds no list of resources")
-    return resources
+    return resources or []
 
 
 def only(body: Any) -> Mapping[str, Any]:

@@ -4,15 +4,17 @@ The only importer of boto3. Clients are made on first use; a session is passed i
 """
 
 import json
+import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from registry_connections.errors import (
     AwsError,
@@ -23,7 +25,7 @@ from registry_connections.errors import (
     plain,
 )
 from registry_connections.model import AccountRegions, Credentials, RegionUse
-from registry_connections.state import State, parse_state, render_state
+from registry_connections.state import State, parse_state, render_state, standing
 
 CLIENT: Final = Config(
     connect_timeout=3, read_timeout=8, retries={"mode": "standard", "total_max_attempts": 4}, max_pool_connections=40
@@ -33,6 +35,11 @@ PROBE: Final = CLIENT.merge(Config(connect_timeout=2, read_timeout=4, retries={"
 CLIENT_ID_KEYS: Final = ("FalconClientId", "FalconClientID", "client_id", "ClientId")
 CLIENT_SECRET_KEYS: Final = ("FalconSecret", "FalconClientSecret", "client_secret", "ClientSecret")
 CLOUD_KEYS: Final = ("FalconCloud", "cloud", "Cloud")
+
+NOT_UNDERSTOOD: Final = (ResponseParserError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
+"""Raised by botocore, and by taking what is wanted from its answer, where AWS answers other than it documents."""
+
+Wanted = TypeVar("Wanted")
 
 
 class AwsAccount:
@@ -49,19 +56,25 @@ class AwsAccount:
         """Return what the secret holds; raise SecretError, which names what is wrong and never a value."""
         name = self._secret_id.split(":secret:")[-1]
         region = self._secret_id.split(":")[3] if self._secret_id.startswith("arn:") else None
-        try:
-            answer = self._client("secretsmanager", region).get_secret_value(SecretId=self._secret_id)
-        except (ClientError, BotoCoreError) as error:
-            raise SecretError(f"The secret {name} cannot be read: {_cause(error)}") from None
-        return parse_secret(answer.get("SecretString"), name)
+        text = _asked(
+            lambda: (
+                self._client("secretsmanager", region).get_secret_value(SecretId=self._secret_id).get("SecretString")
+            ),
+            f"The secret {name} cannot be read",
+            SecretError,
+        )
+        return parse_secret(text, name)
 
     def regions(self) -> AccountRegions:
         """Return the account's Regions; raise AwsError."""
-        try:
-            answer = self._client("ec2").describe_regions(AllRegions=True)
-        except (ClientError, BotoCoreError) as error:
-            raise AwsError(f"The account's Regions cannot be listed (ec2:DescribeRegions): {_cause(error)}") from None
-        listed = {item["RegionName"]: item.get("OptInStatus") for item in answer["Regions"]}
+        listed = _asked(
+            lambda: {
+                str(item["RegionName"]): item.get("OptInStatus")
+                for item in self._client("ec2").describe_regions(AllRegions=True)["Regions"]
+            },
+            "The account's Regions cannot be listed (ec2:DescribeRegions)",
+            AwsError,
+        )
         disabled = frozenset(name for name, status in listed.items() if status == "not-opted-in")
         return AccountRegions(enabled=frozenset(listed) - disabled, disabled=disabled)
 
@@ -75,60 +88,56 @@ class AwsAccount:
             answer = self._client("ecr", region, PROBE).describe_repositories(maxResults=1)
         except ClientError as error:
             return RegionUse.DENIED if _denied_by_organization(error) else RegionUse.UNKNOWN
-        except BotoCoreError:
+        except (BotoCoreError, *NOT_UNDERSTOOD):
             return RegionUse.UNKNOWN
         return RegionUse.REPOSITORIES if answer.get("repositories") else RegionUse.EMPTY
 
     def load(self) -> State:
         """Return the state; raise StateMissingError or StateError."""
-        try:
-            parameter = self._client("ssm").get_parameter(Name=self._state_parameter)["Parameter"]
-        except (ClientError, BotoCoreError) as error:
-            kind = StateMissingError if _code(error) == "ParameterNotFound" else StateError
-            raise kind(f"The state {self._state_parameter} cannot be read: {_cause(error)}") from None
-        return parse_state(parameter["Value"], parameter["Version"])
+        return parse_state(*standing(*self._read(self._state_parameter), self._text_at))
 
     def swap(self, state: State) -> State:
         """Write the state if nobody wrote since it was loaded, and return it with its new version.
 
-        Parameter Store has no conditional write. It counts versions, though: a version other than the next one
-        tells that somebody wrote in between. Then what was covered is put back, and StateChangedError raised.
-        Raise StateError if it cannot be written.
+        Parameter Store has no conditional write, but counts versions: see `state.standing`. Raise StateChangedError
+        if somebody else was first, StateError if it cannot be written.
         """
-        text = render_state(state)
+        text = render_state(state, by=secrets.token_hex(4))
         version = self._put(text)
-        # The next version is ours alone; a later one is as well if it covers our own text, sent twice.
-        if version == state.version + 1 or self._value_at(version - 1) == text:
-            return replace(state, version=version)
-        while self._put(self._value_at(version - 1)) != version + 1:
-            version += 1
-        raise StateChangedError("another run of this function wrote the state meanwhile")
+        if version != state.version + 1:
+            stands, version = standing(text, version, self._text_at)
+            if stands != text:
+                raise StateChangedError("another run of this function wrote the state meanwhile")
+        return replace(state, version=version)
 
     def _put(self, text: str) -> int:
-        try:
-            answer = self._client("ssm").put_parameter(
-                Name=self._state_parameter, Value=text, Type="String", Overwrite=True
-            )
-        except (ClientError, BotoCoreError) as error:
-            raise StateError(f"The state {self._state_parameter} cannot be written: {_cause(error)}") from None
-        return int(answer["Version"])
+        ssm, name = self._client("ssm"), self._state_parameter
+        return _asked(
+            lambda: int(ssm.put_parameter(Name=name, Value=text, Type="String", Overwrite=True)["Version"]),
+            f"The state {name} cannot be written",
+            StateError,
+        )
 
-    def _value_at(self, version: int) -> str:
-        name = f"{self._state_parameter}:{version}"
-        try:
-            return str(self._client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
-        except (ClientError, BotoCoreError) as error:
-            raise StateError(f"The state {name} cannot be read: {_cause(error)}") from None
+    def _read(self, name: str) -> tuple[str, int]:
+        def read() -> tuple[str, int]:
+            parameter = self._client("ssm").get_parameter(Name=name)["Parameter"]
+            return str(parameter["Value"]), int(parameter["Version"])
+
+        return _asked(read, f"The state {name} cannot be read", StateError, {"ParameterNotFound": StateMissingError})
+
+    def _text_at(self, version: int) -> str:
+        return self._read(f"{self._state_parameter}:{version}")[0]
 
     def retain_logs(self, log_group: str, days: int) -> None:
         """Set the retention of the function's own log group, which Lambda may be about to make; raise AwsError."""
-        logs = self._client("logs", None, PROBE)
-        try:
+
+        def retain() -> None:
+            logs = self._client("logs", None, PROBE)
             with suppress(logs.exceptions.ResourceAlreadyExistsException):
                 logs.create_log_group(logGroupName=log_group)
             logs.put_retention_policy(logGroupName=log_group, retentionInDays=days)
-        except (ClientError, BotoCoreError) as error:
-            raise AwsError(f"The retention of {log_group} cannot be set: {_cause(error)}") from None
+
+        _asked(retain, f"The retention of {log_group} cannot be set", AwsError)
 
     def _client(self, service: str, region: str | None = None, config: Config = CLIENT) -> Any:
         with self._lock:  # a session may not make clients on two threads at once
@@ -138,11 +147,26 @@ class AwsAccount:
             return self._clients[service, region]
 
 
+def _asked(
+    ask: Callable[[], Wanted],
+    failure: str,
+    kind: type[AwsError],
+    kinds: Mapping[str, type[AwsError]] | None = None,
+) -> Wanted:
+    """Return what `ask` takes from an answer of AWS; raise `kind`, or the one that `kinds` has for AWS's code."""
+    try:
+        return ask()
+    except (ClientError, BotoCoreError) as error:
+        raise (kinds or {}).get(_code(error), kind)(f"{failure}: {_cause(error)}") from None
+    except NOT_UNDERSTOOD as error:
+        raise kind(f"{failure}: AWS's answer cannot be understood ({type(error).__name__}).") from None
+
+
 def parse_secret(text: str | None, name: str) -> Credentials:
     """Return the credentials in a secret's text; raise SecretError, which names keys and never values."""
     try:
         values = json.loads(text or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise SecretError(f"The secret {name} is not JSON.") from None
     if not isinstance(values, dict):
         raise SecretError(f"The secret {name} is not a JSON object.")

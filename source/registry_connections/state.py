@@ -1,7 +1,7 @@
 """What the stack last applied and who is at work, as types and as the text of a parameter."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -28,9 +28,7 @@ class State:
 
     settings: Mapping[str, str] | None = None  # none: no event has succeeded yet
     connections: Mapping[str, str] = field(default_factory=dict)  # Region -> UUID
-    unfinished: frozenset[str] = (
-        frozenset()
-    )  # Regions whose connection an event made that is not known to have succeeded
+    unfinished: frozenset[str] = frozenset()  # Regions in which an event made one that is not known to have succeeded
     unconfirmed: bool = False  # the launch succeeded, and no later event tells that CloudFormation heard of it
     cloud: str = ""  # the cloud that discovery found
     run: Run | None = None
@@ -50,7 +48,7 @@ def parse_state(text: str, version: int) -> State:
     """Return the state in the parameter's text; raise StateError if it was not written by this package."""
     try:
         return _state(json.loads(text), version)
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise StateError(
             f"The state parameter holds what this package did not write ({type(error).__name__}): "
             "set its value to {} and update the stack."
@@ -71,8 +69,9 @@ def _state(stored: Mapping[str, Any], version: int) -> State:
         unfinished=frozenset(_texts(dict.fromkeys(stored.get("unfinished", ()), ""))),
         unconfirmed=bool(stored.get("unconfirmed")),
         cloud=str(stored.get("cloud", "")),
-        run=run
-        and Run(
+        run=None
+        if run is None
+        else Run(
             request=str(run["request"]),
             until=float(run["until"]),
             creating=tuple(run["creating"]),
@@ -91,8 +90,37 @@ def _texts(mapping: Mapping[str, Any]) -> dict[str, str]:
     return dict(mapping)
 
 
-def render_state(state: State) -> str:
-    """Return the parameter's text for a state; raise StateError if it is too large for a standard parameter."""
+def standing(text: str, version: int, text_at: Callable[[int], str]) -> tuple[str, int]:
+    """Return the text that stands, given the parameter's latest and the means to read earlier versions.
+
+    Every text names the version that its writer had read. Of several that were written over the same one, only the
+    first stands; the others are void, and stay behind unheeded. So nobody ever takes back what somebody else wrote.
+    """
+    written = [(text, version)]
+    while _written_over(*written[-1]) != written[-1][1] - 1:
+        version -= 1
+        written.append((text_at(version), version))
+    stands = written.pop()
+    for later in reversed(written):
+        if _written_over(*later) == stands[1]:
+            stands = later
+    return stands
+
+
+def _written_over(text: str, version: int) -> int:
+    """Return the version that the writer of this one had read; one who does not say, as a person, had read the last."""
+    try:
+        over = json.loads(text)["over"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return version - 1
+    return over if isinstance(over, int) and 0 <= over < version else version - 1
+
+
+def render_state(state: State, by: str = "") -> str:
+    """Return the parameter's text for a state; raise StateError if it is too large for a standard parameter.
+
+    `by` tells who writes it, so that no two texts are the same.
+    """
     run = state.run
     stored = {
         "format": STATE_FORMAT,
@@ -111,9 +139,11 @@ def render_state(state: State) -> str:
         },
         "handled": state.handled,
         "deleted": state.deleted,
+        "over": state.version,
+        "by": by,
     }
     text = json.dumps(
-        {key: value for key, value in stored.items() if value or key == "settings"}, separators=(",", ":")
+        {key: value for key, value in stored.items() if value or key in {"settings", "over"}}, separators=(",", ":")
     )
     if len(text) > LARGEST_STATE:
         raise StateError(f"The state would be {len(text)} characters; a parameter holds {LARGEST_STATE}.")

@@ -105,9 +105,10 @@ class Turns:
         """
         if run.until <= self.wall_clock():
             return False
+        kind = run.request.partition(":")[0]
         is_duplicate = run.request == request.run_id
-        cancels = request.kind is Kind.DELETE and not request.ours
-        return is_duplicate or cancels or Kind.REPAIR in {request.kind, run.request.partition(":")[0]}
+        cancels = request.kind is Kind.DELETE and not request.ours and kind == Kind.CREATE
+        return is_duplicate or cancels or Kind.REPAIR in {request.kind, kind}
 
     def claim(self, state: State, request: Request, deadline: Deadline, creating: tuple[str, ...], since: str) -> State:
         """Say that this request is at work until the deadline; raise StateChangedError if somebody else went first."""

@@ -246,18 +246,20 @@ def _is_purged(found: Connection, settings: Settings, *, is_managed: bool) -> bo
     return settings.delete_connections is DeletePolicy.STACK and is_managed
 
 
-def with_recovered(state: State, run: Run, connections: Sequence[Connection], settings: Settings) -> State:
+def with_recovered(state: State, run: Run | None, connections: Sequence[Connection], settings: Settings) -> State:
     """Return the state with what a run made that ended before it could say so.
 
     Its connections are those of the Regions in which it was making one, made since it began, by Falcon's own clock.
     """
+    if run is None:
+        return state
     made = {
         region: found.id
         for found in connections
         for region in run.creating
         if found.is_for(settings.registry(region)) and made_since(found, run.since)
     }
-    recovered = {**made, **state.connections}
+    recovered = {**state.connections, **made}  # where it made one, what the state knew was gone
     return replace(state, connections=recovered, unfinished=state.unfinished | (made.keys() - state.connections.keys()))
 
 

@@ -19,7 +19,7 @@ from registry_connections.model import (
     Settings,
     mismatch,
 )
-from registry_connections.plan import Plan, Scope, narrow, plan, scope
+from registry_connections.plan import Plan, Scope, narrow, plan, scope, with_recovered
 from registry_connections.settings import region_names
 from registry_connections.state import State
 from registry_connections.turns import Account
@@ -60,7 +60,9 @@ class Reader:
             raise SettingsError(list(dict.fromkeys(problems)))
         if isinstance(falcon, Exception):
             raise falcon
-        existing = self._existing(falcon, state, deadline)
+        found = self._read_managed(falcon, state, deadline)
+        state = with_recovered(state, state.run, found, settings)
+        existing = _by_region(state, found)
         answers = zip(whole.wanted, uses(deadline), strict=True)
         wanted = narrow(whole, {region: use for region, use in answers if isinstance(use, RegionUse)}, settings)
         return Prepared(state, falcon, wanted, existing, plan(wanted.wanted, existing, state, settings))
@@ -88,13 +90,17 @@ class Reader:
             return str(error)
         return ""
 
-    def _existing(self, falcon: FalconApi, state: State, deadline: Deadline) -> dict[str, Connection]:
-        """Return those of the state's connections that Falcon has, by Region."""
-        if not state.connections:
-            return {}
-        identifiers = sorted(set(state.connections.values()))
-        found = {c.id: c for c in falcon.read(identifiers, deadline)}
-        return {region: found[name] for region, name in state.connections.items() if name in found}
+    def _read_managed(self, falcon: FalconApi, state: State, deadline: Deadline) -> list[Connection]:
+        """Return those of the state's connections that Falcon has; all if a run may have made some and not said so."""
+        if state.run and state.run.creating:
+            return self.crew.one(lambda: falcon.list_all(deadline), deadline)
+        return falcon.read(sorted(set(state.connections.values())), deadline) if state.connections else []
+
+
+def _by_region(state: State, found: Sequence[Connection]) -> dict[str, Connection]:
+    """Return the connections that the state names, by Region."""
+    known = {connection.id: connection for connection in found}
+    return {region: known[name] for region, name in state.connections.items() if name in known}
 
 
 def _cloud(settings: Settings, credentials: Credentials) -> str:

@@ -104,7 +104,7 @@ class Shell:
             return self._report(request, prepared, Applied.resting(prepared.plan))
         creating = tuple(create.registry.region for create in prepared.plan.creates)
         claimed = self.crew.one(
-            lambda: self.turns.claim(state, request, deadline, creating, prepared.falcon.server_time), deadline
+            lambda: self.turns.claim(prepared.state, request, deadline, creating, prepared.falcon.server_time), deadline
         )
         return self._carry_out(request, replace(prepared, state=claimed), deadline)
 
@@ -297,7 +297,7 @@ def _after_purge(request: Request, state: State, report: Report) -> State:
         settings=None if gone else state.settings,
         connections={region: name for region, name in state.connections.items() if name in failed},
         unfinished=state.unfinished if failed else frozenset(),
-        unconfirmed=False,
+        unconfirmed=state.unconfirmed and not gone,
         run=None,
         deleted=request.id if gone else state.deleted,
     )

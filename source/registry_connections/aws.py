@@ -41,6 +41,13 @@ NOT_UNDERSTOOD: Final = (ResponseParserError, LookupError, TypeError, ValueError
 
 Wanted = TypeVar("Wanted")
 
+SECRET_ADVICE: Final = {
+    "Access to KMS": "Its key's policy must allow this account kms:Decrypt, and SecretKmsKeyArn must name the key.",
+    "default KMS service key": "A secret of another account needs a customer key.",
+    "resource-based policy": "Check its ARN, and that its resource policy allows this account to read it.",
+}
+"""What to do, by the words with which Secrets Manager refuses a secret of another account, or its key."""
+
 
 class AwsAccount:
     """The account and Region that the function runs in."""
@@ -191,8 +198,13 @@ def _code(error: ClientError | BotoCoreError) -> str:
 
 
 def _cause(error: ClientError | BotoCoreError) -> str:
-    """Return the code of an AWS error, and that a service control policy denied it where AWS says so."""
-    return _code(error) + (" by a service control policy" if _denied_by_organization(error) else "") + "."
+    """Return the code of an AWS error, that a service control policy denied it where AWS says so, and what to do."""
+    by = " by a service control policy" if _denied_by_organization(error) else ""
+    return f"{_code(error)}{by}.{_advice(error)}"
+
+
+def _advice(error: ClientError | BotoCoreError) -> str:
+    return next((f" {advice}" for words, advice in SECRET_ADVICE.items() if words in str(error)), "")
 
 
 def _denied_by_organization(error: ClientError | BotoCoreError) -> bool:

@@ -1,9 +1,10 @@
 """Repairs of secrets: those of other accounts, and those that a customer key encrypts."""
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
-from ministack.core import iam_evaluator, responses
+from ministack.core import iam_actions, iam_evaluator, responses
 from ministack.services import iam, kms, secretsmanager
 
 from tests.sandbox.emulator import patching
@@ -13,6 +14,8 @@ DEFAULT_KEY = (
 )
 NO_KEY = "Access to KMS is not allowed"
 
+_lacks_resource_policy: ContextVar[bool] = ContextVar("lacks_resource_policy", default=False)
+
 Handler = Callable[[dict[str, Any]], Any]
 
 
@@ -20,6 +23,7 @@ def repair() -> None:
     """Apply the repairs of this module."""
     find_the_policy_of_a_secret_of_another_account()
     read_secrets_as_their_keys_allow()
+    name_the_policy_that_does_not_allow()
 
 
 def find_the_policy_of_a_secret_of_another_account() -> None:
@@ -63,6 +67,33 @@ def read_secrets_as_their_keys_allow() -> None:
         return get
 
     patching.replace(secretsmanager, "_get_secret_value", get)
+
+
+def name_the_policy_that_does_not_allow() -> None:
+    """Say that the resource policy does not allow a call that the caller's own policies do.
+
+    AWS tells the two apart, and so does the advice that the product gives. MiniStack blames the caller's always.
+    """
+
+    def combine(original: Callable[..., Any]) -> Callable[..., Any]:
+        def combine(identity: Any, *rest: Any, **named: Any) -> Any:
+            decision = original(identity, *rest, **named)
+            _lacks_resource_policy.set(identity.decision == "Allow" and decision.decision == "ImplicitDeny")
+            return decision
+
+        return combine
+
+    def answer(original: Callable[..., Any]) -> Callable[..., Any]:
+        def answer(service: str, action: str, principal_arn: str, *rest: Any, **named: Any) -> Any:
+            if service == "secretsmanager" and _lacks_resource_policy.get():
+                message = iam_actions.identity_denial_message(action, principal_arn, named["resource_arn"], False)
+                named["message"] = message.replace("no identity-based policy", "no resource-based policy")
+            return original(service, action, principal_arn, *rest, **named)
+
+        return answer
+
+    patching.replace(iam_evaluator, "combine_resource_policy", combine)
+    patching.replace(iam_actions, "access_denied_response", answer)
 
 
 def _place(secret_id: str) -> tuple[str, str]:

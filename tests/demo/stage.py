@@ -1,0 +1,73 @@
+"""How the demo looks: in colour and live in a terminal, plain lines in a pipe. NO_COLOR is honoured."""
+
+import sys
+import time
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+PLAIN_WIDTH = 120  # columns, where there is no terminal to ask
+
+STYLES = {"COMPLETE": "green", "IN_PROGRESS": "yellow", "FAILED": "red"}
+
+
+class Stage:
+    """Prints headings, events, tables and verdicts."""
+
+    def __init__(self) -> None:
+        terminal = sys.stdout.isatty()
+        self._console = Console(highlight=False, width=None if terminal else PLAIN_WIDTH)
+        self._box = box.ROUNDED if terminal else None
+        self._started = time.monotonic()
+        self._checks: list[tuple[bool, str]] = []
+
+    def heading(self, text: str) -> None:
+        """Begin a part."""
+        self._console.print()
+        self._console.print(Text(text, style="bold cyan"))
+
+    def say(self, text: str) -> None:
+        """Explain what is seen."""
+        self._console.print(Text(f"  {text}", style="dim"))
+
+    def event(self, status: str, resource: str, reason: str = "") -> None:
+        """Show one event of a stack."""
+        style = next((style for ending, style in STYLES.items() if status.endswith(ending)), "")
+        line = Text(f"  {time.monotonic() - self._started:5.1f} s  ", style="dim")
+        line.append(f"{status:<28}", style=style)
+        line.append(resource)
+        if reason:
+            line.append(f"  {reason}", style="red")
+        self._console.print(line, soft_wrap=True)
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Show a table."""
+        table = Table(box=self._box, pad_edge=self._box is not None, header_style="bold")
+        for column in columns:
+            table.add_column(column, overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in row))
+        self._console.print(table)
+
+    def check(self, passed: bool, text: str) -> None:
+        """Hold what was seen against what was promised."""
+        self._checks.append((passed, text))
+        mark, style = ("ok   ", "green") if passed else ("WRONG", "bold red")
+        self._console.print(Text.assemble("  ", (mark, style), f" {text}"))
+
+    def verdict(self) -> int:
+        """Say how it went; return the exit status."""
+        wrong = [text for passed, text in self._checks if not passed]
+        seconds = time.monotonic() - self._started
+        self._console.print()
+        if wrong or not self._checks:
+            self._console.print(
+                Text(f"FAILED: {len(wrong)} of {len(self._checks)} checks, in {seconds:.0f} s", style="bold red")
+            )
+            return 1
+        text = f"PASSED: all {len(self._checks)} checks, in {seconds:.0f} s"
+        self._console.print(Text(text, style="bold green"))
+        return 0

@@ -332,6 +332,28 @@ def test_an_update_takes_new_credentials_and_an_empty_value(operator: Operator) 
     assert (given["FalconSecret"], given["Regions"], given["DeleteConnections"]) == (SECRET, "", True)
 
 
+def test_a_launch_with_an_existing_secret_needs_no_credentials(operator: Operator) -> None:
+    names = [*TEMPLATE_PARAMETERS, "SecretsManagerSecretName"]
+    operator.script["cloudformation validate-template"] = [{"Parameters": [{"ParameterKey": name} for name in names]}]
+
+    ran = operator.run("deploy", **USUAL, PARAMETERS="SecretsManagerSecretName=security/falcon")
+
+    assert ran.returncode == 0, ran.stderr
+    given = operator.parameters("cloudformation create-stack")
+    assert given.keys() == {"S3Bucket", "S3Key", "SecretsManagerSecretName"}
+
+
+def test_an_update_moves_to_an_existing_secret_by_emptying_the_credentials(operator: Operator) -> None:
+    operator.script["cloudformation describe-stacks"] = [stack(parameters=tuple(TEMPLATE_PARAMETERS))]
+    operator.script["cloudformation describe-stack-events"] = [events(("falcon", "UPDATE_COMPLETE", ""))]
+
+    ran = operator.run("deploy", **USUAL, PARAMETERS="FalconClientID= FalconSecret=")
+
+    assert ran.returncode == 0, ran.stderr
+    given = operator.parameters("cloudformation update-stack")
+    assert (given["FalconClientID"], given["FalconSecret"]) == ("", "")
+
+
 def test_nothing_to_change_is_success(operator: Operator) -> None:
     operator.script["cloudformation describe-stacks"] = [stack(FunctionName="f")]
     refused = error("ValidationError", "No updates are to be performed.", "UpdateStack")

@@ -23,13 +23,14 @@ ELSEWHERE: Final[Mapping[str, str]] = {
 VARIABLES: Final = """\
 environment:
   S3_BUCKET               bucket for the package, in the stack's Region (required)
-  FALCON_CLIENT_ID        Falcon API client (required for a new stack; an existing one keeps what it has)
+  FALCON_CLIENT_ID        Falcon API client (required for a new stack without an existing secret; else kept as it is)
   FALCON_CLIENT_SECRET    its secret; export it, never write it on a command line
   STACK                   name of the stack (crowdstrike-ecr-registry-connections)
   REGION                  Region of the stack (AWS_REGION, AWS_DEFAULT_REGION, or the profile's)
   PARAMETERS              other parameters of the template, as words Name=value in the shell's own quoting:
                           PARAMETERS='Regions=us-east-1,us-west-2 DeleteConnections=Stack'
                           PARAMETERS='ReconcileSchedule="rate(6 hours)" ExcludedRegions='
+                          PARAMETERS='FalconClientID= FalconSecret= SecretsManagerSecretName=an/existing/secret'
                           What is not given keeps its value on an update, and has the template's default on a launch.
 
 AWS credentials come from where the AWS CLI finds them (AWS_PROFILE, aws sso login, ...).
@@ -69,9 +70,14 @@ def read_place(environment: Mapping[str, str]) -> tuple[str, str]:
 
 def missing_credentials(request: Request) -> Iterator[str]:
     """Yield a problem for each Falcon credential that a new stack needs and `request` lacks."""
+    if "SecretsManagerSecretName" in request.parameters and not request.credentials:
+        return  # an existing secret
     for variable, parameter in CREDENTIALS.items():
         if parameter not in request.credentials:
-            yield f"{variable} is not set. A new stack needs it: export it, from an API client of the Falcon console."
+            yield (
+                f"{variable} is not set. A new stack needs it: export it, from an API client of the Falcon console, "
+                "or name an existing secret: PARAMETERS=SecretsManagerSecretName=..."
+            )
 
 
 def _problems(bucket: str, stack: str, credentials: Mapping[str, str]) -> Iterator[str]:
@@ -95,7 +101,9 @@ def _parameters(text: str) -> tuple[dict[str, str], list[str]]:
     problems: list[str] = []
     for word in words:
         name, equals, value = word.partition("=")
-        problems += _problems_of_word(name, bool(equals), repeated=name in parameters)
+        emptied = bool(equals) and not value and name in CREDENTIALS.values()  # for an existing secret
+        if not emptied or name in parameters:
+            problems += _problems_of_word(name, bool(equals), repeated=name in parameters)
         parameters[name] = value
     return parameters, problems
 

@@ -41,8 +41,8 @@ def test_the_demo_passes_and_is_plain_in_a_pipe() -> None:
     assert "\x1b" not in done.stdout
     assert done.stdout.isascii()
     assert "WRONG" not in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("PASSED: all 12 checks")
-    for shown in ("CREATE_COMPLETE", "ecr-111122223333-eu-west-1", "PlanCommand", "UPDATE_COMPLETE", "DELETE_COMPLETE"):
+    assert done.stdout.splitlines()[-1].startswith("PASSED: all 13 checks")
+    for shown in ("CREATE_COMPLETE", "eu-west-1", "PlanCommand", "UPDATE_COMPLETE", "DELETE_COMPLETE"):
         assert shown in done.stdout
 
 

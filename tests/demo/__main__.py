@@ -3,6 +3,7 @@
 import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from tests.customer import LOG_GROUP, PACKAGE, Customer, Neighbourhood
@@ -54,6 +55,10 @@ def _launch(stage: Stage, customer: Customer) -> None:
     stage.heading("The stack's outputs")
     stage.table(("Output", "Value"), sorted(stack.outputs.items()))
     stage.check(stack.status == "CREATE_COMPLETE", f"the stack is {stack.status}")
+    stage.check(
+        all(found.user_defined_alias == f"ecr-{ACCOUNT}-{region}" for region, found in connections.items()),
+        "each has a readable name: account and Region",
+    )
     stage.check(len(connections) == 17, f"{len(connections)} of 17 Regions are connected")
     roles = {connection.role for connection in connections.values()}
     stage.check(
@@ -89,8 +94,8 @@ def _watch(stage: Stage, operation: Operation) -> Stack:
 
 
 def _show(stage: Stage, connections: dict[str, Connection]) -> None:
-    rows = ((region, found.id, found.user_defined_alias) for region, found in connections.items())
-    stage.table(("Region", "Connection", "Alias"), rows)
+    rows = ((region, found.id, found.state(time.time())) for region, found in connections.items())
+    stage.table(("Region", "Connection", "State"), rows)
 
 
 if __name__ == "__main__":

@@ -36,11 +36,10 @@ class Stage:
     def event(self, status: str, resource: str, reason: str = "") -> None:
         """Show one event of a stack."""
         style = next((style for ending, style in STYLES.items() if status.endswith(ending)), "")
-        line = Text(f"  {time.monotonic() - self._started:5.1f} s  ", style="dim")
-        line.append(f"{status:<28}", style=style)
-        line.append(resource)
-        if reason:
-            line.append(f"  {reason}", style="red")
+        moment = f"  {time.monotonic() - self._started:5.1f} s  "
+        line = Text.assemble(
+            (moment, "dim"), (f"{status:<28}", style), resource, (f"  {reason}" if reason else "", "red")
+        )
         self._console.print(line, soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

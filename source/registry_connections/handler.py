@@ -48,7 +48,8 @@ def lambda_handler(event: Any, context: Any) -> Any:
     set_up(os.environ.get("LOG_LEVEL", "INFO"))
     if isinstance(event, dict) and {"ResponseURL", "RequestType", "StackId"} <= event.keys():
         _helper()(event, context)
-        _retain_logs(context)  # CloudFormation has its answer: nobody waits for this
+        if event["RequestType"] != Kind.DELETE:  # which takes the role away that this needs
+            _retain_logs(context)  # CloudFormation has its answer: nobody waits for this
         return None
     result = _act(_action(event), context)
     _retain_logs(context)

@@ -67,7 +67,8 @@ class AwsAccount:
             lambda: (
                 self._client("secretsmanager", region).get_secret_value(SecretId=self._secret_id).get("SecretString")
             ),
-            f"The secret {name} cannot be read",
+            # To a role that may read one secret only, AWS denies also one that does not exist.
+            f"The secret {name} is missing or cannot be read",
             SecretError,
         )
         return parse_secret(text, name)

@@ -109,6 +109,7 @@ class Falcon:
     def _refusal(self, answer: Answer, cloud: str) -> AuthenticationError:
         """Say why there is no token. Statuses and texts as seen live; the text of a refused IP address too."""
         said = message(answer, self._secrets())
+        cloud = cloud if cloud in self.clouds else "the cloud behind FalconApiUrl"
         if answer.status in REDIRECTS:
             home = self._known_cloud(answer) or "another cloud"
             cause = f"these credentials belong to {home}, not {cloud}: correct FalconCloud"

@@ -87,7 +87,6 @@ def test_launch_remembers_what_it_applied_and_which_connections_it_manages(custo
     }
     assert state["cloud"] == "us-1"
     assert "run" not in state
-    assert "unfinished" not in state
     (resource,) = customer.cloudformation.describe_stack_resources(
         StackName=STACK, LogicalResourceId="RegistryConnections"
     )["StackResources"]
@@ -96,6 +95,7 @@ def test_launch_remembers_what_it_applied_and_which_connections_it_manages(custo
 
 def test_launch_bounds_the_life_of_its_log_and_logs_no_secret(customer: Customer) -> None:
     customer.launched(Regions="us-east-1", LogRetentionDays="30")
+    customer.wait_for_call("logs:PutRetentionPolicy")
 
     (group,) = customer.aws.client("logs").describe_log_groups()["logGroups"]
     assert (group["logGroupName"], group["retentionInDays"]) == (LOG_GROUP, 30)

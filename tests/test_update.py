@@ -117,6 +117,7 @@ def test_update_of_the_log_retention_takes_effect_at_once(customer: Customer) ->
     customer.launched(Regions="us-east-1")
 
     customer.update(LogRetentionDays="30")
+    customer.wait_for_call("logs:PutRetentionPolicy", times=2)
 
     (group,) = customer.aws.client("logs").describe_log_groups()["logGroups"]
     assert (group["logGroupName"], group["retentionInDays"]) == (LOG_GROUP, 30)

@@ -1,0 +1,201 @@
+"""What the stack's roles may do, and may not: least privilege, proven with IAM enforced."""
+
+from typing import Any
+
+import pytest
+
+from tests.access import DENIED, assume, policy, refused
+from tests.customer import BUCKET, FUNCTION, KEY, LOG_GROUP, ROLE, SECRET, STACK, Customer, reason
+from tests.sandbox.local_aws import ACCOUNT
+from tests.sandbox.stacks import Stack
+
+pytest_plugins = ["tests.launching"]
+
+OF_LAMBDA = {"logs:CreateLogStream", "logs:PutLogEvents"}
+"""What Lambda does with the role, on behalf of the function."""
+
+
+def roles_of(customer: Customer) -> list[str]:
+    """Return the names of the stack's roles."""
+    found = customer.cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+    return [each["PhysicalResourceId"] for each in found if each["ResourceType"] == "AWS::IAM::Role"]
+
+
+def allowed_actions(customer: Customer, role: str) -> set[str]:
+    """Return every action that the role's own policies allow."""
+    iam = customer.aws.client("iam")
+    assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
+    documents = [
+        iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
+    ]
+    actions = [statement["Action"] for document in documents for statement in document["Statement"]]
+    return {name for each in actions for name in ([each] if isinstance(each, str) else each)}
+
+
+# The execution role
+
+
+def test_the_function_uses_every_permission_it_has_and_asks_for_no_other(customer: Customer) -> None:
+    customer.launched(Regions="us-east-1", DeleteConnections="Stack", RegionScope="WithRepositories")
+    customer.update(Regions="us-east-1,eu-west-1")
+    customer.wait_for_call("logs:PutRetentionPolicy")
+    allowed = allowed_actions(customer, ROLE)
+    customer.delete()
+
+    calls = customer.role_calls()
+
+    assert [call for call in calls if not call["allowed"]] == []
+    assert {call["action"] for call in calls} | OF_LAMBDA == allowed
+    assert not {action for action in allowed if action.startswith("iam:") or "*" in action}
+
+
+@pytest.fixture
+def as_function(customer: Customer) -> Any:
+    """Return what makes clients with the permissions of a launched function's role, whom nobody else may assume."""
+    customer.launched(Regions="us-east-1")
+    assert refused(
+        customer.aws.client("sts"), "assume_role", RoleArn=f"arn:aws:iam::{ACCOUNT}:role/{ROLE}", RoleSessionName="test"
+    )
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
+    customer.aws.client("iam").update_assume_role_policy(RoleName=ROLE, PolicyDocument=policy(trust))
+    session = assume(customer.aws, f"arn:aws:iam::{ACCOUNT}:role/{ROLE}")
+    return lambda service, region="us-east-1": customer.aws.client(service, region=region, credentials=session)
+
+
+def test_the_execution_role_may_do_what_the_function_needs(customer: Customer, as_function: Any) -> None:
+    name = next(name for name in customer.resources() if name.startswith("parameter ")).removeprefix("parameter ")
+
+    assert as_function("secretsmanager").get_secret_value(SecretId=SECRET)
+    assert as_function("ssm").get_parameter(Name=name)
+    assert as_function("ec2").describe_regions()
+
+
+def test_the_execution_role_may_do_nothing_else(customer: Customer, as_function: Any) -> None:
+    customer.aws.client("secretsmanager").create_secret(Name=f"{SECRET}-of-somebody-else", SecretString="{}")
+    customer.aws.client("ssm").put_parameter(Name="/falcon-ecr/another-stack", Value="{}", Type="String")
+    own_state = next(
+        each for each in customer.resources() if each.startswith("parameter /falcon-ecr/") and "-4" in each
+    )
+    connection_role = next(role for role in roles_of(customer) if role.startswith("CrowdStrikeECRConnectionRole-"))
+    own, admin = {"RoleName": ROLE}, "arn:aws:iam::aws:policy/AdministratorAccess"
+    parameter = own_state.removeprefix("parameter ")
+    attempts: list[tuple[str, str, dict[str, Any]]] = [
+        ("iam", "create_role", {"RoleName": "CrowdStrikeECRConnectionRole-x", "AssumeRolePolicyDocument": policy()}),
+        ("iam", "attach_role_policy", own | {"PolicyArn": admin}),
+        ("iam", "put_role_policy", own | {"PolicyName": "more", "PolicyDocument": policy()}),
+        ("iam", "update_assume_role_policy", own | {"PolicyDocument": policy()}),
+        ("iam", "attach_role_policy", {"RoleName": connection_role, "PolicyArn": admin}),
+        ("iam", "delete_role_permissions_boundary", own),
+        ("iam", "create_user", {"UserName": "intruder"}),
+        ("iam", "list_roles", {}),
+        ("iam", "get_role", own),
+        (
+            "sts",
+            "assume_role",
+            {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/{connection_role}", "RoleSessionName": "test"},
+        ),
+        ("secretsmanager", "get_secret_value", {"SecretId": f"{SECRET}-of-somebody-else"}),
+        ("secretsmanager", "list_secrets", {}),
+        ("secretsmanager", "put_secret_value", {"SecretId": SECRET, "SecretString": "{}"}),
+        ("secretsmanager", "delete_secret", {"SecretId": SECRET}),
+        ("ssm", "get_parameter", {"Name": "/falcon-ecr/another-stack"}),
+        ("ssm", "put_parameter", {"Name": "/falcon-ecr/another-stack", "Value": "{}", "Overwrite": True}),
+        ("ssm", "get_parameters_by_path", {"Path": "/falcon-ecr"}),
+        ("ssm", "delete_parameter", {"Name": parameter}),
+        ("s3", "list_buckets", {}),
+        ("s3", "get_object", {"Bucket": BUCKET, "Key": KEY}),
+        ("s3", "put_object", {"Bucket": BUCKET, "Key": KEY, "Body": b""}),
+        ("ecr", "create_repository", {"repositoryName": "app"}),
+        ("ecr", "get_authorization_token", {}),
+        ("ecr", "list_images", {"repositoryName": "app"}),
+        ("ecr", "batch_get_image", {"repositoryName": "app", "imageIds": [{"imageTag": "latest"}]}),
+        ("ec2", "describe_instances", {}),
+        ("ec2", "describe_vpcs", {}),
+        ("lambda", "list_functions", {}),
+        ("lambda", "invoke", {"FunctionName": FUNCTION}),
+        ("lambda", "update_function_code", {"FunctionName": FUNCTION, "S3Bucket": BUCKET, "S3Key": KEY}),
+        ("lambda", "update_function_configuration", {"FunctionName": FUNCTION, "Handler": "other.handler"}),
+        ("logs", "filter_log_events", {"logGroupName": LOG_GROUP}),
+        ("logs", "delete_log_group", {"logGroupName": LOG_GROUP}),
+        ("logs", "create_log_group", {"logGroupName": "/aws/lambda/another"}),
+        ("logs", "put_retention_policy", {"logGroupName": f"{LOG_GROUP}-2", "retentionInDays": 1}),
+        ("cloudformation", "describe_stacks", {}),
+        ("cloudformation", "delete_stack", {"StackName": STACK}),
+        ("scheduler", "list_schedules", {}),
+        ("events", "list_rules", {}),
+        ("kms", "list_keys", {}),
+        ("sns", "list_topics", {}),
+        ("dynamodb", "list_tables", {}),
+        ("organizations", "list_accounts", {}),
+    ]
+
+    answers = {
+        f"{service}:{operation} {arguments}": refused(as_function(service), operation, **arguments)
+        for service, operation, arguments in attempts
+    }
+
+    assert {what: code for what, code in answers.items() if code not in DENIED} == {}
+
+
+# The permissions boundary
+
+
+def bounded(customer: Customer, **parameters: str) -> Stack:
+    """Launch with a boundary that allows everything but secrets, unless `parameters` name another policy."""
+    everything_else = {"Effect": "Allow", "NotAction": "secretsmanager:*", "Resource": "*"}
+    iam = customer.aws.client("iam")
+    iam.create_policy(PolicyName="no-secrets", PolicyDocument=policy(everything_else))
+    iam.create_policy(PolicyName="anything", PolicyDocument=policy({"Effect": "Allow", "Action": "*", "Resource": "*"}))
+    return customer.launch(Regions="us-east-1", **parameters)
+
+
+@pytest.mark.parametrize("given", ["anything", f"arn:aws:iam::{ACCOUNT}:policy/anything"])
+def test_every_role_of_the_stack_has_the_permissions_boundary(customer: Customer, given: str) -> None:
+    stack = bounded(customer, PermissionsBoundary=given)
+
+    assert stack.status == "CREATE_COMPLETE", stack.failures
+    roles = roles_of(customer)
+    assert len(roles) == 3
+    iam = customer.aws.client("iam")
+    for role in roles:
+        boundary = iam.get_role(RoleName=role)["Role"]["PermissionsBoundary"]
+        assert boundary["PermissionsBoundaryArn"] == f"arn:aws:iam::{ACCOUNT}:policy/anything"
+
+
+def test_a_boundary_that_forbids_what_the_function_needs_is_told(customer: Customer) -> None:
+    stack = bounded(customer, PermissionsBoundary="no-secrets")
+
+    assert stack.status == "ROLLBACK_COMPLETE"
+    assert f"The secret {SECRET}" in reason(stack)
+    assert "AccessDenied" in reason(stack)
+    assert customer.falcon.journal.count() == 0
+
+
+def test_update_sets_and_takes_away_the_permissions_boundary(customer: Customer) -> None:
+    bounded(customer)
+    iam = customer.aws.client("iam")
+
+    def boundaries() -> set[str]:
+        found = [iam.get_role(RoleName=role)["Role"].get("PermissionsBoundary", {}) for role in roles_of(customer)]
+        return {each.get("PermissionsBoundaryArn", "none") for each in found}
+
+    assert boundaries() == {"none"}
+    assert customer.update(PermissionsBoundary="anything").status == "UPDATE_COMPLETE"
+    assert boundaries() == {f"arn:aws:iam::{ACCOUNT}:policy/anything"}
+    assert customer.update(PermissionsBoundary="").status == "UPDATE_COMPLETE"
+    assert boundaries() == {"none"}
+
+
+# The schedule's role
+
+
+def test_the_schedule_role_may_invoke_the_function_and_nothing_else(customer: Customer) -> None:
+    customer.launched(Regions="us-east-1")
+    (role,) = [name for name in roles_of(customer) if "ScheduleRole" in name]
+
+    assert allowed_actions(customer, role) == {"lambda:InvokeFunction"}
+    iam = customer.aws.client("iam")
+    (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    (statement,) = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]["Statement"]
+    assert statement["Resource"] == f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{FUNCTION}"

@@ -1,14 +1,23 @@
-"""An organization as large as they come, with everything that can be wrong in it, for the coverage report."""
+"""An organization as large as they come, with everything that can be wrong in it, for the coverage report.
 
+`PYTHONPATH=source python -m tests.coverage_sample .github/coverage-report.png` takes the picture of the README.
+"""
+
+import base64
 import random
+import sys
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
+from launcher import coverage_page
 from launcher.coverage_model import Coverage, Scope, cover
 from launcher.coverage_page import About
 from launcher.organization_members import Account
 from launcher.organization_stack_set import Instance
 from registry_connections.model import Connection, Registry
+from tests import browser
 from tests.sandbox.known_regions import WITHOUT_OPT_IN
 
 MANAGEMENT = "111122223333"
@@ -81,3 +90,24 @@ def _connections(account: str, chance: random.Random) -> Iterator[Connection]:
 def about(*remarks: str) -> About:
     """Return where the sample's figures come from."""
     return About("o-exampleorgid", "crowdstrike-ecr-registry-connections", "us-1", AT, remarks)
+
+
+def take_picture(path: Path) -> None:
+    """Show the sample in a browser, and keep what the first screen looks like."""
+
+    async def act(page: browser.Page) -> None:
+        screen = {"width": 1360, "height": 1340, "deviceScaleFactor": 1, "mobile": False}
+        await page.call("Emulation.setDeviceMetricsOverride", **screen)
+        taken = await page.call("Page.captureScreenshot", format="png")
+        path.write_bytes(base64.b64decode(taken["data"]))
+
+    found = browser.find()
+    assert found, f"no browser on PATH: {', '.join(browser.NAMES)}"
+    with tempfile.TemporaryDirectory() as directory, browser.running(found) as devtools:
+        page = Path(directory) / "coverage.html"
+        page.write_text(coverage_page.html(sample(), about()), encoding="utf-8")
+        browser.visit(devtools, page, act)
+
+
+if __name__ == "__main__":
+    take_picture(Path(sys.argv[1]))

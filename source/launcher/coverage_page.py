@@ -94,7 +94,7 @@ def csv(coverage: Coverage) -> str:
     """Return one line for each registry, as spreadsheets read them."""
     written = io.StringIO()
     table = csv_format.writer(written)
-    table.writerow(["account", "name", "region", "state", "reason", "note"])
+    table.writerow(["account", "name", "region", "state", "reason", "detail", "note"])
     for row in coverage.rows:
         for region, cell in sorted(row.cells.items()):
             line = (row.account, row.name, region, cell.state, cell.reason, cell.detail, row.note)

@@ -63,7 +63,7 @@ def read(aws: Aws, stack_set_name: str, call_as: str, access: FalconAccess) -> F
     with ThreadPoolExecutor(2) as others:
         falcon = others.submit(_connections, access)
         accounts = organization.accounts()
-        regions, unread = _regions(aws, accounts)
+        regions, unread = regions_of(aws, accounts)
         definition = stack_set.now()
         instances = stack_set.instances() if definition else []
         connections, cloud = falcon.result()
@@ -94,7 +94,7 @@ def _connections(access: FalconAccess) -> tuple[list[Connection], str]:
         crew.dismiss()
 
 
-def _regions(aws: Aws, accounts: Sequence[Account]) -> tuple[dict[str, frozenset[str]], str]:
+def regions_of(aws: Aws, accounts: Sequence[Account]) -> tuple[dict[str, frozenset[str]], str]:
     """Return the enabled Regions of every active account, and why some could not be read."""
     client = aws.client("account")
     active = [each.id for each in accounts if each.is_active]

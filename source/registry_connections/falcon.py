@@ -111,7 +111,8 @@ class Falcon:
         said = message(answer, self._secrets())
         cloud = cloud if cloud in self.clouds else "the cloud behind FalconApiUrl"
         if answer.status in REDIRECTS:
-            home = self._known_cloud(answer) or "another cloud"
+            home = self._known_cloud(answer)
+            home = home if home and home != cloud else "another cloud"
             cause = f"these credentials belong to {home}, not {cloud}: correct FalconCloud"
         elif answer.status == HTTPStatus.BAD_REQUEST:
             cause = f"the client id is unknown in {cloud}: check the client id, and FalconCloud for its cloud"

@@ -10,7 +10,8 @@
 What stays unprovable here, because nothing on this machine behaves like AWS in it:
 
 - the partitions aws-us-gov and aws-cn (MiniStack knows `aws` only), arm64, and Python versions other than ours;
-- iam:PassRole, the permissions of whoever launches a stack, and of a CloudFormation service role;
+- iam:PassRole, the permissions of whoever launches a stack, and of a CloudFormation service role; service control
+  policies on what CloudFormation itself does;
 - embedded metrics in logs, metric filters, and alarms on them;
 - StackSets beyond our own model of them: delegated administrators, throttling, drift, CloudFormation's own retries;
 - whether a template's properties fit their schema (cfn-lint checks that), quotas, and eventual consistency;

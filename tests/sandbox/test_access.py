@@ -125,6 +125,16 @@ def test_a_permissions_boundary_limits_the_role(aws: LocalAws) -> None:
     assert "AccessDenied" in invoke(aws, call=SECRET_CALL)["errorMessage"]
 
 
+def test_the_managed_policy_that_reads_ecr_allows_that_and_nothing_else(aws: LocalAws) -> None:
+    launch(
+        aws, Role=role(RoleName=ROLE, ManagedPolicyArns=["arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly"])
+    )
+
+    assert invoke(aws, call=["ecr", "describe_repositories", {}])["repositories"] == []
+    denied = invoke(aws, call=["ecr", "create_repository", {"repositoryName": "mine"}])
+    assert "AccessDenied" in denied["errorMessage"]
+
+
 @pytest.mark.parametrize(
     ("properties", "reason"),
     [
@@ -138,6 +148,25 @@ def test_a_role_that_cannot_work_fails_the_launch(aws: LocalAws, properties: dic
 
     assert stack.status == "ROLLBACK_COMPLETE"
     assert any(reason in failure for failure in stack.failures.values()), stack.failures
+
+
+def test_an_update_obeys_the_same_rules(aws: LocalAws) -> None:
+    cloudformation = aws.client("cloudformation")
+    document = json.dumps(allowing("logs:*")[0]["PolicyDocument"])
+    boundary = aws.client("iam").create_policy(PolicyName="limit", PolicyDocument=document)["Policy"]["Arn"]
+    resources = {"Role": role(RoleName=ROLE, Policies=allowing("ec2:DescribeRegions")), "Function": function()}
+    stacks.create(cloudformation, "sample", {"Resources": resources}).wait()
+
+    resources["Role"]["Properties"]["PermissionsBoundary"] = boundary
+    bounded = stacks.update(cloudformation, "sample", {"Resources": resources}).wait()
+    denied = invoke(aws, call=["ec2", "describe_regions", {}])
+    stranger = {"Fn::GetAtt": ["Stranger", "Arn"]}
+    resources |= {"Stranger": role("ec2.amazonaws.com"), "Function": function(Role=stranger)}
+    refused = stacks.update(cloudformation, "sample", {"Resources": resources}).wait()
+
+    assert bounded.status == "UPDATE_COMPLETE"
+    assert "UnauthorizedOperation" in denied["errorMessage"]
+    assert refused.failures["Function"] == "The role defined for the function cannot be assumed by Lambda."
 
 
 def test_names_that_are_taken_fail_the_launch(aws: LocalAws) -> None:

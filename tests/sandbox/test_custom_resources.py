@@ -149,6 +149,7 @@ def test_a_rollback_whose_delete_failed_can_be_deleted_later(aws: LocalAws) -> N
     again = stacks.delete(aws.client("cloudformation"), "sample").wait()
 
     assert (stack.status, again.status) == ("ROLLBACK_FAILED", "DELETE_FAILED")
+    assert stack.failures["sample"] == "The following resource(s) failed to delete: [Custom]."
     assert [kind for kind, _ in requests(aws)] == ["Create", "Delete", "Delete"]
 
 

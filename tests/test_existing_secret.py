@@ -93,10 +93,9 @@ def test_a_secret_by_name_is_read_with_permission_for_that_name_alone(customer: 
     assert f"secret {NAME}" in before & customer.resources()
 
 
-def test_a_secret_by_arn_with_a_customer_key_is_read_with_permission_for_both(customer: Customer) -> None:
+def test_a_secret_by_arn_with_a_customer_key_can_be_rotated_without_an_update(customer: Customer) -> None:
     key = make_key(customer, ACCOUNT)
     arn = make_secret(customer, KmsKeyId=key)
-
     customer.launched(**NONE, SecretsManagerSecretName=arn, SecretKmsKeyArn=key, Regions="us-east-1")
 
     assert granted(customer) == {"secretsmanager:GetSecretValue": arn, "kms:Decrypt": key}
@@ -105,17 +104,6 @@ def test_a_secret_by_arn_with_a_customer_key_is_read_with_permission_for_both(cu
     (decrypt,) = [statement for statement in document["Statement"] if statement["Action"] == "kms:Decrypt"]
     assert decrypt["Condition"] == {"StringLike": {"kms:ViaService": "secretsmanager.*.amazonaws.com"}}
 
-
-def test_the_secret_of_the_stack_itself_is_read_with_permission_for_it_alone(customer: Customer) -> None:
-    customer.launched(Regions="us-east-1")
-
-    own = customer.aws.client("secretsmanager").describe_secret(SecretId=SECRET)["ARN"]
-    assert granted(customer) == {"secretsmanager:GetSecretValue": own}
-
-
-def test_rotation_needs_no_update_of_the_stack(customer: Customer) -> None:
-    arn = make_secret(customer)
-    customer.launched(**NONE, SecretsManagerSecretName=NAME, Regions="us-east-1")
     delete_in_falcon(customer, "us-east-1")
     customer.falcon.add_client(CLIENT_ID, "rotated-secret")
 
@@ -131,6 +119,8 @@ def test_a_stack_moves_from_its_own_secret_to_an_existing_one_and_back(customer:
     existing = make_secret(customer)
     customer.launched(Regions="us-east-1,eu-west-1")
     connections = customer.connections()
+    own = customer.aws.client("secretsmanager").describe_secret(SecretId=SECRET)["ARN"]
+    assert granted(customer) == {"secretsmanager:GetSecretValue": own}
 
     with customer.counting() as moving:
         moved = customer.update(**NONE, SecretsManagerSecretName=existing)
@@ -171,7 +161,7 @@ def test_half_of_the_credentials_is_refused_at_once(customer: Customer, missing:
 # In another account
 
 
-def test_a_secret_of_another_account_with_a_customer_key_is_read(customer: Customer) -> None:
+def test_a_secret_of_another_account_is_read_and_what_that_account_takes_back_is_told(customer: Customer) -> None:
     key = make_key(customer, OWNER, ACCOUNT)
     arn = make_secret(customer, OWNER, KmsKeyId=key)
     share(customer, arn, ACCOUNT)
@@ -180,34 +170,34 @@ def test_a_secret_of_another_account_with_a_customer_key_is_read(customer: Custo
 
     assert granted(customer) == {"secretsmanager:GetSecretValue": arn, "kms:Decrypt": key}
     assert set(customer.connections()) == {"us-east-1"}
+    owner = customer.aws.client("secretsmanager", OWNER)
+    advice = {
+        "customer key": "A secret of another account needs a customer key.",
+        "key policy": "Its key's policy must allow this account kms:Decrypt, and SecretKmsKeyArn must name the key.",
+        "resource policy": "Check its ARN, and that its resource policy allows this account to read it.",
+    }
+    told = {}
+    for taken in advice:
+        owner.update_secret(
+            SecretId=arn, KmsKeyId={"customer key": "", "key policy": make_key(customer, OWNER)}.get(taken, key)
+        )
+        if taken == "resource policy":
+            owner.delete_resource_policy(SecretId=arn)
+        (told[taken],) = act(customer, "plan")["problems"]
+
+    assert {taken: text.partition("Exception. ")[2] for taken, text in told.items()} == advice
+    assert all(text.startswith(f"The secret {NAME}-") for text in told.values())
 
 
-KEY_ADVICE = "Its key's policy must allow this account kms:Decrypt, and SecretKmsKeyArn must name the key."
+def test_a_launch_without_the_key_of_the_secret_fails_with_what_to_do(customer: Customer) -> None:
+    key = make_key(customer, OWNER, ACCOUNT)
+    arn = make_secret(customer, OWNER, KmsKeyId=key)
+    share(customer, arn, ACCOUNT)
 
-
-@pytest.mark.parametrize(
-    ("lacking", "advice"),
-    [
-        ("resource policy", "Check its ARN, and that its resource policy allows this account to read it."),
-        ("key policy", KEY_ADVICE),
-        ("key parameter", KEY_ADVICE),
-        ("customer key", "A secret of another account needs a customer key."),
-    ],
-)
-def test_what_another_account_has_not_granted_is_told_with_what_to_do(
-    customer: Customer, lacking: str, advice: str
-) -> None:
-    key = make_key(customer, OWNER, *(() if lacking == "key policy" else (ACCOUNT,)))
-    arn = make_secret(customer, OWNER, **({} if lacking == "customer key" else {"KmsKeyId": key}))
-    if lacking != "resource policy":
-        share(customer, arn, ACCOUNT)
-    named = {"SecretsManagerSecretName": arn, "SecretKmsKeyArn": "" if lacking == "key parameter" else key}
-
-    stack = customer.launch(**NONE, **named, Regions="us-east-1")
+    stack = customer.launch(**NONE, SecretsManagerSecretName=arn, Regions="us-east-1")
 
     assert stack.status == "ROLLBACK_COMPLETE"
-    assert reason(stack).startswith(f"The secret {NAME}-")
-    assert reason(stack).endswith(advice)
+    assert reason(stack).endswith("allow this account kms:Decrypt, and SecretKmsKeyArn must name the key.")
     assert customer.connections() == {}
 
 

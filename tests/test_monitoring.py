@@ -96,8 +96,8 @@ def test_by_default_the_log_has_the_figures_and_cloudwatch_takes_no_metric_from_
     assert customer.aws.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
 
 
-def test_published_metrics_are_of_the_form_that_cloudwatch_takes(customer: Customer) -> None:
-    customer.launched(Regions="us-east-1,eu-west-1,sa-east-1", PublishMetrics="Yes")
+def test_metrics_and_the_alarm_are_of_the_form_that_cloudwatch_takes(customer: Customer) -> None:
+    customer.launched(Regions="us-east-1,eu-west-1,sa-east-1", PublishMetrics="Yes", AlarmTopicArn=TOPIC)
     delete_in_falcon(customer, "eu-west-1", "sa-east-1")
     customer.falcon.arm(Fault("create", Status(400, message="registry limit reached"), region="sa-east-1"))
     failure(customer)
@@ -115,10 +115,6 @@ def test_published_metrics_are_of_the_form_that_cloudwatch_takes(customer: Custo
     assert (launched["ConnectedCount"], launched["FailedCount"], launched["FalconCalls"]) == (3, 0, 5)
     assert (repaired["ConnectedCount"], repaired["FailedCount"], repaired["FalconCalls"]) == (2, 1, 4)
 
-
-def test_an_alarm_topic_makes_one_alarm_on_failed_repairs(customer: Customer) -> None:
-    customer.launched(Regions="us-east-1", AlarmTopicArn=TOPIC)
-
     (alarm,) = customer.aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
     assert alarm["AlarmName"] == resource(customer, "RepairFailed")
     shape = {
@@ -133,7 +129,3 @@ def test_an_alarm_topic_makes_one_alarm_on_failed_repairs(customer: Customer) ->
         "AlarmActions": [TOPIC],
     }
     assert shape.items() <= alarm.items()
-
-    customer.update(AlarmTopicArn="")
-
-    assert customer.aws.client("cloudwatch").describe_alarms()["MetricAlarms"] == []

@@ -5,8 +5,6 @@ import threading
 import time
 from typing import Any
 
-import pytest
-
 from registry_connections.crew import Crew
 from registry_connections.model import AccountRegions, Credentials, Deadline, RegionUse, Settings
 from registry_connections.reading import Reader
@@ -178,19 +176,14 @@ def test_an_account_without_any_repository_succeeds_with_no_connection(customer:
     assert act(customer, "status")["ok"]
 
 
-@pytest.mark.parametrize(("policy", "outcome"), [("Keep", "left"), ("Stack", "removed")])
-def test_a_region_that_lost_its_last_repository_is_treated_as_the_stack_says(
-    customer: Customer, policy: str, outcome: str
-) -> None:
+def test_a_region_that_lost_its_last_repository_is_no_longer_wanted(customer: Customer) -> None:
     customer.aws.enable_regions(count=2)
     make_repository(customer, "us-east-1")
-    customer.launched(RegionScope="WithRepositories", DeleteConnections=policy)
+    customer.launched(RegionScope="WithRepositories", DeleteConnections="Stack")
     customer.aws.client("ecr").delete_repository(repositoryName="application")
 
-    repaired = act(customer, "reconcile")
-
-    assert outcomes(repaired) == {"us-east-1": outcome}
-    assert set(customer.connections()) == ({"us-east-1"} if policy == "Keep" else set())
+    assert outcomes(act(customer, "reconcile")) == {"us-east-1": "removed"}
+    assert customer.connections() == {}
 
 
 # Names that people can read

@@ -130,7 +130,8 @@ def _status(row: Answer) -> tuple[str | None, ...]:
         True: f"expired {expiry or ''}".strip(),
         False: f"valid to {expiry}" if expiry else "valid",
     }
-    note = row["problem"] or ("left: " + (row["skipped"] or "no longer wanted") if row["wanted"] is False else None)
+    left = "left: " + (row["skipped"] or "no longer wanted")
+    note = row["problem"] or {True: None, False: left, None: "not known"}[row["wanted"]]
     times = _moment(row["last_refresh"]), _moment(row["next_refresh"])
     return row["region"], row["connection"], row["state"], credential[row["credential_expired"]], *times, note
 
@@ -139,9 +140,10 @@ def show_reconcile(answer: Answer, screen: Screen) -> None:
     """Print what a repair did."""
     if answer["cloud"]:
         screen.say(f"Falcon cloud {answer['cloud']}")
-    resting = {"unchanged", "skipped"}
-    done = [row for row in answer["regions"] if row["outcome"] not in resting]
-    rows = [("green", (row["region"], row["outcome"], row["connection"], row["message"])) for row in done]
+    shown = [row for row in answer["regions"] if row["outcome"] not in {"unchanged", "skipped"}]
+    done = [row for row in shown if row["outcome"] != "left"]
+    cells = itemgetter("region", "outcome", "connection", "message")
+    rows = [("green" if row in done else "", cells(row)) for row in shown]
     screen.table(("REGION", "OUTCOME", "CONNECTION", "WHY"), rows)
     screen.say()
     screen.group("unchanged", [row["region"] for row in answer["regions"] if row["outcome"] == "unchanged"])

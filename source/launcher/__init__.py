@@ -1,4 +1,5 @@
-"""What an operator runs on the way to a real AWS account: `make package`, `make deploy` and `make publish`.
+"""What an operator runs on the way to a real AWS account, or to an organization: `make deploy`, `make deploy-org`, ...
 
-Standard library, pip and the AWS CLI only, so that deploying needs no set-up beyond Python itself.
+For one account standard library, pip and the AWS CLI suffice, so that deploying needs no set-up beyond Python itself.
+What serves an organization (`organization*`, `coverage*`) takes the developer's tools too: boto3, requests and rich.
 """

@@ -14,6 +14,7 @@ from registry_connections.model import (
 
 LONGEST_REASON: Final = 240  # characters; crhelper keeps the last 240 of a longer one, CloudFormation shows 256
 LONGEST_CAUSE: Final = 130
+SHORT_LIST: Final = 26  # characters for Regions that are listed beside those that failed
 METRICS_NAMESPACE: Final = "FalconECR"
 NONE: Final = "none"  # an output of a stack may not be empty
 
@@ -62,16 +63,23 @@ def _left_out(report: Report) -> tuple[Outcome, ...]:
 
 def reason(report: Report) -> str:
     """Return why it failed, in at most 240 characters: the first cause, the Regions, and what is left in Falcon."""
-    failed = report.of(UNSUCCESSFUL)
-    if report.cause or not failed:
-        return shorten(report.cause or "nothing failed", LONGEST_REASON)
-    first = next((outcome for outcome in failed if outcome.kind is OutcomeKind.FAILED), failed[0])
-    head = f"{len(failed)} Region{'s' * (len(failed) > 1)} failed: "
-    cause = f" First cause ({first.region}): {shorten(first.message, LONGEST_CAUSE)}"
-    left = report.of({OutcomeKind.LEFT})
-    tail = f" Left in Falcon: {_fit(left, 40)}." if left else ""
-    room = LONGEST_REASON - len(head) - len(cause) - len(tail) - 1
-    return f"{head}{_fit(failed, room)}.{cause}{tail}"
+    failed, untried = report.of({OutcomeKind.FAILED}), report.of({OutcomeKind.NOT_ATTEMPTED})
+    tail = _list(" Left in Falcon", report.of({OutcomeKind.LEFT}))
+    if report.cause or not (failed or untried):
+        cause = shorten(report.cause or "nothing failed", LONGEST_REASON - len(tail) - 1)
+        return f"{cause}." + tail if tail and not cause.endswith(".") else cause + tail
+    tail = _list(" Not attempted", untried) + tail if failed else tail
+    concerned = failed or untried
+    head = f"{len(concerned)} Region{'s' * (len(concerned) > 1)} {'failed' if failed else 'not attempted'}: "
+    label = f". First cause ({concerned[0].region}): "
+    room = LONGEST_REASON - len(head) - len(label) - len(tail) - 1
+    cause = shorten(concerned[0].message, min(LONGEST_CAUSE, room - SHORT_LIST))
+    stop = "." if tail and not cause.endswith(".") else ""
+    return f"{head}{_fit(concerned, room - len(cause))}{label}{cause}{stop}{tail}"
+
+
+def _list(title: str, outcomes: Sequence[Outcome]) -> str:
+    return f"{title}: {_fit(outcomes, SHORT_LIST)}." if outcomes else ""
 
 
 def action_result(action: str, report: Report) -> dict[str, Any]:

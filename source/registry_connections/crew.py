@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Final, TypeVar
 
-from registry_connections.errors import DeadlineError
+from registry_connections.errors import DeadlineError, UnansweredError
 from registry_connections.model import Deadline
 
 WORKERS: Final = 48
@@ -25,7 +25,8 @@ class Crew:
     ) -> list[Result | Exception]:
         """Return, for each item in its order, what the work on it returned or raised.
 
-        Work that has not ended by the deadline counts as a DeadlineError; what hangs is left behind.
+        Work that has not begun by the deadline counts as a DeadlineError, work that has not ended as an
+        UnansweredError; what hangs is left behind.
         """
         return self.begin_each(work, items)(deadline)
 
@@ -41,17 +42,22 @@ class Crew:
 
         return outcomes
 
-    def one(self, work: Callable[[], Result], deadline: Deadline) -> Result:
-        """Return what the work returns; raise what it raises, or DeadlineError if it does not end in time."""
-        result = self.begin(work)(deadline)
+    def one(self, work: Callable[[], Result], deadline: Deadline, what: str = "") -> Result:
+        """Return what the work returns; raise what it raises, or DeadlineError, which says `what` has no answer."""
+        result = self.begin(work, what)(deadline)
         if isinstance(result, Exception):
             raise result
         return result
 
-    def begin(self, work: Callable[[], Result]) -> Callable[[Deadline], Result | Exception]:
+    def begin(self, work: Callable[[], Result], what: str = "") -> Callable[[Deadline], Result | Exception]:
         """Begin one piece of work; the function returned gives, by a deadline, what it returned or raised."""
         outcomes = self.begin_each(lambda _: work(), [None])
-        return lambda deadline: outcomes(deadline)[0]
+
+        def outcome(deadline: Deadline) -> Result | Exception:
+            (result,) = outcomes(deadline)
+            return UnansweredError(f"{what}: {result}") if what and isinstance(result, UnansweredError) else result
+
+        return outcome
 
     def dismiss(self) -> None:
         """Begin nothing more."""
@@ -59,9 +65,10 @@ class Crew:
 
 
 def _result(future: "Future[Result]") -> Result | Exception:
-    if not future.done():
-        future.cancel()
+    if future.cancel():
         return DeadlineError("the time of this invocation is used up")
+    if not future.done():
+        return UnansweredError("no answer before the time was up")
     error = future.exception()
     if error is None:
         return future.result()

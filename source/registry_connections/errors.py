@@ -15,6 +15,7 @@
     |   +-- NotFoundError             404: no such connection
     |   +-- MalformedError            an answer that cannot be understood
     +-- DeadlineError                 the time of this invocation is used up
+        +-- UnansweredError           and work was under way: nobody knows what came of it
 
 No message holds a secret, a token or a pre-signed URL.
 """
@@ -99,6 +100,10 @@ class MalformedError(FalconError):
 
 class DeadlineError(RegistrationError):
     """The time of this invocation is used up."""
+
+
+class UnansweredError(DeadlineError):
+    """The time is used up, and the answer to what was begun has not come."""
 
 
 def plain(text: object, *, secrets: Sequence[str] = (), limit: int = 200) -> str:

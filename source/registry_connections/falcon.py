@@ -80,7 +80,11 @@ class Falcon:
 
     def _request_token(self, deadline: Deadline) -> Answer:
         form = {"client_id": self.credentials.client_id, "client_secret": self.credentials.client_secret}
-        return self.transport.call("POST", f"{self.base_url}/oauth2/token", deadline, data=form)
+        try:
+            return self.transport.call("POST", f"{self.base_url}/oauth2/token", deadline, data=form)
+        except FalconError as error:
+            text = f"Falcon login: {error}"
+            raise AuthenticationError(text, status=error.status, trace_id=error.trace_id) from None
 
     def _redirected(self, answer: Answer) -> str:
         """Return the cloud that a redirect names; the credentials go to hosts of the known list only."""

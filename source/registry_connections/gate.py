@@ -44,14 +44,14 @@ class RateGate:
     def enter(self, deadline: Deadline) -> None:
         """Return when a call may go; raise DeadlineError at once if that is after the deadline."""
         while (wait := self._reserve()) > 0:
-            self.pause(wait, deadline)
+            self.pause(wait, deadline, "Falcon's rate limit lets no call pass in time")
             if self.clock() >= self._shut_until:
                 return
 
-    def pause(self, seconds: float, deadline: Deadline) -> None:
+    def pause(self, seconds: float, deadline: Deadline, why: str = "the time of this invocation is used up") -> None:
         """Sleep; raise DeadlineError at once if the deadline comes first."""
         if seconds >= deadline.left():
-            raise DeadlineError("the time of this invocation is used up")
+            raise DeadlineError(why)
         self.sleep(seconds)
 
     def observe(self, status: int, headers: Mapping[str, str]) -> None:

@@ -49,9 +49,9 @@ class Reader:
 
         Falcon is asked for a token while AWS is asked about Regions: the two take most of a launch's time.
         """
-        credentials = self.crew.begin(self.account.credentials)(deadline)
-        login = self.crew.begin(lambda: self._reach(settings, credentials, state, deadline))
-        regions = self.crew.one(self.account.regions, deadline)
+        credentials = self.crew.begin(self.account.credentials, "Reading the secret")(deadline)
+        login = self.crew.begin(lambda: self._reach(settings, credentials, state, deadline), "Falcon login")
+        regions = self.crew.one(self.account.regions, deadline, "ec2:DescribeRegions")
         whole = scope(settings, regions, region_names((state.settings or {}).get("Regions", "")))
         uses = self.crew.begin_each(self.account.region_use, whole.wanted)
         falcon = login(deadline)
@@ -93,7 +93,7 @@ class Reader:
     def _read_managed(self, falcon: FalconApi, state: State, deadline: Deadline) -> list[Connection]:
         """Return those of the state's connections that Falcon has; all if a run may have made some and not said so."""
         if state.run and state.run.creating:
-            return self.crew.one(lambda: falcon.list_all(deadline), deadline)
+            return self.crew.one(lambda: falcon.list_all(deadline), deadline, "Listing connections in Falcon")
         return falcon.read(sorted(set(state.connections.values())), deadline) if state.connections else []
 
 

@@ -6,11 +6,13 @@ It sees Falcon and AWS only through protocols, and time only through what is pas
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from registry_connections.apply import Application, Applied, FalconApi
 from registry_connections.crew import Crew
 from registry_connections.errors import (
+    DeadlineError,
     RegistrationError,
     StateChangedError,
     StateError,
@@ -58,15 +60,20 @@ class Shell:
 
     def answer(self, request: Request, deadline: Deadline) -> Report:
         """Do what a request asks and return the report of a success; raise RegistrationError with the reason if not."""
+        try:
+            return self._answer(request, deadline)
+        except RegistrationError as error:
+            if request.kind is Kind.DELETE:
+                raise RegistrationError(_with_advice(str(error))) from None
+            raise
+
+    def _answer(self, request: Request, deadline: Deadline) -> Report:
         work = self._delete if request.kind is Kind.DELETE else self._converge
         deletions: set[str] = set()
         while True:
-            try:
-                state = self._take(request, deadline)
-            except StateError as error:
-                if _needs_no_state(request, error):
-                    return Report()
-                raise
+            state = self._take(request, deadline)
+            if state is None:
+                return Report()
             if request.kind is Kind.REPAIR:
                 request = _as_applied(request, state)
             deletions.add(state.deleted)
@@ -84,11 +91,26 @@ class Shell:
         """The means to read without a turn."""
         return Reader(self.account, self.connect, self.crew)
 
-    def _take(self, request: Request, deadline: Deadline) -> State:
-        return self.crew.one(lambda: self.turns.take(request, deadline), deadline)
+    def _take(self, request: Request, deadline: Deadline) -> State | None:
+        """Return the state once it is this request's turn, or None for a Delete that can do without."""
+        while True:
+            try:
+                return self.crew.one(lambda: self.turns.take(request, deadline), deadline, "Reading the state")
+            except StateChangedError:
+                continue
+            except RegistrationError as error:
+                if _needs_no_state(request, error):
+                    return None
+                raise
 
     def _swap(self, state: State, deadline: Deadline) -> State:
-        return self.crew.one(lambda: self.account.swap(state), deadline)
+        return self.crew.one(lambda: self.account.swap(state), deadline, "Writing the state")
+
+    def _claim(
+        self, state: State, request: Request, deadline: Deadline, creating: tuple[str, ...], since: str
+    ) -> State:
+        claim = partial(self.turns.claim, state, request, deadline, creating, since)
+        return self.crew.one(claim, deadline, "Writing the state")
 
     # Create, Update and reconcile: the same path
 
@@ -97,15 +119,13 @@ class Shell:
             prepared = self.reader.prepare(request.settings, request.problems, state, deadline)
         except RegistrationError as error:
             if request.kind is not Kind.REPAIR:
-                with suppress(StateError):  # it only guards against a late duplicate of this event
-                    self._swap(remember(state, request, str(error)), deadline)
+                with suppress(StateError, DeadlineError):  # it only guards against a late duplicate of this event
+                    self._swap(remember(state, request, str(error)), _grace(deadline))
             raise
         if request.kind is Kind.REPAIR and prepared.plan.quiet and state.run is None:
             return self._report(request, prepared, Applied.resting(prepared.plan))
         creating = tuple(create.registry.region for create in prepared.plan.creates)
-        claimed = self.crew.one(
-            lambda: self.turns.claim(prepared.state, request, deadline, creating, prepared.falcon.server_time), deadline
-        )
+        claimed = self._claim(prepared.state, request, deadline, creating, prepared.falcon.server_time)
         return self._carry_out(request, replace(prepared, state=claimed), deadline)
 
     def _application(self, prepared: Prepared, request: Request) -> Application:
@@ -127,12 +147,12 @@ class Shell:
             self._undo(application, request, applied, deadline)
         try:
             self._record(request, prepared, applied, deadline)
-        except (StateError, StateChangedError) as error:
+        except (StateError, StateChangedError, DeadlineError) as error:
             applied.cause = CANCELLED if isinstance(error, StateChangedError) else str(error)
             if launching:
                 self._undo(application, request, applied, deadline)
             if isinstance(error, StateChangedError):
-                current = self.crew.one(self.account.load, _grace(deadline))
+                current = self.crew.one(self.account.load, _grace(deadline), "Reading the state")
                 self._record(request, replace(prepared, state=current), applied, deadline)
         return self._report(request, prepared, applied)
 
@@ -158,27 +178,23 @@ class Shell:
         if not purges(request.settings, state, ours=request.ours):
             self._mark_deleted(request, state, deadline)
             return Report()
-        try:
-            return self._purge(request, state, deadline)
-        except StateChangedError:
-            raise
-        except RegistrationError as error:
-            raise RegistrationError(_with_advice(str(error))) from None
+        return self._purge(request, state, deadline)
 
     def _mark_deleted(self, request: Request, state: State, deadline: Deadline) -> None:
         """Tell a Create that may be at work, or still to come, that its stack is gone."""
         if state.settings is None:
-            with suppress(StateError):  # nothing of this stack is left: that must not keep it from being deleted
+            with suppress(
+                StateError, DeadlineError
+            ):  # nothing of this stack is left: that must not keep it from being deleted
                 self._swap(replace(remember(state, request, ""), deleted=request.id), deadline)
 
     def _purge(self, request: Request, state: State, deadline: Deadline) -> Report:
         settings = request.settings
-        credentials = self.crew.one(self.account.credentials, deadline)
-        falcon = self.crew.one(lambda: self.reader.log_in(settings, credentials, state, deadline), deadline)
+        credentials = self.crew.one(self.account.credentials, deadline, "Reading the secret")
+        log_in = partial(self.reader.log_in, settings, credentials, state, deadline)
+        falcon = self.crew.one(log_in, deadline, "Falcon login")
         interrupted = state.run or Run("", 0)
-        claimed = self.crew.one(
-            lambda: self.turns.claim(state, request, deadline, interrupted.creating, interrupted.since), deadline
-        )
+        claimed = self._claim(state, request, deadline, interrupted.creating, interrupted.since)
         existing = self._purgeable(falcon, settings, state, interrupted, deadline)
         known = with_recovered(claimed, interrupted, existing, settings)
         applied = Applied()
@@ -197,7 +213,7 @@ class Shell:
         """Return the connections among which the purge chooses: the state's, or all if the state cannot name them."""
         account_wide = settings.delete_connections is DeletePolicy.ACCOUNT and state.settings is not None
         if account_wide or interrupted.creating:
-            return self.crew.one(lambda: falcon.list_all(deadline), deadline)
+            return self.crew.one(lambda: falcon.list_all(deadline), deadline, "Listing connections in Falcon")
         return falcon.read(sorted(set(state.connections.values())), deadline)
 
 
@@ -212,7 +228,7 @@ def _policy(request: Request) -> RegionFailurePolicy:
     return RegionFailurePolicy.FAIL if request.kind is Kind.REPAIR else request.settings.on_region_failure
 
 
-def _needs_no_state(request: Request, error: StateError) -> bool:
+def _needs_no_state(request: Request, error: RegistrationError) -> bool:
     """Whether a Delete can do without: it keeps everything, or is about a launch of which there is no trace."""
     if request.kind is not Kind.DELETE:
         return False
@@ -221,6 +237,8 @@ def _needs_no_state(request: Request, error: StateError) -> bool:
 
 
 def _with_advice(text: str) -> str:
+    if text.endswith(PURGE_ADVICE):
+        return text
     return shorten(text, LONGEST_REASON - len(PURGE_ADVICE)) + PURGE_ADVICE
 
 
@@ -261,11 +279,15 @@ def _next_state(request: Request, prepared: Prepared, applied: Applied, *, faile
 
 
 def _managed(request: Request, prepared: Prepared, applied: Applied, *, failed: bool) -> dict[str, str]:
-    """Return the connections that the stack manages now, by Region."""
+    """Return the connections that the stack manages now, by Region.
+
+    What a failed event adopted was somebody else's before, and must outlive the rollback.
+    """
     launch_failed = failed and request.kind is Kind.CREATE
+    passing = {OutcomeKind.ADOPTED} if failed and request.kind is Kind.UPDATE else set()
     connections = {region: found.id for region, found in prepared.existing.items() if _is_ours(found, region, request)}
     for region, outcome in applied.outcomes.items():
-        if outcome.kind in CONNECTED and not launch_failed:
+        if outcome.kind in CONNECTED - passing and not launch_failed:
             connections[region] = outcome.connection_id
         elif outcome.kind is OutcomeKind.REMOVED:
             connections.pop(region, None)

@@ -15,6 +15,7 @@ from registry_connections.errors import (
     FalconError,
     NotFoundError,
     ScopeError,
+    UnansweredError,
     plain,
 )
 from registry_connections.model import (
@@ -29,6 +30,8 @@ from registry_connections.model import (
 from registry_connections.plan import Action, Create, Keep, Leave, Plan, Refresh, Remove, Why, made_since
 
 UNATTEMPTED: Final = "not attempted: "
+PROBE_SECONDS: Final = 10.0
+REFRESHED_AS: Final = {Why.ADOPTED: OutcomeKind.ADOPTED, Why.LOST: OutcomeKind.CREATED}
 GONE_QUIET: Final = frozenset({0, *range(200, 300), *range(500, 600)})
 """Statuses after which nobody knows whether Falcon did what it was asked."""
 
@@ -115,13 +118,17 @@ class Application:
         given a role that is about to go.
         """
         applied = Applied.resting(plan)
-        if launching and rollout:
-            self._create_all((), applied, deadline, probing=True)
+        probed = self._begin_probe(deadline) if launching else lambda: ""
+        if rollout:
+            applied.cause = probed()
         creates = () if applied.cause else plan.creates
-        conflicts = self._create_all(creates, applied, deadline, probing=launching and not rollout)
+        conflicts = self._create_all(creates, applied, deadline)
+        applied.cause = applied.cause or probed()
         if applied.cause or (careful and applied.failed):
-            untried = set(plan.creates) - set(creates)
-            waiting: Sequence[Action] = (*untried, *conflicts, *plan.refreshes, *plan.removes)
+            lost = {create: conflict for create, conflict in conflicts.items() if conflict.repeated}
+            found = self._find(lost, applied, deadline)  # what this event made and must undo
+            untried = plan.creates if not creates else conflicts.keys() - lost.keys()
+            waiting: Sequence[Action] = (*untried, *found, *plan.refreshes, *plan.removes)
             applied.note(_unattempted(action, "other Regions failed before") for action in waiting)
             return applied
         adoptions = self._find(conflicts, applied, deadline)
@@ -129,30 +136,35 @@ class Application:
         self.remove_all(plan.removes, applied, deadline)
         return applied
 
+    def _begin_probe(self, deadline: Deadline) -> Callable[[], str]:
+        """Begin to ask whether connections may be read; the function returned gives why not, or nothing.
+
+        Only a clear word counts: a listing that does not answer must not cost a launch its success, nor much time.
+        """
+        asked = self.crew.begin(lambda: self.falcon.probe(deadline.within(PROBE_SECONDS)))
+
+        def why_not() -> str:
+            answer = asked(deadline.within(PROBE_SECONDS))
+            return str(answer) if isinstance(answer, ScopeError) else ""
+
+        return why_not
+
     def _create_all(
-        self, creates: Sequence[Create], applied: Applied, deadline: Deadline, *, probing: bool
+        self, creates: Sequence[Create], applied: Applied, deadline: Deadline
     ) -> dict[Create, ConflictError]:
         """Make the connections, and return those that Falcon says exist."""
-        probe = [None] if probing else []
-        work: list[Create | None] = [*probe, *creates]
         conflicts = {}
-        for create, result in zip(
-            work, self.crew.each(lambda c: self._create(c, deadline), work, deadline), strict=True
-        ):
-            if create is None:
-                applied.cause = str(result) if isinstance(result, ScopeError) else ""
-            elif isinstance(result, ConflictError):
+        results = self.crew.each(lambda create: self._create(create, deadline), creates, deadline)
+        for create, result in zip(creates, results, strict=True):
+            if isinstance(result, ConflictError):
                 conflicts[create] = result
                 applied.unknown |= {create.registry.region} if result.repeated else set()
             else:
                 self._note_create(create, result, applied)
         return conflicts
 
-    def _create(self, create: Create | None, deadline: Deadline) -> Outcome:
+    def _create(self, create: Create, deadline: Deadline) -> Outcome:
         started = self.clock()
-        if create is None:
-            self.falcon.probe(deadline)
-            return Outcome("", OutcomeKind.UNCHANGED)
         identifier = self.falcon.create(create.registry, self.grant, deadline, self.patience)
         return self._outcome(create, OutcomeKind.CREATED, identifier, started)
 
@@ -171,7 +183,9 @@ class Application:
         if not conflicts:
             return []
         try:
-            everything = self.crew.one(lambda: self.falcon.list_all(deadline), deadline)
+            everything = self.crew.one(
+                lambda: self.falcon.list_all(deadline), deadline, "Listing connections in Falcon"
+            )
         except (FalconError, DeadlineError) as error:
             applied.note(_failure(create, error) for create in conflicts)
             return []
@@ -186,6 +200,7 @@ class Application:
                 applied.unknown.discard(region)
                 applied.made[region] = _oldest(made).id
                 applied.note([Outcome(region, OutcomeKind.CREATED, applied.made[region])])
+                adoptions.append(Refresh(create.registry, applied.made[region], Why.LOST))
             else:
                 applied.unknown.discard(region)
                 adoptions.append(Refresh(create.registry, _oldest(existing).id, Why.ADOPTED))
@@ -199,13 +214,13 @@ class Application:
                 vanished.append(Create(refresh.registry))
             else:
                 applied.note([result if isinstance(result, Outcome) else _failure(refresh, result)])
-        again = self._create_all(vanished, applied, deadline, probing=False)
+        again = self._create_all(vanished, applied, deadline)
         applied.note(_failure(create, error) for create, error in again.items())
 
     def _refresh(self, refresh: Refresh, deadline: Deadline) -> Outcome:
         started = self.clock()
         self.falcon.refresh(refresh.registry, refresh.connection_id, self.grant, deadline, self.patience)
-        kind = OutcomeKind.ADOPTED if refresh.why is Why.ADOPTED else OutcomeKind.REFRESHED
+        kind = REFRESHED_AS.get(refresh.why, OutcomeKind.REFRESHED)
         return self._outcome(refresh, kind, refresh.connection_id, started, str(refresh.why))
 
     def remove_all(self, removes: Sequence[Remove], applied: Applied, deadline: Deadline) -> None:
@@ -228,12 +243,16 @@ class Application:
         undone = Applied()
         self.remove_all(removes, undone, deadline)
         for region, outcome in undone.outcomes.items():
-            if outcome.kind is OutcomeKind.REMOVED:
+            known, removed = applied.outcomes[region], outcome.kind is OutcomeKind.REMOVED
+            if removed:
                 del applied.made[region]
-                applied.note([outcome])
+            if known.kind is OutcomeKind.FAILED:  # why it failed counts for more than what became of it
+                text = known.message if removed else f"{known.message}; made, and not removed"
+                applied.note([replace(known, message=text)])
             else:
-                left = replace(outcome, kind=OutcomeKind.LEFT, message=f"made, and not removed: {outcome.message}")
-                applied.note([replace(left, connection_id=applied.made[region])])
+                text = outcome.message if removed else f"made, and not removed: {outcome.message}"
+                kind = OutcomeKind.REMOVED if removed else OutcomeKind.LEFT
+                applied.note([replace(outcome, kind=kind, message=text)])
 
     def _outcome(self, action: Action, kind: OutcomeKind, identifier: str, started: float, text: str = "") -> Outcome:
         taken = round((self.clock() - started) * 1000)
@@ -262,11 +281,13 @@ def _unattempted(action: Action, text: str) -> Outcome:
 
 def _failure(action: Action, error: Exception) -> Outcome:
     """Return the outcome of an action that raised; an error that nobody foresaw is one Region's failure as well."""
-    if isinstance(error, DeadlineError):
-        return _unattempted(action, "the time of this invocation was used up")
+    if isinstance(error, DeadlineError) and not isinstance(error, UnansweredError):
+        return _unattempted(action, str(error))
     identifier = "" if isinstance(action, Create) else action.connection_id
     status, trace_id = (error.status, error.trace_id) if isinstance(error, FalconError) else (0, "")
-    text = str(error) if isinstance(error, FalconError) else f"unexpected {type(error).__name__}"
+    text = str(error) if isinstance(error, FalconError | UnansweredError) else f"unexpected {type(error).__name__}"
+    if isinstance(action, Create) and isinstance(error, UnansweredError):
+        text += ", so it may have been made"
     return Outcome(
         action.registry.region, OutcomeKind.FAILED, identifier, plain(text), status, plain(trace_id, limit=64)
     )

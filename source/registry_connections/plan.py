@@ -35,6 +35,7 @@ class Why(StrEnum):
     """Why a credential is set again, or a connection removed or left."""
 
     ADOPTED = "a connection for this registry existed already"
+    LOST = "it was made, but the answer was lost or a refusal"
     ROLE_CHANGED = "the connection role or its external id changed"
     EXPIRED = "Falcon says that its credential expired"
     NOT_WANTED = "the Region is no longer wanted"

@@ -123,7 +123,7 @@ def custom(depends_on: list[str] | None = None, **what_to_do: Mapping[str, Any])
     return {
         "Type": "Custom::Sample",
         "DependsOn": depends_on or [],
-        "Properties": {"ServiceToken": {"Fn::GetAtt": ["Function", "Arn"]}, "ServiceTimeout": 3, **told},
+        "Properties": {"ServiceToken": {"Fn::GetAtt": ["Function", "Arn"]}, "ServiceTimeout": 15, **told},
     }
 
 
@@ -154,7 +154,7 @@ def requests(aws: LocalAws, account: str = ACCOUNT) -> list[tuple[str, str | Non
     return [(line["request"], line["id"]) for line in said(aws, account) if "request" in line]
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 15.0) -> None:
     """Wait until the condition holds."""
     deadline = time.monotonic() + seconds
     while not condition():

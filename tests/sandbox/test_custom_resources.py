@@ -109,7 +109,7 @@ def test_a_function_that_raises_runs_again_unless_its_configuration_says_otherwi
         "Properties": {"FunctionName": {"Ref": "Function"}, "Qualifier": "$LATEST", "MaximumRetryAttempts": 0},
     }
     raising = custom(["Once"], Create={"raise": "no"}, Delete={})
-    raising["Properties"]["ServiceTimeout"] = 2
+    raising["Properties"]["ServiceTimeout"] = 3
 
     launch(aws, Custom=raising, Once=no_retries)
     once = requests(aws)

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,22 +74,21 @@ class Customer:
     # Falcon
 
     def add_connection(self, region: str, **fields: Any) -> Connection:
-        """Add a connection of this account that somebody else made, with a role of their own."""
+        """Add a connection of this account that somebody else made, with a role of their own; return it as it is."""
         made: dict[str, object] = {
             "aws_iam_role": f"arn:aws:iam::{self.account}:role/by-hand",
             "aws_external_id": "by-hand",
         }
-        return self.falcon.add_connection(
-            Connection(url=registry(self.account, region), details=made, credential_type="ecr", **fields)
-        )
+        added = Connection(url=registry(self.account, region), details=made, credential_type="ecr", **fields)
+        return replace(self.falcon.add_connection(added))
 
     def connections(self) -> dict[str, Connection]:
-        """Return this account's connections in Falcon by Region, of which each has at most one."""
+        """Return this account's connections as they are now, by Region, of which each has at most one."""
         url = re.compile(rf"https://{self.account}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com")
         found = [(url.fullmatch(each.url), each) for each in self.falcon.connections() if each.type == "ecr"]
         ours = [(match[1], each) for match, each in found if match]
         assert len(dict(ours)) == len(ours), "two connections for one registry"
-        return dict(sorted(ours, key=lambda item: item[0]))
+        return {region: replace(found) for region, found in sorted(ours, key=lambda item: item[0])}
 
     @contextmanager
     def counting(self) -> Iterator[Counter[str]]:

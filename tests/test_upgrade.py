@@ -1,0 +1,167 @@
+"""Who runs the original solution updates that very stack with our template, and keeps scanning all the while."""
+
+from typing import Any
+
+import pytest
+
+from tests.customer import BUCKET, FUNCTION, KEY, ROLE, SECRET, STACK, TEMPLATE, Customer, reason, stack_uuid
+from tests.original import TRIGGER, TRIGGER_ID, TRIGGER_TYPE, V1, V2, Original, stub_package
+from tests.sandbox import stacks
+from tests.sandbox.local_aws import ACCOUNT
+from tests.sandbox.stacks import Stack
+from tests.simulator import Connection, Fault, Status
+
+pytest_plugins = ["tests.launching"]
+
+NEW_KEY = "falcon-ecr/lambda_function.zip"
+OUTSIDE_ROLE, OUTSIDE_PARAMETER = "CrowdStrikeECRConnectionRole-0a1b2c3d4e5f", "crowdstrike-ecr-external-id"
+TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}'
+
+
+def launch_original(customer: Customer, original: Original, package: bytes) -> dict[str, Connection]:
+    """Launch the original's stack and do what its function did outside of it; return the connections that it made."""
+    s3: Any = customer.aws.client("s3")
+    stacks.upload(s3, BUCKET, KEY, stub_package())
+    stacks.upload(s3, BUCKET, NEW_KEY, package)
+    credentials = {
+        original.client_id_parameter: customer.falcon.client_id,
+        "FalconSecret": customer.falcon.client_secret,
+    }
+    given = {"S3Bucket": BUCKET} | credentials
+    launched = stacks.create(customer.cloudformation, STACK, original.template(), given).wait()
+    assert launched.status == "CREATE_COMPLETE", launched.failures
+    assert physical_ids(customer)[TRIGGER] == TRIGGER_ID
+    customer.aws.client("iam").create_role(RoleName=OUTSIDE_ROLE, AssumeRolePolicyDocument=TRUST)
+    customer.aws.client("ssm").put_parameter(Name=OUTSIDE_PARAMETER, Value="0a1b2c3d", Type="String")
+    for region in customer.aws.enable_regions(count=17):
+        customer.add_connection(region)
+    return customer.connections()
+
+
+def upgrade(customer: Customer, **parameters: str) -> Stack:
+    """Update the stack with our template, as an operator does in the console."""
+    given = customer.required | {"S3Key": NEW_KEY, "FalconApiUrl": customer.falcon.url} | parameters
+    return stacks.update(customer.cloudformation, STACK, TEMPLATE, given).wait()
+
+
+def physical_ids(customer: Customer) -> dict[str, str]:
+    """Return the physical id of each resource of the stack."""
+    found = customer.cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+    return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in found}
+
+
+@pytest.mark.parametrize(
+    ("original", "names"), [(V1, {}), (V2, {"ECRExecutionRoleName": V2.role})], ids=["version 1", "version 2"]
+)
+def test_upgrade_adopts_every_connection_and_keeps_every_name(
+    customer: Customer, package: bytes, original: Original, names: dict[str, str]
+) -> None:
+    before = launch_original(customer, original, package)
+    ids_before = physical_ids(customer)
+
+    stack = upgrade(customer, **names)
+
+    assert stack.status == "UPDATE_COMPLETE", stack.failures
+    after = customer.connections()
+    assert {region: found.id for region, found in after.items()} == {region: c.id for region, c in before.items()}
+    assert {(found.role, found.external_id) for found in after.values()} == {
+        (stack.outputs["ConnectionRoleArn"], stack_uuid(stack))
+    }
+    assert customer.falcon.journal.count("delete") == 0
+    assert stack.outputs["ConnectedCount"] == "17"
+    ids = physical_ids(customer)
+    assert {name: ids[name] for name in ids_before if name != TRIGGER} == {
+        name: found for name, found in ids_before.items() if name != TRIGGER
+    }
+    assert TRIGGER not in ids
+    assert {f"role {original.role}", f"secret {SECRET}", f"function {FUNCTION}"} <= customer.resources()
+    assert {f"role {OUTSIDE_ROLE}", f"parameter {OUTSIDE_PARAMETER}"} <= customer.resources()  # see the README
+
+
+def test_upgrade_lets_the_original_trigger_go_without_an_effect(customer: Customer, package: bytes) -> None:
+    launch_original(customer, V1, package)
+
+    stack = upgrade(customer)
+
+    deletions = [
+        (event.resource_type, event.physical_id, event.status)
+        for event in stack.events
+        if event.logical_id == TRIGGER and event.status.startswith("DELETE_")
+    ]
+    assert deletions == [
+        (TRIGGER_TYPE, TRIGGER_ID, "DELETE_IN_PROGRESS"),
+        (TRIGGER_TYPE, TRIGGER_ID, "DELETE_COMPLETE"),
+    ]
+    assert len(customer.connections()) == 17
+    assert len(customer.state(stack)["connections"]) == 17
+    log = customer.aws.function_logs(FUNCTION)
+    assert any("a resource of another type is deleted, with no effect" in line for line in log)
+
+
+def test_upgrade_takes_the_originals_permissions_away(customer: Customer, package: bytes) -> None:
+    launch_original(customer, V1, package)
+
+    upgrade(customer)
+
+    iam = customer.aws.client("iam")
+    assert iam.list_attached_role_policies(RoleName=ROLE)["AttachedPolicies"] == []
+    assert iam.list_role_policies(RoleName=ROLE)["PolicyNames"] == ["register-connections"]
+    configuration = customer.aws.client("lambda").get_function_configuration(FunctionName=FUNCTION)
+    assert configuration["Handler"] == "registry_connections.handler.lambda_handler"
+    assert "secret_name" not in configuration["Environment"]["Variables"]
+
+
+def test_upgrade_of_version_2_with_our_role_name_replaces_the_role(customer: Customer, package: bytes) -> None:
+    before = launch_original(customer, V2, package)
+
+    stack = upgrade(customer)
+
+    assert stack.status == "UPDATE_COMPLETE", stack.failures
+    assert customer.connections().keys() == before.keys()
+    assert f"role {ROLE}" in customer.resources()
+    assert f"role {V2.role}" not in customer.resources()
+
+
+def test_upgraded_stack_is_updated_and_deleted_like_any_other(customer: Customer, package: bytes) -> None:
+    launch_original(customer, V1, package)
+    upgrade(customer)
+
+    with customer.counting() as calls:
+        narrowed = customer.update(ExcludedRegions="eu-west-1", DeleteConnections="Stack")
+
+    assert narrowed.status == "UPDATE_COMPLETE", narrowed.failures
+    assert calls == {"token": 1, "read": 1, "delete": 1}
+    assert len(customer.connections()) == 16
+
+    deleted = customer.delete()
+
+    assert deleted.status == "DELETE_COMPLETE", deleted.failures
+    assert customer.connections() == {}
+    assert customer.resources() == {
+        f"log group /aws/lambda/{FUNCTION}",
+        f"role {OUTSIDE_ROLE}",
+        f"parameter {OUTSIDE_PARAMETER}",
+    }
+
+
+def test_failed_upgrade_leaves_the_original_and_its_connections_as_they_were(
+    customer: Customer, package: bytes
+) -> None:
+    before = launch_original(customer, V1, package)
+    ids_before = physical_ids(customer)
+    customer.falcon.arm(Fault("token", Status(403, message="access denied, authorization failed")))
+
+    stack = upgrade(customer)
+
+    assert stack.status == "UPDATE_ROLLBACK_COMPLETE"
+    assert "Falcon login: the API client may not be used from here" in reason(stack)
+    assert customer.connections() == before
+    assert {found.role for found in customer.connections().values()} == {f"arn:aws:iam::{ACCOUNT}:role/by-hand"}
+    assert physical_ids(customer) == ids_before
+    configuration = customer.aws.client("lambda").get_function_configuration(FunctionName=FUNCTION)
+    assert configuration["Handler"] == "lambda.lambda_handler"
+
+    customer.falcon.disarm()
+    again = upgrade(customer)
+    assert again.status == "UPDATE_COMPLETE", again.failures
+    assert again.outputs["ConnectedCount"] == "17"

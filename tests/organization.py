@@ -104,10 +104,3 @@ def organize(aws: LocalAws) -> tuple[str, dict[str, str]]:
     aws.client("cloudformation").activate_organizations_access()
     del units["production"]  # below workloads
     return str(found), units
-
-
-@pytest.fixture
-def operator(aws: LocalAws, falcon: FalconSimulator, package: bytes, monkeypatch: pytest.MonkeyPatch) -> Operator:
-    assert package  # is built
-    found, units = organize(aws)
-    return Operator(aws, falcon, monkeypatch, units, found)

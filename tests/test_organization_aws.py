@@ -16,7 +16,7 @@ from tests.customer import PROJECT, ROLE
 from tests.organization import MANAGEMENT, MEMBERS, NEWCOMER, OUTSIDER, SERVICE, STACK_SET, Operator
 from tests.sandbox.local_aws import LocalAws
 
-pytest_plugins = ["tests.launching", "tests.organization"]
+pytest_plugins = ["tests.launching", "tests.organizing"]
 
 
 def until(condition: Callable[[], Any], seconds: float = 30) -> None:

@@ -11,7 +11,7 @@ from tests.organization import MANAGEMENT, MEMBERS, STACK_SET, Operator
 from tests.sandbox.local_aws import LocalAws
 from tests.simulator import Fault, missing_scope
 
-pytest_plugins = ["tests.launching", "tests.organization"]
+pytest_plugins = ["tests.launching", "tests.organizing"]
 
 
 @pytest.mark.parametrize(("choice", "left"), [("Keep", 3), ("Stack", 1), ("Account", 0)])

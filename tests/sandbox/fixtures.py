@@ -1,11 +1,20 @@
 """Fixtures: one local AWS for a whole test run (one per pytest-xdist worker), wiped before each test that uses it."""
 
+import tempfile
 from collections.abc import Iterator
 
 import pytest
 
 from tests.sandbox.local_aws import LocalAws
 from tests.tls import Authority
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Put temporary files where pytest clears up, because a worker that is killed does not."""
+    before, tempfile.tempdir = tempfile.tempdir, str(tmp_path_factory.mktemp("temporary"))
+    yield
+    tempfile.tempdir = before
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import socket
 import ssl
 import subprocess
@@ -106,7 +107,9 @@ def test_closing_the_runtime_kills_its_process(sample_package: Path) -> None:
     assert running([process]) == []
 
 
-def test_the_process_ends_with_its_owner_even_in_the_middle_of_an_invocation(sample_package: Path) -> None:
+def test_the_process_ends_with_its_owner_even_in_the_middle_of_an_invocation(
+    sample_package: Path, tmp_path: Path
+) -> None:
     owner_code = (
         "import sys, threading, time; from pathlib import Path\n"
         "from tests.sandbox.lambda_runtime import LambdaRuntime\n"
@@ -114,8 +117,8 @@ def test_the_process_ends_with_its_owner_even_in_the_middle_of_an_invocation(sam
         "threading.Thread(target=runtime.invoke, args=({'sleep': 20},), daemon=True).start(); time.sleep(0.2)\n"
         "print(runtime.pid, flush=True); time.sleep(20)"
     )
-    command = [sys.executable, "-c", owner_code, str(sample_package)]
-    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as owner:
+    command, own = [sys.executable, "-c", owner_code, str(sample_package)], os.environ | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, cwd=PROJECT, env=own, stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout
         process = int(owner.stdout.readline())
         owner.kill()

@@ -1,6 +1,7 @@
 """One secret that exists already, in this account or another: permissions that follow the choice, and rotation."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from registry_connections.aws import CLIENT_ID_KEYS, CLIENT_SECRET_KEYS, CLOUD_KEYS, parse_secret
 from registry_connections.errors import SecretError
-from tests.customer import ROLE, SECRET, Customer, reason
+from tests.customer import PROJECT, ROLE, SECRET, Customer, reason
 from tests.operating import act, delete_in_falcon, failure, outcomes, wrote
 from tests.sandbox.local_aws import ACCOUNT
 from tests.simulator import CLIENT_ID, CLIENT_SECRET
@@ -21,45 +22,57 @@ NONE = {"FalconClientID": "", "FalconSecret": ""}
 HELD = {"FalconClientId": CLIENT_ID, "FalconSecret": CLIENT_SECRET}
 
 
+EXAMPLE = "o-exampleorgid"
+READERS = {
+    "StringEquals": {"aws:PrincipalOrgID": EXAMPLE},
+    "ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/crowdstrike-ecr-lambda-role"},
+}
+SECRET_POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Sid": "OrganizationReads",
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": "secretsmanager:GetSecretValue",
+            "Resource": "*",
+            "Condition": READERS,
+        }
+    ],
+}
+VIA = {"kms:ViaService": "secretsmanager.us-east-1.amazonaws.com"}
+KEY_POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Sid": "OwnerAdministers",
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam::{OWNER}:root"},
+            "Action": "kms:*",
+            "Resource": "*",
+        },
+        {
+            "Sid": "OrganizationDecrypts",
+            "Effect": "Allow",
+            "Principal": {"AWS": "*"},
+            "Action": "kms:Decrypt",
+            "Resource": "*",
+            "Condition": {**READERS, "StringEquals": {**READERS["StringEquals"], **VIA}},
+        },
+    ],
+}
+"""The policies of the README, with which an organization shares one secret."""
+
+
 def make_secret(customer: Customer, account: str = ACCOUNT, value: Any = None, **options: Any) -> str:
     """Make a secret and return its ARN."""
     secrets = customer.aws.client("secretsmanager", account)
     return str(secrets.create_secret(Name=NAME, SecretString=json.dumps(value or HELD), **options)["ARN"])
 
 
-def make_key(customer: Customer, account: str, *admitted: str) -> str:
-    """Make a customer key that these accounts may use through Secrets Manager, and return its ARN."""
-    own = {"Sid": "Own", "Effect": "Allow", "Principal": principals(account), "Action": "kms:*", "Resource": "*"}
-    others = {
-        "Sid": "ReadersOfTheSecret",
-        "Effect": "Allow",
-        "Principal": principals(*admitted),
-        "Action": "kms:Decrypt",
-        "Resource": "*",
-        "Condition": {"StringEquals": {"kms:ViaService": "secretsmanager.us-east-1.amazonaws.com"}},
-    }
-    policy = policy_of(own, *([others] if admitted else []))
-    return str(customer.aws.client("kms", account).create_key(Policy=policy)["KeyMetadata"]["Arn"])
-
-
-def share(customer: Customer, arn: str, *accounts: str) -> None:
-    """Let these accounts read a secret of its owner."""
-    statement = {
-        "Effect": "Allow",
-        "Principal": principals(*accounts),
-        "Action": "secretsmanager:GetSecretValue",
-        "Resource": "*",
-    }
-    owner = customer.aws.client("secretsmanager", OWNER)
-    owner.put_resource_policy(SecretId=arn, ResourcePolicy=policy_of(statement))
-
-
-def principals(*accounts: str) -> dict[str, list[str]]:
-    return {"AWS": [f"arn:aws:iam::{account}:root" for account in accounts]}
-
-
-def policy_of(*statements: dict[str, Any]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+def make_key(customer: Customer, account: str = ACCOUNT) -> str:
+    """Make a customer key that its own account may use alone, and return its ARN."""
+    return str(customer.aws.client("kms", account).create_key()["KeyMetadata"]["Arn"])
 
 
 def granted(customer: Customer) -> dict[str, Any]:
@@ -94,7 +107,7 @@ def test_a_secret_by_name_is_read_with_permission_for_that_name_alone(customer: 
 
 
 def test_a_secret_by_arn_with_a_customer_key_can_be_rotated_without_an_update(customer: Customer) -> None:
-    key = make_key(customer, ACCOUNT)
+    key = make_key(customer)
     arn = make_secret(customer, KmsKeyId=key)
     customer.launched(**NONE, SecretsManagerSecretName=arn, SecretKmsKeyArn=key, Regions="us-east-1")
 
@@ -162,9 +175,7 @@ def test_half_of_the_credentials_is_refused_at_once(customer: Customer, missing:
 
 
 def test_a_secret_of_another_account_is_read_and_what_that_account_takes_back_is_told(customer: Customer) -> None:
-    key = make_key(customer, OWNER, ACCOUNT)
-    arn = make_secret(customer, OWNER, KmsKeyId=key)
-    share(customer, arn, ACCOUNT)
+    arn, key = share_with_organization(customer)
 
     customer.launched(**NONE, SecretsManagerSecretName=arn, SecretKmsKeyArn=key, Regions="us-east-1")
 
@@ -178,9 +189,8 @@ def test_a_secret_of_another_account_is_read_and_what_that_account_takes_back_is
     }
     told = {}
     for taken in advice:
-        owner.update_secret(
-            SecretId=arn, KmsKeyId={"customer key": "", "key policy": make_key(customer, OWNER)}.get(taken, key)
-        )
+        keys = {"customer key": "", "key policy": make_key(customer, OWNER)}
+        owner.update_secret(SecretId=arn, KmsKeyId=keys.get(taken, key))
         if taken == "resource policy":
             owner.delete_resource_policy(SecretId=arn)
         (told[taken],) = act(customer, "plan")["problems"]
@@ -189,10 +199,45 @@ def test_a_secret_of_another_account_is_read_and_what_that_account_takes_back_is
     assert all(text.startswith(f"The secret {NAME}-") for text in told.values())
 
 
-def test_a_launch_without_the_key_of_the_secret_fails_with_what_to_do(customer: Customer) -> None:
-    key = make_key(customer, OWNER, ACCOUNT)
+def share_with_organization(customer: Customer) -> tuple[str, str]:
+    """Make a secret and its key in another account of the organization, with the README's policies; return both."""
+    organizations = customer.aws.client("organizations", OWNER)
+    identifier = organizations.describe_organization()["Organization"]["Id"]
+    customer.aws.join_organization(ACCOUNT, management=OWNER)
+    policies = [json.dumps(policy).replace(EXAMPLE, identifier) for policy in (SECRET_POLICY, KEY_POLICY)]
+    key = str(customer.aws.client("kms", OWNER).create_key(Policy=policies[1])["KeyMetadata"]["Arn"])
     arn = make_secret(customer, OWNER, KmsKeyId=key)
-    share(customer, arn, ACCOUNT)
+    customer.aws.client("secretsmanager", OWNER).put_resource_policy(SecretId=arn, ResourcePolicy=policies[0])
+    return arn, key
+
+
+@pytest.mark.parametrize("account", [ACCOUNT, "999988887777"])
+def test_the_policies_of_the_readme_admit_the_execution_roles_of_the_organization_alone(
+    customer: Customer, account: str
+) -> None:
+    arn, _ = share_with_organization(customer)
+
+    def may_read(role: str) -> bool:
+        keys = customer.aws.principal(role, account, allow=("secretsmanager:GetSecretValue", "kms:Decrypt"))
+        try:
+            customer.aws.client("secretsmanager", account, credentials=keys).get_secret_value(SecretId=arn)
+        except ClientError:
+            return False
+        return True
+
+    assert may_read(ROLE) is (account == ACCOUNT)
+    assert not may_read("another-role")
+
+
+def test_the_readme_shows_these_policies() -> None:
+    section = (PROJECT / "README.md").read_text().partition("## Operations")[2].partition("\n## ")[0]
+    shown = [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```", section, re.MULTILINE | re.DOTALL)]
+
+    assert [block for block in shown if "Version" in block] in ([], [SECRET_POLICY, KEY_POLICY])
+
+
+def test_a_launch_without_the_key_of_the_secret_fails_with_what_to_do(customer: Customer) -> None:
+    arn, _ = share_with_organization(customer)
 
     stack = customer.launch(**NONE, SecretsManagerSecretName=arn, Regions="us-east-1")
 

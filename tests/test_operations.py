@@ -163,7 +163,10 @@ def test_the_commands_in_the_outputs_print_json_alone_with_the_aws_cli(customer:
     stack = customer.launched(Regions="us-east-1")
     delete_in_falcon(customer, "us-east-1")
 
-    plan = operator.shell(stack.outputs["PlanCommand"])
+    query = "Stacks[0].Outputs[?OutputKey=='PlanCommand'].OutputValue"  # as the README finds it
+    plan = operator.shell(
+        f'sh -c "$(aws cloudformation describe-stacks --stack-name {STACK} --output text --query "{query}")"'
+    )
     reconcile = operator.shell(f"{stack.outputs['ReconcileCommand']} | cat")
     status = operator.shell(f"({stack.outputs['StatusCommand']}) > /dev/fd/1")
 

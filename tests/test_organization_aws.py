@@ -216,3 +216,35 @@ def _watched(running: "subprocess.Popen[str]") -> list[str]:
         listed = subprocess.run(["ps", "-Aww", "-o", "args="], capture_output=True, text=True, check=True)
         seen += [line, listed.stdout]
     return seen
+
+
+def test_one_secret_serves_every_account_and_none_holds_a_copy(aws: LocalAws, operator: Operator) -> None:
+    member = {"StringEquals": {"aws:PrincipalOrgID": operator.organization}}
+    role = {"ArnLike": {"aws:PrincipalArn": f"arn:aws:iam::*:role/{ROLE}"}}
+    through = {"StringLike": {"kms:ViaService": "secretsmanager.*.amazonaws.com"}}
+    own = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{MANAGEMENT}:root"},
+        "Action": "kms:*",
+        "Resource": "*",
+    }
+    everybody = {"Effect": "Allow", "Principal": "*", "Resource": "*", "Condition": member | role}
+    decrypt = everybody | {"Action": "kms:Decrypt", "Condition": member | role | through}
+    key = aws.client("kms").create_key(Policy=policy(own, decrypt))["KeyMetadata"]["Arn"]
+    secrets = aws.client("secretsmanager")
+    content = {"FalconClientId": operator.falcon.client_id, "FalconSecret": operator.falcon.client_secret}
+    secret = secrets.create_secret(Name="falcon", SecretString=json.dumps(content), KmsKeyId=key)["ARN"]
+    reading = policy(everybody | {"Action": "secretsmanager:GetSecretValue"})
+    secrets.put_resource_policy(SecretId=secret, ResourcePolicy=reading)
+    given = f"SecretsManagerSecretName={secret} SecretKmsKeyArn={key}"
+
+    ran = operator.deploy(given, OU_IDS=operator.units["security"])
+
+    assert ran.problem == "", ran.text
+    assert len(operator.connected()[MEMBERS[0]]) == 2
+    assert aws.client("secretsmanager", MEMBERS[0]).list_secrets()["SecretList"] == []
+    assert "as it should be already" in operator.deploy(given, OU_IDS=operator.units["security"]).text
+
+
+def policy(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})

@@ -133,7 +133,9 @@ def test_a_launch_with_the_wrong_cloud_names_the_right_one(customer: Customer, t
     assert tenant.connections() == []
 
 
-def test_a_plan_names_the_cloud_that_discovery_found(customer: Customer, tenant: FalconSimulator) -> None:
+def test_a_plan_names_the_cloud_that_discovery_found_and_a_wrong_one(
+    customer: Customer, tenant: FalconSimulator
+) -> None:
     stack = customer.launch(Regions="us-east-1", FalconApiUrl="")
     assert stack.status == "CREATE_COMPLETE", stack.failures
     tenant.journal.clear()
@@ -147,6 +149,11 @@ def test_a_plan_names_the_cloud_that_discovery_found(customer: Customer, tenant:
         ("eu-1", "read"),
         ("eu-1", "list"),
     ]
+
+    rotate(customer, "FalconCloud", "us-2")
+
+    (problem,) = act(customer, "plan")["problems"]
+    assert problem.startswith("Falcon login: these credentials belong to eu-1, not us-2: correct FalconCloud")
 
 
 @pytest.fixture

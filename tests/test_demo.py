@@ -1,6 +1,7 @@
 """`make demo` shows what it promises, says how it went, and leaves nothing running."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -14,6 +15,13 @@ from tests.customer import PROJECT
 pytest_plugins = ["tests.launching"]
 
 COMMAND = [sys.executable, "-m", "tests.demo"]
+ELSEWHERE = {
+    "AWS_PROFILE": "a-profile-that-does-not-exist",
+    "AWS_ENDPOINT_URL": "https://aws.example.com",
+    "HTTPS_PROXY": "http://proxy.example.com:3128",
+    "NO_PROXY": "example.org",
+}
+"""What an operator's environment may hold, and must not matter."""
 
 
 @pytest.fixture(autouse=True)
@@ -21,48 +29,108 @@ def _package(package: bytes) -> None:
     """Build what the demo launches: `make package` builds."""
 
 
-def running(group: int) -> list[int]:
-    """Return the processes of a session, zombies apart."""
-    found = []
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = status.read_text().rpartition(")")[2].split()
-        except OSError:  # it ended meanwhile
-            continue
-        if int(fields[3]) == group and fields[0] != "Z":
-            found.append(int(status.parent.name))
-    return found
+def environment(**more: str) -> dict[str, str]:
+    """Return the environment of the tests without what decides about colours."""
+    return {name: value for name, value in os.environ.items() if "COLOR" not in name} | more
 
 
-def test_the_demo_passes_and_is_plain_in_a_pipe() -> None:
-    done = subprocess.run(COMMAND, cwd=PROJECT, capture_output=True, text=True, timeout=120, check=False)
+def test_demo_passes_and_is_plain_in_a_pipe() -> None:
+    done = subprocess.run(
+        COMMAND,
+        cwd=PROJECT,
+        env=environment(**ELSEWHERE),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "\x1b" not in done.stdout
     assert done.stdout.isascii()
     assert "WRONG" not in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("PASSED: all 13 checks")
-    for shown in ("CREATE_COMPLETE", "eu-west-1", "PlanCommand", "UPDATE_COMPLETE", "DELETE_COMPLETE"):
+    assert [line for line in done.stdout.splitlines() if line.endswith(" ")] == []
+    assert done.stdout.splitlines()[-1].startswith("PASSED: all 14 checks, in ")
+    for shown in ("CREATE_COMPLETE", "eu-west-1", "adopted", "PlanCommand", "UPDATE_COMPLETE", "DELETE_COMPLETE"):
         assert shown in done.stdout
+    assert done.stderr == ""
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="counts processes in /proc, which Linux has")
-@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_demo_leaves_no_process_behind(signal_number: signal.Signals) -> None:
+@pytest.mark.parametrize("wanted", ["colour", "no colour"])
+def test_demo_has_colour_in_a_terminal_unless_it_is_not_wanted(wanted: str) -> None:
+    choice = {"NO_COLOR": "1"} if wanted == "no colour" else {}
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        COMMAND, cwd=PROJECT, env=environment(TERM="xterm-256color", **choice), stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        shown = read_all(ours)
+
+    assert process.returncode == 0, shown
+    assert "\N{BOX DRAWINGS LIGHT VERTICAL}" in shown
+    assert ("\x1b[32m" in shown) == (wanted == "colour")  # green
+    assert ("\x1b[1;36m" in shown) == (wanted == "colour")  # bold cyan
+
+
+def read_all(terminal: int) -> str:
+    """Return what is written to a terminal until its other end is closed."""
+    chunks = []
+    try:
+        while chunk := os.read(terminal, 65536):
+            chunks.append(chunk)
+    except OSError:  # how Linux says that nobody writes any more
+        pass
+    os.close(terminal)
+    return b"".join(chunks).decode()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc, which Linux has")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_demo_leaves_neither_process_nor_file_behind(number: signal.Signals, tmp_path: Path) -> None:
     process = subprocess.Popen(
-        COMMAND, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+        COMMAND,
+        cwd=PROJECT,
+        env=environment(TMPDIR=str(tmp_path)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     assert process.stdout
-    for line in process.stdout:
-        if "RegistryConnections" in line:
-            break
-    during = len(running(process.pid))
-    os.kill(process.pid, signal_number)
-    status = process.wait(timeout=30)
-    patience = time.monotonic() + 10
-    while running(process.pid) and time.monotonic() < patience:
-        time.sleep(0.1)
+    next(line for line in process.stdout if "UPDATE_IN_PROGRESS" in line)
+    started = descendants(process.pid)
+    assert len(started) >= 2  # the local AWS, and the function in it
 
-    assert status not in {0, None}
-    assert during > 0
-    assert running(process.pid) == []
+    os.killpg(process.pid, number)  # as a terminal does
+    os.killpg(process.pid, number)  # as somebody without patience does
+    _, complaints = process.communicate(timeout=30)
+
+    assert process.returncode == 128 + number
+    assert complaints == ""
+    patience = time.monotonic() + 10
+    while started & running().keys() and time.monotonic() < patience:
+        time.sleep(0.05)
+    assert started & running().keys() == set()
+    assert list(tmp_path.iterdir()) == []
+
+
+def descendants(ancestor: int) -> set[int]:
+    """Return the processes that a process has started, and those that they have, in whichever group or session."""
+    parents = running()
+    found = {ancestor}
+    while more := {process for process, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {ancestor}
+
+
+def running() -> dict[int, int]:
+    """Return the parent of every process that is not a zombie."""
+    parents = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent, *_ = status.read_text().rpartition(")")[2].split()
+        except OSError:  # it ended meanwhile
+            continue
+        if state != "Z":
+            parents[int(status.parent.name)] = int(parent)
+    return parents

@@ -18,9 +18,9 @@ class Stage:
     """Prints headings, events, tables and verdicts."""
 
     def __init__(self) -> None:
-        terminal = sys.stdout.isatty()
-        self._console = Console(highlight=False, width=None if terminal else PLAIN_WIDTH)
-        self._box = box.ROUNDED if terminal else None
+        self._terminal = sys.stdout.isatty()
+        self._console = Console(highlight=False, markup=False, width=None if self._terminal else PLAIN_WIDTH)
+        self._box = box.ROUNDED if self._terminal else None
         self._started = time.monotonic()
         self._checks: list[tuple[bool, str]] = []
 
@@ -49,7 +49,26 @@ class Stage:
             table.add_column(column, overflow="fold")
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
-        self._console.print(table)
+        self._print(table)
+
+    def pairs(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Show names and values; in a pipe, where no line is too long, a value is never broken."""
+        if self._terminal:
+            # Where a line must end, let it end between the members of a list.
+            self.table(("Name", "Value"), [(name, value.replace(",", ", ")) for name, value in pairs])
+            return
+        for name, value in pairs:
+            self._console.print(f"  {name + ':':<20}{value}", soft_wrap=True)
+
+    def _print(self, table: Table) -> None:
+        """Print a table, in a pipe without the blanks that fill its last column."""
+        if self._terminal:
+            self._console.print(table)
+            return
+        with self._console.capture() as captured:
+            self._console.print(table)
+        for line in captured.get().splitlines():
+            self._console.print(Text(f"  {line}".rstrip()), soft_wrap=True)
 
     def check(self, passed: bool, text: str) -> None:
         """Hold what was seen against what was promised."""

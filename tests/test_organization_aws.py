@@ -48,7 +48,7 @@ def test_one_account_fails_with_its_reason_and_a_second_run_goes_on_with_it_alon
     first = operator.deploy(**operator.credentials)
 
     assert f"{taken} │ Account {taken} │ ECRExecutionRole: {ROLE} already exists" in first.text
-    assert first.problem.startswith("1 of 7 accounts failed")
+    assert first.problem.startswith("1 of 6 accounts failed")
     assert operator.connected().keys() == set(MEMBERS) - {taken}
     assert {len(found) for found in operator.connected().values()} == {2}
     (deployment,) = operations(aws)
@@ -204,7 +204,7 @@ def test_make_deploy_org_shows_the_secret_to_nobody(aws: LocalAws, operator: Ope
         seen = "".join(_watched(running))
 
     assert running.returncode == 0, seen
-    assert "1 accounts are covered" in seen
+    assert "1 account is covered" in seen
     assert operator.falcon.client_secret not in seen
 
 

@@ -49,7 +49,10 @@ def deploy(environment: Mapping[str, str], shown: "Console") -> None:
         failed = rollout.reach()
         if request.include_management:
             failed |= _management(aws, request, template_url, parameters, accepted, shown)
-        _conclude(failed, organization, {each.id: each.name for each in accounts.values()}, shown)
+        names = {each.id: each.name for each in accounts.values()}
+        if request.include_management:
+            names[organization.management] = ""
+        _conclude(failed, organization, names, shown)
 
 
 def _accepted(aws: Aws) -> list[str]:
@@ -112,13 +115,15 @@ def _management(  # noqa: PLR0917 - what the stack set got, once more
 
 
 def _conclude(failed: Mapping[str, str], organization: Organization, names: dict[str, str], shown: "Console") -> None:
-    names[organization.management] = "the management account"
     if failed:
         shown.print()
-        shown.print(failures(failed, names))
-        of_all = f"{len(failed)} of {len(names)} accounts failed" if len(names) > 1 else "the account failed"
-        raise LauncherError(f"{of_all}. Correct the cause, then run this again: it goes on with what is left to do.")
-    shown.print(f"\n{len(names) - 1} accounts are covered. New accounts of these units will be, by themselves.")
+        shown.print(failures(failed, names | {organization.management: "the management account"}))
+        count = f"{len(failed)} of {len(names)} accounts" if len(names) > 1 else "the account"
+        raise LauncherError(
+            f"{count} failed. Correct the cause, then run this again: it goes on with what is left to do."
+        )
+    count = f"{len(names):,} accounts are" if len(names) != 1 else "1 account is"
+    shown.print(f"\n{count} covered. New accounts of these units will be, by themselves.")
 
 
 def main() -> None:

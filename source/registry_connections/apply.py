@@ -110,7 +110,7 @@ class Application:
     def carry_out(
         self, plan: Plan, deadline: Deadline, *, launching: bool, careful: bool, rollout: bool = False
     ) -> Applied:
-        """Apply a plan and return what it came to.
+        """Make and refresh what a plan says, and return what that came to. Nothing is removed yet.
 
         When launching, the scope to read is probed as well: later repairs depend on it. That costs no time, except in
         a `rollout`: accounts that launch together ask first, because the answer tells how much is left of the limit
@@ -128,12 +128,11 @@ class Application:
             lost = {create: conflict for create, conflict in conflicts.items() if conflict.repeated}
             found = self._find(lost, applied, deadline)  # what this event made and must undo
             untried = plan.creates if not creates else conflicts.keys() - lost.keys()
-            waiting: Sequence[Action] = (*untried, *found, *plan.refreshes, *plan.removes)
+            waiting: Sequence[Action] = (*untried, *found, *plan.refreshes)
             applied.note(_unattempted(action, "other Regions failed before") for action in waiting)
             return applied
         adoptions = self._find(conflicts, applied, deadline)
         self._refresh_all((*plan.refreshes, *adoptions), applied, deadline)
-        self.remove_all(plan.removes, applied, deadline)
         return applied
 
     def _begin_probe(self, deadline: Deadline) -> Callable[[], str]:
@@ -222,6 +221,10 @@ class Application:
         self.falcon.refresh(refresh.registry, refresh.connection_id, self.grant, deadline, self.patience)
         kind = REFRESHED_AS.get(refresh.why, OutcomeKind.REFRESHED)
         return self._outcome(refresh, kind, refresh.connection_id, started, str(refresh.why))
+
+    def spare_all(self, removes: Sequence[Remove], applied: Applied) -> None:
+        """Remove nothing after a failure: CloudFormation goes back to what was, and that may be wanted there."""
+        applied.note(_resting(Leave(spared.registry, spared.connection_id, Why.SPARED) for spared in removes))
 
     def remove_all(self, removes: Sequence[Remove], applied: Applied, deadline: Deadline) -> None:
         """Remove connections. The plan took them from what Falcon returned, with the URL of their registry."""

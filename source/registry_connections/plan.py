@@ -42,6 +42,7 @@ class Why(StrEnum):
     UNFINISHED = "it was made by a stack event that did not succeed"
     PURGE = "the stack is deleted"
     KEPT = "the Region is no longer wanted, and DeleteConnections is Keep"
+    SPARED = "the Region is no longer wanted, but others failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,7 @@ def _for_wanted(region: str, found: Connection | None, state: State, settings: S
     registry = settings.registry(region)
     if found is None:
         return Create(registry)
-    if _role_changed(state, settings):
+    if region in with_doubts(state, settings).doubtful:
         return Refresh(registry, found.id, Why.ROLE_CHANGED)
     if found.expired:
         return Refresh(registry, found.id, Why.EXPIRED)
@@ -197,8 +198,15 @@ def _for_unwanted(region: str, found: Connection, state: State, settings: Settin
     return Remove(registry, found.id, Why.NOT_WANTED)
 
 
+def with_doubts(state: State, settings: Settings) -> State:
+    """Return the state with every connection in doubt if the role or the external id changes with these settings.
+
+    Falcon never returns either, so that the state must tell to which connections they were given.
+    """
+    return replace(state, doubtful=frozenset(state.connections)) if _role_changed(state, settings) else state
+
+
 def _role_changed(state: State, settings: Settings) -> bool:
-    """Whether the credential in Falcon may name another role: Falcon never returns it, so the state must tell."""
     applied = state.settings or {}
     return (applied.get("ConnectionRoleArn"), applied.get("ExternalId")) != (settings.role_arn, settings.external_id)
 
@@ -261,7 +269,12 @@ def with_recovered(state: State, run: Run | None, connections: Sequence[Connecti
         if found.is_for(settings.registry(region)) and made_since(found, run.since)
     }
     recovered = {**state.connections, **made}  # where it made one, what the state knew was gone
-    return replace(state, connections=recovered, unfinished=state.unfinished | (made.keys() - state.connections.keys()))
+    return replace(
+        state,
+        connections=recovered,
+        unfinished=state.unfinished | (made.keys() - state.connections.keys()),
+        doubtful=state.doubtful | made.keys(),
+    )
 
 
 def made_since(found: Connection, since: str) -> bool:

@@ -32,7 +32,7 @@ from registry_connections.model import (
     RoleGrant,
     Settings,
 )
-from registry_connections.plan import purge, purges, with_recovered
+from registry_connections.plan import purge, purges, with_doubts, with_recovered
 from registry_connections.reading import Prepared, Reader
 from registry_connections.report import LONGEST_REASON, Report, reason, shorten
 from registry_connections.settings import parse
@@ -122,10 +122,12 @@ class Shell:
                 with suppress(StateError, DeadlineError):  # it only guards against a late duplicate of this event
                     self._swap(remember(state, request, str(error)), _grace(deadline))
             raise
-        if request.kind is Kind.REPAIR and prepared.plan.quiet and state.run is None:
+        is_so = prepared.existing.keys() == state.connections.keys()
+        if request.kind is Kind.REPAIR and prepared.plan.quiet and is_so and state.run is None:
             return self._report(request, prepared, Applied.resting(prepared.plan))
         creating = tuple(create.registry.region for create in prepared.plan.creates)
-        claimed = self._claim(prepared.state, request, deadline, creating, prepared.falcon.server_time)
+        begun = with_doubts(prepared.state, request.settings)
+        claimed = self._claim(begun, request, deadline, creating, prepared.falcon.server_time)
         return self._carry_out(request, replace(prepared, state=claimed), deadline)
 
     def _application(self, prepared: Prepared, request: Request) -> Application:
@@ -143,17 +145,21 @@ class Shell:
         applied = application.carry_out(
             prepared.plan, deadline.earlier(undoing), launching=launching, careful=careful, rollout=request.rollout
         )
-        if launching and self._report(request, prepared, applied).failure:
+        failed = bool(self._report(request, prepared, applied).failure)
+        if failed and request.kind is not Kind.REPAIR:
+            application.spare_all(prepared.plan.removes, applied)
+        else:
+            application.remove_all(prepared.plan.removes, applied, deadline)
+        if failed and launching:
             self._undo(application, request, applied, deadline)
         try:
             self._record(request, prepared, applied, deadline)
         except (StateError, StateChangedError, DeadlineError) as error:
-            applied.cause = CANCELLED if isinstance(error, StateChangedError) else str(error)
+            cancelled = launching and isinstance(error, StateChangedError)
+            applied.cause = CANCELLED if cancelled else str(error)
             if launching:
                 self._undo(application, request, applied, deadline)
-            if isinstance(error, StateChangedError):
-                current = self.crew.one(self.account.load, _grace(deadline), "Reading the state")
-                self._record(request, replace(prepared, state=current), applied, deadline)
+            self._record_failure(request, prepared, applied, deadline)
         return self._report(request, prepared, applied)
 
     def _undo(self, application: Application, request: Request, applied: Applied, deadline: Deadline) -> None:
@@ -165,6 +171,13 @@ class Shell:
         failure = self._report(request, prepared, applied).failure
         state = _next_state(request, prepared, applied, failed=bool(failure))
         self._swap(remember(state, request, failure), _grace(deadline))
+
+    def _record_failure(self, request: Request, prepared: Prepared, applied: Applied, deadline: Deadline) -> None:
+        """Write what is now over what somebody else wrote, or over a success that AWS did not say was written."""
+        with suppress(RegistrationError):  # the answer is the same; what is not written is found by what `claim` wrote
+            current = self.crew.one(self.account.load, _grace(deadline), "Reading the state")
+            state = replace(prepared.state, handled=current.handled, deleted=current.deleted, version=current.version)
+            self._record(request, replace(prepared, state=state), applied, deadline)
 
     def _report(self, request: Request, prepared: Prepared, applied: Applied) -> Report:
         outcomes = sorted((*applied.outcomes.values(), *_skipped(prepared, applied)))
@@ -273,9 +286,18 @@ def _next_state(request: Request, prepared: Prepared, applied: Applied, *, faile
         connections=connections,
         unfinished=unfinished & connections.keys(),
         unconfirmed=unconfirmed,
+        doubtful=_doubtful(request, prepared, applied, failed=failed) & connections.keys(),
         cloud=prepared.falcon.cloud,
         run=Run(request.run_id, 0, lost, prepared.falcon.server_time) if lost else None,
     )
+
+
+def _doubtful(request: Request, prepared: Prepared, applied: Applied, *, failed: bool) -> frozenset[str]:
+    """Return the Regions whose connection may have another role than the settings name."""
+    kinds = CONNECTED - {OutcomeKind.UNCHANGED}
+    given = {region for region, outcome in applied.outcomes.items() if outcome.kind in kinds}
+    before = prepared.state.doubtful
+    return before | given if failed and request.kind is not Kind.REPAIR else before - given
 
 
 def _managed(request: Request, prepared: Prepared, applied: Applied, *, failed: bool) -> dict[str, str]:

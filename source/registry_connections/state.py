@@ -30,6 +30,7 @@ class State:
     connections: Mapping[str, str] = field(default_factory=dict)  # Region -> UUID
     unfinished: frozenset[str] = frozenset()  # Regions in which an event made one that is not known to have succeeded
     unconfirmed: bool = False  # the launch succeeded, and no later event tells that CloudFormation heard of it
+    doubtful: frozenset[str] = frozenset()  # Regions whose connection may have another role than the settings name
     cloud: str = ""  # the cloud that discovery found
     run: Run | None = None
     handled: tuple[tuple[str, str], ...] = ()  # (request id, reason of its failure), latest last
@@ -68,6 +69,7 @@ def _state(stored: Mapping[str, Any], version: int) -> State:
         connections=_texts(stored.get("connections", {})),
         unfinished=frozenset(_texts(dict.fromkeys(stored.get("unfinished", ()), ""))),
         unconfirmed=bool(stored.get("unconfirmed")),
+        doubtful=frozenset(_texts(dict.fromkeys(stored.get("doubtful", ()), ""))),
         cloud=str(stored.get("cloud", "")),
         run=None
         if run is None
@@ -128,6 +130,7 @@ def render_state(state: State, by: str = "") -> str:
         "connections": dict(sorted(state.connections.items())),
         "unfinished": sorted(state.unfinished),
         "unconfirmed": state.unconfirmed,
+        "doubtful": sorted(state.doubtful),
         "cloud": state.cloud,
         "run": run
         and {

@@ -1,0 +1,167 @@
+"""A Falcon tenant in memory, and what one function sees of it: `apply.FalconApi`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from registry_connections.errors import (
+    AuthenticationError,
+    ConflictError,
+    CredentialError,
+    DeadlineError,
+    FalconError,
+    NotFoundError,
+    ScopeError,
+)
+from registry_connections.model import Connection, Deadline, Registry, RoleGrant
+from tests.fakes import Clock, Effect, Journal, KilledError, check
+
+
+@dataclass
+class Record:
+    """A connection as Falcon keeps it, with what it never tells; `maker` is for the tests."""
+
+    url: str
+    type: str = "ecr"
+    alias: str = ""
+    key: str = ""
+    role: str = ""
+    external_id: str = ""
+    expired: bool = False
+    created_at: str = ""
+    maker: str = "somebody"
+    user: str = "somebody"  # who set its credential last
+    id: str = ""
+
+    def shown(self) -> Connection:
+        return Connection(
+            self.id, self.url, self.type, self.alias, "active", expired=self.expired, created_at=self.created_at
+        )
+
+
+@dataclass
+class Tenant:
+    """The connections of one Falcon tenant, and how Falcon behaves where nobody knows."""
+
+    clock: Clock
+    records: dict[str, Record] = field(default_factory=dict)
+    rejects_leave_record: bool = False
+    role_delay: float = 0.0  # seconds from when a role is first named until Falcon can use it
+    first_named: dict[str, float] = field(default_factory=dict)
+    removed: list[tuple[Record, str]] = field(default_factory=list)  # what is gone, and who removed it
+    _serial: int = 0
+
+    def add(self, record: Record) -> Record:
+        self._serial += 1
+        record.id = f"{self._serial:08d}-0000-4000-8000-000000000000"
+        record.created_at = record.created_at or self.clock.moment()
+        self.records[record.id] = record
+        return record
+
+    def find(self, url: str, key: str = "") -> Record | None:
+        return next((found for found in self.records.values() if (found.url, found.key) == (url, key)), None)
+
+    def remove(self, identifier: str, remover: str = "somebody") -> None:
+        if found := self.records.pop(identifier, None):
+            self.removed.append((found, remover))
+
+    def at(self, registry: Registry) -> list[Record]:
+        return [found for found in self.records.values() if found.shown().is_for(registry)]
+
+
+@dataclass
+class FakeFalcon:
+    """What one function sees of a tenant: `apply.FalconApi`."""
+
+    tenant: Tenant
+    journal: Journal
+    named: str = "us-1"
+    maker: str = "function"
+    cloud: str = ""
+    server_time: str = ""
+
+    def log_in(self, deadline: Deadline, hint: str = "") -> None:
+        check(self._enter("log_in", hint, deadline), AuthenticationError("no token", status=403))
+        self.cloud = self.named if self.named != "autodiscover" else "us-1"
+        self.server_time = self.tenant.clock.moment()
+
+    def probe(self, deadline: Deadline) -> None:
+        check(self._enter("probe", "", deadline), ScopeError("READ is missing", status=403))
+
+    def create(self, registry: Registry, grant: RoleGrant, deadline: Deadline, patience: float) -> str:
+        effect = self._enter("create", registry.region, deadline)
+        check(effect, ScopeError("WRITE is missing", status=403))
+        if self.tenant.find(registry.url):
+            raise ConflictError("exists", status=409)
+        rejected = effect is Effect.REJECTED or not self._can_use(grant, deadline, patience)
+        if rejected and not self.tenant.rejects_leave_record:
+            raise CredentialError("failed to validate registry credential", status=400)
+        made = self.tenant.add(
+            Record(
+                registry.url,
+                alias=registry.alias,
+                role=grant.role_arn,
+                external_id=grant.external_id,
+                maker=self.maker,
+                user=self.maker,
+            )
+        )
+        if rejected:
+            raise CredentialError("failed to validate registry credential", status=400)
+        self._lose(effect, deadline)
+        if effect is Effect.REPEATED:
+            raise ConflictError("exists", status=409, repeated=True)
+        return made.id
+
+    def refresh(
+        self, registry: Registry, connection_id: str, grant: RoleGrant, deadline: Deadline, patience: float
+    ) -> None:
+        effect = self._enter("refresh", registry.region, deadline)
+        check(effect, ScopeError("WRITE is missing", status=403))
+        if effect is Effect.VANISHED:
+            self.tenant.remove(connection_id)
+        found = self.tenant.records.get(connection_id)
+        if found is None:
+            raise NotFoundError("no such connection", status=404)
+        if effect is Effect.REJECTED or not self._can_use(grant, deadline, patience):
+            raise CredentialError("failed to validate registry credential", status=400)
+        found.role, found.external_id = grant.role_arn, grant.external_id
+        found.alias, found.expired, found.user = registry.alias, False, self.maker
+        self._lose(effect, deadline)
+
+    def remove(self, connection_id: str, deadline: Deadline) -> None:
+        effect = self._enter("remove", connection_id, deadline)
+        check(effect, ScopeError("WRITE is missing", status=403))
+        self.tenant.remove(connection_id, self.maker)
+        self._lose(effect, deadline)
+
+    def read(self, identifiers: Sequence[str], deadline: Deadline) -> list[Connection]:
+        check(self._enter("read", "", deadline), ScopeError("READ is missing", status=403))
+        return [self.tenant.records[name].shown() for name in identifiers if name in self.tenant.records]
+
+    def list_all(self, deadline: Deadline) -> list[Connection]:
+        check(self._enter("list", "", deadline), ScopeError("READ is missing", status=403))
+        return [record.shown() for record in self.tenant.records.values()]
+
+    def _enter(self, operation: str, subject: str, deadline: Deadline) -> Effect | None:
+        if not deadline.left():
+            raise DeadlineError("the time of this invocation is used up")
+        effect = self.journal.enter(operation, subject)
+        if effect is Effect.HANGS:
+            self._lose(Effect.HANGS_APPLIED, deadline)
+        return effect
+
+    def _lose(self, effect: Effect | None, deadline: Deadline) -> None:
+        """Raise what becomes of a call that was carried out and whose answer does not come."""
+        if effect is Effect.KILLED_APPLIED:
+            raise KilledError
+        if effect is Effect.HANGS_APPLIED:
+            self.tenant.clock.sleep(deadline.left() + 0.1)
+        if effect in {Effect.LOST, Effect.HANGS_APPLIED}:
+            raise FalconError("no answer from api.crowdstrike.com (ReadTimeout)")
+
+    def _can_use(self, grant: RoleGrant, deadline: Deadline, patience: float) -> bool:
+        clock = self.tenant.clock
+        ready_at = self.tenant.first_named.setdefault(grant.role_arn, clock.now) + self.tenant.role_delay
+        if clock.now < ready_at <= deadline.within(patience).at:
+            clock.sleep(ready_at - clock.now)
+        return clock.now >= ready_at

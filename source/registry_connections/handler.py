@@ -30,7 +30,7 @@ from registry_connections.report import LONGEST_REASON, Report, action_result, d
 from registry_connections.settings import parse
 from registry_connections.state import State, applied
 from registry_connections.transport import Transport
-from registry_connections.turns import Kind, Request, Turns
+from registry_connections.turns import Kind, Request, Turns, confirm
 from registry_connections.views import failure_view, plan_view, status_view
 
 RESOURCE_TYPE: Final = "Custom::FalconRegistryConnections"
@@ -49,10 +49,10 @@ def lambda_handler(event: Any, context: Any) -> Any:
     if isinstance(event, dict) and {"ResponseURL", "RequestType", "StackId"} <= event.keys():
         _helper()(event, context)
         if event["RequestType"] != Kind.DELETE:  # which takes the role away that this needs
-            _retain_logs(context)  # CloudFormation has its answer: nobody waits for this
+            _follow_up(context, event)  # CloudFormation has its answer: nobody waits for this
         return None
     result = _act(_action(event), context)
-    _retain_logs(context)
+    _follow_up(context)
     return result
 
 
@@ -60,7 +60,9 @@ def lambda_handler(event: Any, context: Any) -> Any:
 
 
 class _Helper(CfnResource):
-    """crhelper with a sender that ends, and without a trace of its own."""
+    """crhelper with a sender that ends, and without a trace of its own. `taken`: whether the answer was."""
+
+    taken = False
 
     def _send(self, status: str | None = None, reason: str = "", send_response: object = None) -> None:  # noqa: ARG002
         super()._send(status, reason, self._put)  # type: ignore[misc] # the stub of crhelper leaves it out
@@ -70,13 +72,13 @@ class _Helper(CfnResource):
             context: Any = self._context  # type: ignore[attr-defined]
             return float(context.get_remaining_time_in_millis() / 1000 - ANSWER_SPARE_SECONDS)
 
-        taken = urlsplit(url).scheme == "https" and answer.put(url, body, left)
-        text = "answered CloudFormation" if taken else "CloudFormation did not take the answer"
-        tell(logging.INFO if taken else logging.ERROR, text, status=body["Status"], reason=body["Reason"])
+        self.taken = urlsplit(url).scheme == "https" and answer.put(url, body, left)
+        text = "answered CloudFormation" if self.taken else "CloudFormation did not take the answer"
+        tell(logging.INFO if self.taken else logging.ERROR, text, status=body["Status"], reason=body["Reason"])
 
 
 @cache
-def _helper() -> CfnResource:
+def _helper() -> _Helper:
     """Return crhelper, one for each container."""
     os.environ["AWS_SAM_LOCAL"] = "true"  # its own switch: without the three clients that only its polling needs
     helper = _Helper(json_logging=False, log_level="INFO", boto_level="CRITICAL", sleep_on_delete=0)
@@ -233,10 +235,15 @@ def _means(deadline: Deadline, crew: Crew) -> _Means:
     return _Means(shell, account, transport, deadline)
 
 
-def _retain_logs(context: Any) -> None:
-    """Bound the life of the log group that Lambda made: it belongs to no stack, as it outlives this one."""
+def _follow_up(context: Any, event: Mapping[str, Any] | None = None) -> None:
+    """Do what matters to nobody who waits: note that a launch was answered, and bound the life of the log group.
+
+    The group is Lambda's and belongs to no stack, as it outlives this one.
+    """
     days = os.environ.get("LOG_RETENTION_DAYS", "")
     try:
+        if event and event["RequestType"] == Kind.CREATE and _helper().taken:
+            confirm(_account(), str(event["RequestId"]))
         if days.isdecimal():
             _account().retain_logs(context.log_group_name, int(days))
     except AwsError as error:

@@ -29,7 +29,7 @@ class State:
     settings: Mapping[str, str] | None = None  # none: no event has succeeded yet
     connections: Mapping[str, str] = field(default_factory=dict)  # Region -> UUID
     unfinished: frozenset[str] = frozenset()  # Regions in which an event made one that is not known to have succeeded
-    unconfirmed: bool = False  # the launch succeeded, and no later event tells that CloudFormation heard of it
+    unconfirmed: bool = False  # the launch succeeded, and it is not known that CloudFormation took the answer
     doubtful: frozenset[str] = frozenset()  # Regions whose connection may have another role than the settings name
     cloud: str = ""  # the cloud that discovery found
     run: Run | None = None

@@ -116,6 +116,16 @@ class Turns:
         return self.account.swap(replace(state, run=Run(request.run_id, until, creating, since)))
 
 
+def confirm(account: Account, request_id: str) -> None:
+    """Note that CloudFormation took the answer to a launch, which is finished with that; raise AwsError if it cannot.
+
+    Until then a Delete with a made-up id, which is what follows a launch that never answered, undoes it.
+    """
+    state = account.load()
+    if state.unconfirmed and state.handled[-1:] == ((request_id, ""),):
+        account.swap(replace(state, unconfirmed=False, unfinished=frozenset()))
+
+
 def remember(state: State, request: Request, reason: str) -> State:
     """Return the state with this request among those that were answered."""
     if request.kind is Kind.REPAIR:

@@ -112,5 +112,6 @@ def _cloud_problems(settings: Settings, credentials: Credentials) -> list[str]:
     cloud = _cloud(settings, credentials)
     if cloud != AUTODISCOVER and cloud not in FALCON_CLOUDS:
         return [f"The secret names a Falcon cloud that is unknown: use {AUTODISCOVER}, {', '.join(FALCON_CLOUDS)}."]
-    problem = mismatch(settings.partition, cloud, settings.principal_arn)
-    return [problem] if problem else []
+    # The template chose whom the connection role trusts by its own parameter, whatever the secret says.
+    problems = [mismatch(settings.partition, each, settings.principal_arn) for each in (settings.falcon_cloud, cloud)]
+    return list(dict.fromkeys(filter(None, problems)))

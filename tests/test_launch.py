@@ -94,7 +94,7 @@ def test_launch_remembers_what_it_applied_and_which_connections_it_manages(custo
 
 
 def test_launch_bounds_the_life_of_its_log_and_logs_no_secret(customer: Customer) -> None:
-    customer.launched(Regions="us-east-1", LogRetentionDays="30")
+    stack = customer.launched(Regions="us-east-1", LogRetentionDays="30")
     customer.wait_for_call("logs:PutRetentionPolicy")
 
     (group,) = customer.aws.client("logs").describe_log_groups()["logGroups"]
@@ -105,7 +105,8 @@ def test_launch_bounds_the_life_of_its_log_and_logs_no_secret(customer: Customer
     assert created["outcome"] == "created"
     assert created["connection"] == customer.connections()["us-east-1"].id
     log = "\n".join(lines)
-    for secret in (customer.falcon.client_secret, customer.falcon.client_id, "simulated-token", "cfn-response"):
+    falcon, external_id = customer.falcon, stack_uuid(stack)
+    for secret in (falcon.client_secret, falcon.client_id, "simulated-token", "cfn-response", external_id):
         assert secret not in log
 
 

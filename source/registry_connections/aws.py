@@ -4,6 +4,7 @@ The only importer of boto3. Clients are made on first use; a session is passed i
 """
 
 import json
+import re
 import secrets
 import threading
 from collections.abc import Callable, Mapping
@@ -39,6 +40,8 @@ CLOUD_KEYS: Final = ("FalconCloud", "cloud", "Cloud")
 NOT_UNDERSTOOD: Final = (ResponseParserError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
 """Raised by botocore, and by taking what is wanted from its answer, where AWS answers other than it documents."""
 
+_REGION_NAME: Final = re.compile(r"[a-z0-9-]{3,40}")
+
 Wanted = TypeVar("Wanted")
 
 SECRET_ADVICE: Final = {
@@ -63,10 +66,15 @@ class AwsAccount:
         """Return what the secret holds; raise SecretError, which names what is wrong and never a value."""
         name = self._secret_id.split(":secret:")[-1]
         region = self._secret_id.split(":")[3] if self._secret_id.startswith("arn:") else None
+
+        def ask() -> str | None:
+            text = self._client("secretsmanager", region).get_secret_value(SecretId=self._secret_id).get("SecretString")
+            if not isinstance(text, str | None):
+                raise TypeError("not text")
+            return text
+
         text = _asked(
-            lambda: (
-                self._client("secretsmanager", region).get_secret_value(SecretId=self._secret_id).get("SecretString")
-            ),
+            ask,
             # To a role that may read one secret only, AWS denies also one that does not exist.
             f"The secret {name} is missing or cannot be read",
             SecretError,
@@ -75,14 +83,14 @@ class AwsAccount:
 
     def regions(self) -> AccountRegions:
         """Return the account's Regions; raise AwsError."""
-        listed = _asked(
-            lambda: {
-                str(item["RegionName"]): item.get("OptInStatus")
-                for item in self._client("ec2").describe_regions(AllRegions=True)["Regions"]
-            },
-            "The account's Regions cannot be listed (ec2:DescribeRegions)",
-            AwsError,
-        )
+
+        def ask() -> dict[str, str | None]:
+            answer = self._client("ec2").describe_regions(AllRegions=True)
+            return {_region_name(item["RegionName"]): item.get("OptInStatus") for item in answer["Regions"]}
+
+        listed = _asked(ask, "The account's Regions cannot be listed (ec2:DescribeRegions)", AwsError)
+        if not listed:
+            raise AwsError("The account's Regions cannot be listed (ec2:DescribeRegions): AWS lists none.")
         disabled = frozenset(name for name, status in listed.items() if status == "not-opted-in")
         return AccountRegions(enabled=frozenset(listed) - disabled, disabled=disabled)
 
@@ -112,6 +120,8 @@ class AwsAccount:
         """
         text = render_state(state, by=secrets.token_hex(4))
         version = self._put(text)
+        if version <= state.version:
+            raise StateError(f"The state {self._state_parameter} cannot be written: AWS calls it version {version}.")
         if version != state.version + 1:
             stands, version = standing(text, version, self._text_at)
             if stands != text:
@@ -168,6 +178,13 @@ def _asked(
         raise (kinds or {}).get(_code(error), kind)(f"{failure}: {_cause(error)}") from None
     except NOT_UNDERSTOOD as error:
         raise kind(f"{failure}: AWS's answer cannot be understood ({type(error).__name__}).") from None
+
+
+def _region_name(text: str) -> str:
+    """Return the name of a Region, which goes into URLs and logs; raise ValueError if it is none."""
+    if not _REGION_NAME.fullmatch(text):
+        raise ValueError("not the name of a Region")
+    return text
 
 
 def parse_secret(text: str | None, name: str) -> Credentials:

@@ -1,5 +1,6 @@
 """What Falcon's answers mean: which error, which resources. Nothing in an answer is trusted to have its type."""
 
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -21,6 +22,7 @@ LARGEST_TOTAL: Final = 10_000_000  # a listing that claims more is not believed
 OK: Final = range(200, 300)  # create is documented as 201 and seen as 200
 REJECTED_CREDENTIAL: Final = "failed to validate registry credential"  # seen live
 SCOPE_MISSING: Final = "scope not permitted"  # seen live
+_IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _KINDS: Final[Mapping[int, type[FalconError]]] = {
     HTTPStatus.UNAUTHORIZED: AuthenticationError,
     HTTPStatus.NOT_FOUND: NotFoundError,
@@ -101,9 +103,14 @@ def text(item: Mapping[str, Any], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def identifier(value: Any) -> str:
+    """Return the id of a connection (a UUID, as far as seen), or nothing if it is none: it goes into calls and logs."""
+    return value if isinstance(value, str) and _IDENTIFIER.fullmatch(value) else ""
+
+
 def connection(item: Any) -> Connection | None:
     """Return a registry object as a connection, or None if it has no id."""
-    if not isinstance(item, dict) or not text(item, "id"):
+    if not isinstance(item, dict) or not identifier(item.get("id")):
         return None
     credential = item.get("credential")
     credential = credential if isinstance(credential, dict) else {}

@@ -6,12 +6,13 @@ differ, the comment says so and the code is right either way.
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final
 
-from registry_connections.answers import OK, connection, many, message, only, text, total, verify
+from registry_connections.answers import OK, connection, identifier, many, message, only, total, verify
 from registry_connections.crew import Crew
 from registry_connections.errors import (
     AuthenticationError,
@@ -19,6 +20,7 @@ from registry_connections.errors import (
     CredentialError,
     DeadlineError,
     FalconError,
+    MalformedError,
     NotFoundError,
     plain,
 )
@@ -39,6 +41,7 @@ QUERIES: Final = "/container-security/queries/registries/v1"
 IDS_PER_READ: Final = 100  # documented page limit
 IDS_PER_PAGE: Final = 5000  # documented page limit
 REFUSED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+LARGEST_LISTING: Final = 2000  # pages; a tenant of 200,000 connections needs as many if Falcon gives 100 at a time
 LISTINGS: Final = 3  # while others add and remove, offsets shift: list again until the count fits
 
 
@@ -56,6 +59,7 @@ class Falcon:
     server_time: str = ""  # Falcon's own clock when it issued the token, RFC 3339
     _token: str = field(default="", repr=False)
     _renewed: bool = False
+    _unspeakable: tuple[str, ...] = field(default=(), repr=False)  # besides the credentials
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def log_in(self, deadline: Deadline, hint: str = "") -> None:
@@ -107,8 +111,9 @@ class Falcon:
         if answer.status not in OK or not isinstance(token, str) or not token.isascii() or not token.isprintable():
             raise self._refusal(answer, cloud)
         self._token = token
-        if date := answer.headers.get("Date"):
-            self.server_time = parsedate_to_datetime(date).isoformat()
+        self._unspeakable += (token,)
+        with suppress(TypeError, ValueError):
+            self.server_time = parsedate_to_datetime(answer.headers.get("Date", "")).isoformat()
 
     def _refusal(self, answer: Answer, cloud: str) -> AuthenticationError:
         """Say why there is no token. Statuses and texts as seen live; the text of a refused IP address too."""
@@ -139,21 +144,26 @@ class Falcon:
         ConflictError if one exists for this URL, CredentialError, ScopeError, another FalconError or DeadlineError.
         """
         payload: dict[str, Any] = {"type": "ecr", "url": registry.url, "user_defined_alias": registry.alias}
-        payload["credential"] = grant.credential()
+        payload["credential"] = self._credential(grant)
         if grant.government_cloud:
             payload["all_repositories_monitored"] = True  # as CrowdStrike's own onboarding code; meaning unpublished
         answer = self._patiently(deadline, patience, "POST", ENTITIES, json=payload)
         resource = only(answer.body)
-        if identifier := text(resource, "id"):
-            return identifier
+        if found := identifier(resource.get("id")):
+            return found
         raise ConflictError("accepted without an id", status=answer.status, repeated=True)
 
     def refresh(
         self, registry: Registry, connection_id: str, grant: RoleGrant, deadline: Deadline, patience: float
     ) -> None:
         """Set the credential and the alias of a connection; raise as `create`, and NotFoundError if it is gone."""
-        payload = {"credential": grant.credential(), "user_defined_alias": registry.alias}
+        payload = {"credential": self._credential(grant), "user_defined_alias": registry.alias}
         self._patiently(deadline, patience, "PATCH", ENTITIES, params={"id": connection_id}, json=payload)
+
+    def _credential(self, grant: RoleGrant) -> dict[str, Any]:
+        if grant.external_id not in self._unspeakable:
+            self._unspeakable += (grant.external_id,)
+        return grant.credential()
 
     def remove(self, connection_id: str, deadline: Deadline) -> None:
         """Remove a connection; one that is gone already is as good. Raise FalconError or DeadlineError."""
@@ -164,7 +174,7 @@ class Falcon:
             return
         except FalconError as error:
             # What Falcon says of an unknown id is not documented; absence is what was wanted.
-            if error.status != HTTPStatus.BAD_REQUEST or self.read([connection_id], deadline):
+            if error.status != HTTPStatus.BAD_REQUEST or self._read_batch([connection_id], deadline):
                 raise
 
     def read(self, identifiers: Sequence[str], deadline: Deadline) -> list[Connection]:
@@ -196,12 +206,13 @@ class Falcon:
     def _list_pages(self, deadline: Deadline) -> tuple[set[str], int]:
         """Return the ids of one listing and how many there should be at least."""
         first = self._page(0, deadline)
-        step = max(len(many(first)), 1)
-        rest = self._gather(
-            lambda offset: [self._page(offset, deadline)], list(range(step, total(first), step)), deadline
-        )
+        step = len(many(first))
+        offsets = range(step, total(first), step) if step else range(0)
+        if len(offsets) > LARGEST_LISTING:
+            raise MalformedError(f"Falcon lists {step} connections a page, and claims to have {total(first)}")
+        rest = self._gather(lambda offset: [self._page(offset, deadline)], offsets, deadline)
         pages = [first, *rest]
-        found = {item for page in pages for item in many(page) if isinstance(item, str)}
+        found = {name for page in pages for item in many(page) if (name := identifier(item))}
         return found, max(total(page) for page in pages)
 
     def _page(self, offset: int, deadline: Deadline) -> Any:
@@ -262,4 +273,4 @@ class Falcon:
 
     def _secrets(self) -> tuple[str, ...]:
         """Return what no message may hold."""
-        return (self.credentials.client_secret, self.credentials.client_id, self._token)
+        return (self.credentials.client_secret, self.credentials.client_id, self._token, *self._unspeakable)

@@ -37,7 +37,7 @@ from registry_connections.reading import Prepared, Reader
 from registry_connections.report import LONGEST_REASON, Report, reason, shorten
 from registry_connections.settings import parse
 from registry_connections.state import Run, State, applied
-from registry_connections.turns import Account, Kind, Request, Turns, remember, was_superseded
+from registry_connections.turns import POLL_SECONDS, Account, Kind, Request, Turns, remember, was_superseded
 
 ROLE_PATIENCE_SECONDS: Final = 120.0  # AWS gives no bound for a new role to be known everywhere; 2 s is typical
 LONGEST_UNDO_SECONDS: Final = 60.0
@@ -84,7 +84,7 @@ class Shell:
             try:
                 return work(request, state, deadline)
             except StateChangedError:
-                continue  # somebody else went first: look again
+                self.turns.sleep(POLL_SECONDS)  # somebody else went first: look again
 
     @property
     def reader(self) -> Reader:

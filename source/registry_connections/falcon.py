@@ -22,6 +22,7 @@ from registry_connections.errors import (
     FalconError,
     MalformedError,
     NotFoundError,
+    UnansweredError,
     plain,
 )
 from registry_connections.model import (
@@ -226,6 +227,8 @@ class Falcon:
         """Return the results of many calls as one list; raise the first error."""
         gathered: list[Any] = []
         for result in self.crew.each(work, items, deadline):
+            if isinstance(result, UnansweredError):
+                raise UnansweredError(f"Reading connections in Falcon: {result}")
             if isinstance(result, Exception):
                 raise result
             gathered += result

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from registry_connections.apply import FalconApi
 from registry_connections.crew import Crew
-from registry_connections.errors import ScopeError, SettingsError
+from registry_connections.errors import DeadlineError, ScopeError, SettingsError
 from registry_connections.model import (
     AUTODISCOVER,
     FALCON_CLOUDS,
@@ -50,6 +50,8 @@ class Reader:
         Falcon is asked for a token while AWS is asked about Regions: the two take most of a launch's time.
         """
         credentials = self.crew.begin(self.account.credentials, "Reading the secret")(deadline)
+        if isinstance(credentials, DeadlineError):
+            raise credentials
         login = self.crew.begin(lambda: self._reach(settings, credentials, state, deadline), "Falcon login")
         regions = self.crew.one(self.account.regions, deadline, "ec2:DescribeRegions")
         whole = scope(settings, regions, region_names((state.settings or {}).get("Regions", "")))

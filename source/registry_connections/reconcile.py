@@ -121,6 +121,8 @@ class Shell:
             if request.kind is not Kind.REPAIR:
                 with suppress(StateError, DeadlineError):  # it only guards against a late duplicate of this event
                     self._swap(remember(state, request, str(error)), _grace(deadline))
+            if isinstance(error, DeadlineError):
+                raise DeadlineError(f"{error}; nothing was changed") from None
             raise
         is_so = prepared.existing.keys() == state.connections.keys()
         if request.kind is Kind.REPAIR and prepared.plan.quiet and is_so and state.run is None:
@@ -252,7 +254,8 @@ def _needs_no_state(request: Request, error: RegistrationError) -> bool:
 def _with_advice(text: str) -> str:
     if text.endswith(PURGE_ADVICE):
         return text
-    return shorten(text, LONGEST_REASON - len(PURGE_ADVICE)) + PURGE_ADVICE
+    sentence = text if text.endswith(".") else f"{text}."
+    return shorten(sentence, LONGEST_REASON - len(PURGE_ADVICE)) + PURGE_ADVICE
 
 
 def _grace(deadline: Deadline) -> Deadline:

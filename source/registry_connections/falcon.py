@@ -69,7 +69,8 @@ class Falcon:
         Raise AuthenticationError, which tells wrong credentials, cloud and network apart as far as Falcon does.
         """
         discovering = self.cloud == AUTODISCOVER and not self.api_url
-        tried = (hint if hint in self.clouds else "us-1") if discovering else self.cloud
+        known = self.clouds.keys() - GOVERNMENT_CLOUDS  # the state may name one of those from when it was set
+        tried = (hint if hint in known else "us-1") if discovering else self.cloud
         self.base_url = self.api_url or self.clouds[tried]
         answer = self._request_token(deadline)
         if answer.status in REDIRECTS and discovering:

@@ -1,7 +1,7 @@
 """What the stack last applied and who is at work, as types and as the text of a parameter."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -49,7 +49,7 @@ def parse_state(text: str, version: int) -> State:
     """Return the state in the parameter's text; raise StateError if it was not written by this package."""
     try:
         return _state(json.loads(text), version)
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError) as error:
         raise StateError(
             f"The state parameter holds what this package did not write ({type(error).__name__}): "
             "set its value to {} and update the stack."
@@ -64,19 +64,21 @@ def _state(stored: Mapping[str, Any], version: int) -> State:
         )
     run = stored.get("run")
     settings = stored.get("settings")
+    connections = _texts(stored.get("connections", {}))
+    regions = list(connections)
     return State(
         settings=None if settings is None else _texts(settings),
-        connections=_texts(stored.get("connections", {})),
-        unfinished=frozenset(_texts(dict.fromkeys(stored.get("unfinished", ()), ""))),
+        connections=connections,
+        unfinished=frozenset(_long(stored.get("unfinished", ()), regions)),
         unconfirmed=bool(stored.get("unconfirmed")),
-        doubtful=frozenset(_texts(dict.fromkeys(stored.get("doubtful", ()), ""))),
+        doubtful=frozenset(_long(stored.get("doubtful", ()), regions)),
         cloud=str(stored.get("cloud", "")),
         run=None
         if run is None
         else Run(
             request=str(run["request"]),
-            until=float(run["until"]),
-            creating=tuple(run["creating"]),
+            until=float(round(run["until"])),
+            creating=_long(run["creating"], regions),
             since=str(run["since"]),
             cancelled=bool(run.get("cancelled")),
         ),
@@ -84,6 +86,16 @@ def _state(stored: Mapping[str, Any], version: int) -> State:
         deleted=str(stored.get("deleted", "")),
         version=version,
     )
+
+
+def _short(names: Iterable[str], regions: Sequence[str]) -> list[str | int]:
+    """Return names with the place among `regions` instead of those that are there: a parameter is small."""
+    return [regions.index(name) if name in regions else name for name in names]
+
+
+def _long(stored: Iterable[Any], regions: Sequence[str]) -> tuple[str, ...]:
+    """Return what was written as `_short`, or as names alone."""
+    return tuple(_texts({regions[each] if isinstance(each, int) else each: "" for each in stored}))
 
 
 def _texts(mapping: Mapping[str, Any]) -> dict[str, str]:
@@ -123,20 +135,20 @@ def render_state(state: State, by: str = "") -> str:
 
     `by` tells who writes it, so that no two texts are the same.
     """
-    run = state.run
+    run, regions = state.run, sorted(state.connections)
     stored = {
         "format": STATE_FORMAT,
         "settings": state.settings,
-        "connections": dict(sorted(state.connections.items())),
-        "unfinished": sorted(state.unfinished),
+        "connections": {region: state.connections[region] for region in regions},
+        "unfinished": _short(sorted(state.unfinished), regions),
         "unconfirmed": state.unconfirmed,
-        "doubtful": sorted(state.doubtful),
+        "doubtful": _short(sorted(state.doubtful), regions),
         "cloud": state.cloud,
         "run": run
         and {
             "request": run.request,
             "until": round(run.until),
-            "creating": run.creating,
+            "creating": _short(run.creating, regions),
             "since": run.since,
             "cancelled": run.cancelled,
         },
@@ -148,6 +160,7 @@ def render_state(state: State, by: str = "") -> str:
     text = json.dumps(
         {key: value for key, value in stored.items() if value or key in {"settings", "over"}}, separators=(",", ":")
     )
+    text = text.replace("{{", "{\\u007b")  # only inside strings, where Parameter Store would see a reference
     if len(text) > LARGEST_STATE:
         raise StateError(f"The state would be {len(text)} characters; a parameter holds {LARGEST_STATE}.")
     return text

@@ -45,6 +45,7 @@ class Stack:
     name: str
     parameter: Parameter = field(default_factory=Parameter)
     applied: dict[str, str] | None = None
+    events: list["Invocation"] = field(default_factory=list)  # of CloudFormation, latest last
 
     def __repr__(self) -> str:
         return self.name
@@ -61,12 +62,13 @@ class Stack:
         }
 
 
-@dataclass
+@dataclass(repr=False)
 class Invocation:
     """One run of the function: what it was asked, what it answered, and what was there before."""
 
     stack: Stack
     request: Request
+    properties: dict[str, str]
     journal: Journal
     before: State
     present: dict[str, Record]
@@ -78,6 +80,9 @@ class Invocation:
     problem: BaseException | None = None
     removed: list[Record] = field(default_factory=list)
     managed: set[str] = field(default_factory=set)
+
+    def __repr__(self) -> str:
+        return f"{self.request.kind} {self.request.id} {self.properties}"
 
     @property
     def succeeded(self) -> bool:
@@ -136,7 +141,8 @@ class World:
         settings, problems = parse(properties)
         asked = Request(kind, request or self.new_id(), settings, tuple(problems), ours=ours)
         journal = Journal(self.clock, [replace(fault) for fault in faults])
-        return Invocation(stack, asked, journal, stack.parameter.state, dict(self.tenant.records))
+        present = dict(self.tenant.records)
+        return Invocation(stack, asked, dict(properties), journal, stack.parameter.state, present)
 
     def run(self, invocation: Invocation) -> Invocation:
         """Run the function once and judge what came of it."""
@@ -168,6 +174,8 @@ class World:
         invocation.ended, invocation.seconds = self.clock.now, self.clock.now - start
         invocation.managed = {name for state in account.loaded for name in state.connections.values()}
         invocation.removed = [gone for gone, by in self.tenant.removed[seen:] if by == invocation.maker]
+        if invocation.request.kind is not Kind.REPAIR:
+            stack.events.append(invocation)
         self.judge(invocation)
         return invocation
 

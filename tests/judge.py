@@ -49,11 +49,16 @@ class Judge:
             return str(Why.PURGE) if whole or (policy is DeletePolicy.STACK and (managed or ours)) else ""
         if kind is Kind.DELETE and run.stack.applied is None:
             return str(Why.UNFINISHED) if ours else ""
-        if wanted or kind is Kind.CREATE:
+        if wanted:
             return ""
-        if managed and policy is not DeletePolicy.KEEP and (kind is Kind.REPAIR or run.succeeded or not run.answered):
+        if managed and policy is not DeletePolicy.KEEP and (kind is Kind.REPAIR or not self.broken(run)):
             return str(Why.NOT_WANTED)
         return str(Why.UNFINISHED) if ours else ""
+
+    def broken(self, run: Invocation) -> bool:
+        """Whether it was told that a wanted Region failed, and the event with it."""
+        failed = run.report.of(UNSUCCESSFUL) if run.report else ()
+        return bool({outcome.region for outcome in failed} & self.wanted(run)) and not run.succeeded
 
     def wanted(self, run: Invocation) -> set[str]:
         chosen = set(run.settings.regions) or self.world.enabled
@@ -61,10 +66,11 @@ class Judge:
 
     def _what_is_told_is_so(self, run: Invocation) -> None:
         assert run.report is not None
+        if not run.report.cloud:
+            return  # to a late duplicate, of which nothing was done
         state, records = run.stack.parameter.state, self.world.tenant.records
         failed = {outcome.region for outcome in run.report.of(UNSUCCESSFUL)}
-        if run.report.cloud:  # else a late duplicate, of which nothing was done
-            assert {outcome.region for outcome in run.report.of(CONNECTED)} == self.wanted(run) - failed
+        assert {outcome.region for outcome in run.report.of(CONNECTED)} == self.wanted(run) - failed
         assert set(state.connections.values()) <= records.keys()
         for region in self.wanted(run) - failed:
             record = records[state.connections[region]]

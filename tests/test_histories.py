@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from registry_connections.turns import Kind
+from registry_connections.turns import REMEMBERED, Kind
 from tests.fake_tenant import Record
 from tests.fakes import Effect, Fault
 from tests.histories import ACCOUNT, REGIONS, SUFFIX, Invocation, Stack, World
@@ -109,15 +109,14 @@ class Histories(RuleBasedStateMachine):
         first = self.world.begin(stack, Kind.CREATE, stack.properties(**changes), faults, request=request)
         second = self.world.begin(stack, Kind.CREATE, stack.properties(**changes), later, request=request)
         self.world.invoke_both(first, second, apart)
-        heard = min((first, second), key=lambda run: (not run.answered, run.ended))
-        self._settle_launch(stack, heard, before, [], told=told)
+        self._settle_launch(stack, heard([first, second]), before, [], told=told)
 
     @precondition(lambda self: self.stacks)
     @rule(data=st.data(), changes=CHANGES, faults=FAULTS, later=FAULTS, told=st.booleans())
     def update(
         self, data: st.DataObject, changes: dict[str, str], faults: list[Fault], later: list[Fault], *, told: bool
     ) -> None:
-        stack = data.draw(st.sampled_from(self.stacks))
+        stack = self._one_of(data)
         wanted = stack.properties(**changes)
         run = self.world.invoke(stack, Kind.UPDATE, wanted, faults)
         self._settle_update(stack, run, wanted, later, told=told)
@@ -127,7 +126,7 @@ class Histories(RuleBasedStateMachine):
     def update_while_repairing(
         self, data: st.DataObject, changes: dict[str, str], faults: list[Fault], apart: float
     ) -> None:
-        stack = data.draw(st.sampled_from(self.stacks))
+        stack = self._one_of(data)
         wanted = stack.properties(**changes)
         repair = self.world.begin(stack, Kind.REPAIR, stack.applied or {}, faults)
         update = self.world.begin(stack, Kind.UPDATE, wanted)
@@ -137,7 +136,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.stacks)
     @rule(data=st.data(), faults=FAULTS)
     def repair(self, data: st.DataObject, faults: list[Fault]) -> None:
-        stack = data.draw(st.sampled_from(self.stacks))
+        stack = self._one_of(data)
         run = self.world.invoke(stack, Kind.REPAIR, stack.applied or {}, faults)
         if run.succeeded:
             self._again(stack)
@@ -145,7 +144,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.stacks)
     @rule(data=st.data(), faults=FAULTS, told=st.booleans())
     def delete(self, data: st.DataObject, faults: list[Fault], *, told: bool) -> None:
-        stack = data.draw(st.sampled_from(self.stacks))
+        stack = self._one_of(data)
         self.stacks.remove(stack)
         applied = stack.applied or {}
         run = self.world.invoke(stack, Kind.DELETE, applied, faults)
@@ -162,6 +161,22 @@ class Histories(RuleBasedStateMachine):
         else:
             assert left == run.present
             assert {operation for operation, _ in run.journal.calls} <= {"load", "swap"}
+
+    @precondition(lambda self: self.stacks)
+    @rule(data=st.data())
+    def a_duplicate_comes_late(self, data: st.DataObject) -> None:
+        stack = self._one_of(data)
+        late = stack.events[-data.draw(st.integers(1, min(REMEMBERED, len(stack.events))))]
+        request, before = late.request, set(self.world.tenant.records)
+        runs = [run for run in stack.events if run.request.id == request.id]
+        late = heard(runs)
+        is_latest = request.id == stack.events[-1].request.id
+        again = self.world.invoke(stack, request.kind, late.properties, request=request.id, ours=request.ours)
+        stack.events.pop()
+        if not (is_latest and late.succeeded):  # the latest success is done again, which may repair
+            assert again.succeeded == late.succeeded or len(runs) > 1
+            assert before == self.world.tenant.records.keys()
+            assert not again.journal.made("create", "refresh", "remove")
 
     # What others do
 
@@ -204,6 +219,9 @@ class Histories(RuleBasedStateMachine):
         hosts = [(found.url, found.type) for found in self.world.tenant.records.values()]
         assert all(neighbour in hosts for neighbour in NEIGHBOURS)
 
+    def _one_of(self, data: st.DataObject) -> Stack:
+        return self.stacks[data.draw(st.integers(0, len(self.stacks) - 1))]
+
     # What CloudFormation does next
 
     def _settle_launch(
@@ -245,7 +263,7 @@ class Histories(RuleBasedStateMachine):
             self._again(stack)
             return
         there = run.present.keys()
-        asked = set() if run.answered and not run.succeeded else run.managed
+        asked = set() if self.judge.broken(run) else run.managed
         assert {gone.id for gone in run.removed} & there <= asked, "a failed update removed what was there"
         for attempt in (faults, []):
             back = self.world.invoke(stack, Kind.UPDATE, stack.applied or {}, attempt)
@@ -281,6 +299,11 @@ NEIGHBOURS = (
     (f"https://{ACCOUNT}.dkr.ecr.us-east-1.{SUFFIX}.example.com", "ecr"),
     (f"https://{ACCOUNT}.dkr.ecr.us-east-1.{SUFFIX}/team", "ecr"),
 )
+
+
+def heard(runs: list[Invocation]) -> Invocation:
+    """Return the run of several for one event whose answer came first."""
+    return min(runs, key=lambda run: (not run.answered, run.ended))
 
 
 def histories(examples: int) -> Callable[[], None]:

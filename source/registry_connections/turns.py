@@ -16,6 +16,7 @@ from registry_connections.state import Run, State
 POLL_SECONDS: Final = 1.0
 REMEMBERED: Final = 4  # requests, against late duplicates
 FORGOTTEN_REASON: Final = "failed"  # of all but the latest: the state is small
+CUT_SHORT: Final = "The function was cut short, and CloudFormation went on without its answer."
 
 
 class Account(Protocol):
@@ -113,7 +114,8 @@ class Turns:
     def claim(self, state: State, request: Request, deadline: Deadline, creating: tuple[str, ...], since: str) -> State:
         """Say that this request is at work until the deadline; raise StateChangedError if somebody else went first."""
         until = self.wall_clock() + deadline.left()
-        return self.account.swap(replace(state, run=Run(request.run_id, until, creating, since)))
+        run = Run(request.run_id, until, creating, since)
+        return self.account.swap(replace(_with_cut_short(state, request), run=run))
 
 
 def confirm(account: Account, request_id: str) -> None:
@@ -130,8 +132,22 @@ def remember(state: State, request: Request, reason: str) -> State:
     """Return the state with this request among those that were answered."""
     if request.kind is Kind.REPAIR:
         return state
-    earlier = [(name, why and FORGOTTEN_REASON) for name, why in state.handled if name != request.id]
-    return replace(state, handled=(*earlier[1 - REMEMBERED :], (request.id, reason)))
+    return _with_handled(_with_cut_short(state, request), request.id, reason)
+
+
+def _with_cut_short(state: State, request: Request) -> State:
+    """Return the state with the event whose run this request finds cut short among those that failed.
+
+    CloudFormation has given it up: a late duplicate of it must not be done on top of what came after.
+    """
+    kind, _, event = (state.run.request if state.run else "").partition(":")
+    known = {request.id, *(name for name, _ in state.handled)}
+    return state if kind in {"", Kind.REPAIR} or event in known else _with_handled(state, event, CUT_SHORT)
+
+
+def _with_handled(state: State, event: str, reason: str) -> State:
+    earlier = [(name, why and FORGOTTEN_REASON) for name, why in state.handled if name != event]
+    return replace(state, handled=(*earlier[1 - REMEMBERED :], (event, reason)))
 
 
 def was_superseded(state: State, request: Request) -> bool:

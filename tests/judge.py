@@ -53,7 +53,7 @@ class Judge:
             return ""
         if managed and policy is not DeletePolicy.KEEP and (kind is Kind.REPAIR or not self.broken(run)):
             return str(Why.NOT_WANTED)
-        return str(Why.UNFINISHED) if ours else ""
+        return str(Why.UNFINISHED) if ours and f"/{Kind.REPAIR}:" not in gone.maker else ""
 
     def broken(self, run: Invocation) -> bool:
         """Whether it was told that a wanted Region failed, and the event with it."""

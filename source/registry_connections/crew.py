@@ -28,6 +28,8 @@ class Crew:
         Work that has not begun by the deadline counts as a DeadlineError, work that has not ended as an
         UnansweredError; what hangs is left behind.
         """
+        if not deadline.left():
+            return [DeadlineError("the time of this invocation is used up") for _ in items]
         return self.begin_each(work, items)(deadline)
 
     def begin_each(

@@ -19,7 +19,7 @@ from registry_connections.model import (
     Registry,
     Settings,
 )
-from registry_connections.state import Run, State
+from registry_connections.state import REPAIR, Run, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,10 +269,11 @@ def with_recovered(state: State, run: Run | None, connections: Sequence[Connecti
         if found.is_for(settings.registry(region)) and made_since(found, run.since)
     }
     recovered = {**state.connections, **made}  # where it made one, what the state knew was gone
+    in_doubt = run.kind != REPAIR or state.unconfirmed  # no event takes back what a repair made
     return replace(
         state,
         connections=recovered,
-        unfinished=state.unfinished | (made.keys() - state.connections.keys()),
+        unfinished=state.unfinished | (made.keys() - state.connections.keys() if in_doubt else set()),
         doubtful=state.doubtful | made.keys(),
     )
 

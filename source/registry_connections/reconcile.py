@@ -325,7 +325,7 @@ def _unfinished(request: Request, prepared: Prepared, applied: Applied, *, done:
     if done:
         return frozenset()
     if request.kind is Kind.REPAIR and not before.unconfirmed:
-        return before.unfinished
+        return before.unfinished - set(prepared.scope.wanted)
     if request.kind is Kind.UPDATE and before.unconfirmed:
         return frozenset(applied.made)  # what the launch made is not in doubt any more
     return before.unfinished | applied.made.keys()

@@ -8,6 +8,7 @@ from typing import Any, Final
 from registry_connections.errors import StateError, plain
 
 STATE_FORMAT: Final = 1
+REPAIR: Final = "reconcile"  # the kind of a run that no event of the stack asked for
 LARGEST_STATE: Final = 4096  # characters of a standard parameter (AWS Systems Manager quotas)
 
 
@@ -20,6 +21,16 @@ class Run:
     creating: tuple[str, ...] = ()  # Regions in which it makes a connection
     since: str = ""  # Falcon's own time at the start, RFC 3339
     cancelled: bool = False
+
+    @property
+    def kind(self) -> str:
+        """What was asked for."""
+        return self.request.partition(":")[0]
+
+    @property
+    def event(self) -> str:
+        """The id of the request."""
+        return self.request.partition(":")[2]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from registry_connections.errors import DeadlineError, RegistrationError, StateMissingError
 from registry_connections.model import AccountRegions, Credentials, Deadline, RegionUse, Settings
-from registry_connections.state import Run, State
+from registry_connections.state import REPAIR, Run, State
 
 POLL_SECONDS: Final = 1.0
 REMEMBERED: Final = 4  # requests, against late duplicates
@@ -44,7 +44,7 @@ class Kind(StrEnum):
     CREATE = "Create"
     UPDATE = "Update"
     DELETE = "Delete"
-    REPAIR = "reconcile"
+    REPAIR = REPAIR
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Turns:
             run = state.run
             if run is None or not self._must_wait(request, run):
                 return state
-            if request.kind is Kind.DELETE and not run.cancelled and run.request.startswith(Kind.CREATE):
+            if request.kind is Kind.DELETE and not run.cancelled and run.kind == Kind.CREATE:
                 self.account.swap(replace(state, run=replace(run, cancelled=True)))
             if deadline.left() <= POLL_SECONDS:
                 raise DeadlineError(f"another run ({run.request}) is still at work: try again later")
@@ -106,10 +106,9 @@ class Turns:
         """
         if run.until <= self.wall_clock():
             return False
-        kind = run.request.partition(":")[0]
         is_duplicate = run.request == request.run_id
-        cancels = request.kind is Kind.DELETE and not request.ours and kind == Kind.CREATE
-        return is_duplicate or cancels or Kind.REPAIR in {request.kind, kind}
+        cancels = request.kind is Kind.DELETE and not request.ours and run.kind == Kind.CREATE
+        return is_duplicate or cancels or Kind.REPAIR in {request.kind, run.kind}
 
     def claim(self, state: State, request: Request, deadline: Deadline, creating: tuple[str, ...], since: str) -> State:
         """Say that this request is at work until the deadline; raise StateChangedError if somebody else went first."""
@@ -140,9 +139,10 @@ def _with_cut_short(state: State, request: Request) -> State:
 
     CloudFormation has given it up: a late duplicate of it must not be done on top of what came after.
     """
-    kind, _, event = (state.run.request if state.run else "").partition(":")
-    known = {request.id, *(name for name, _ in state.handled)}
-    return state if kind in {"", Kind.REPAIR} or event in known else _with_handled(state, event, CUT_SHORT)
+    run, known = state.run, {request.id, *(name for name, _ in state.handled)}
+    if run is None or run.kind == Kind.REPAIR or run.event in known:
+        return state
+    return _with_handled(state, run.event, CUT_SHORT)
 
 
 def _with_handled(state: State, event: str, reason: str) -> State:

@@ -115,6 +115,7 @@ def test_update_with_a_new_package_runs_the_new_package(customer: Customer, pack
 
 def test_update_of_the_log_retention_takes_effect_at_once(customer: Customer) -> None:
     customer.launched(Regions="us-east-1")
+    customer.wait_for_call("logs:PutRetentionPolicy")
 
     customer.update(LogRetentionDays="30")
     customer.wait_for_call("logs:PutRetentionPolicy", times=2)

@@ -1,0 +1,270 @@
+"""What follows from the words alone: URLs, which connection is whose, which cloud goes with which partition."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry_connections.errors import plain
+from registry_connections.model import (
+    CONNECTED,
+    FALCON_CLOUDS,
+    GOVERNMENT_CLOUDS,
+    UNSUCCESSFUL,
+    Connection,
+    Credentials,
+    Deadline,
+    OutcomeKind,
+    Registry,
+    RoleGrant,
+    mismatch,
+)
+
+ACCOUNT, OTHER_ACCOUNT = "111122223333", "444455556666"
+HOST = f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"
+REGISTRY = Registry("eu-west-1", ACCOUNT, "amazonaws.com")
+accounts = st.from_regex(r"[0-9]{12}", fullmatch=True)
+regions = st.from_regex(r"[a-z]{2}-[a-z]{4,9}-[1-9]", fullmatch=True)
+suffixes = st.sampled_from(["amazonaws.com", "amazonaws.com.cn", "c2s.ic.gov"])
+registries = st.builds(Registry, region=regions, account=accounts, url_suffix=suffixes)
+
+
+def connection(url: str, kind: str = "ecr") -> Connection:
+    return Connection("id", url, kind)
+
+
+# URLs
+
+
+def test_the_url_of_a_registry_is_https_and_has_no_trailing_slash() -> None:
+    assert REGISTRY.url == "https://111122223333.dkr.ecr.eu-west-1.amazonaws.com"
+
+
+def test_the_alias_names_account_and_region() -> None:
+    assert REGISTRY.alias == "ecr-111122223333-eu-west-1"
+
+
+def test_registries_are_sorted_by_region() -> None:
+    shuffled = [Registry(region, ACCOUNT, "amazonaws.com") for region in ("us-east-1", "af-south-1", "eu-west-1")]
+
+    assert [registry.region for registry in sorted(shuffled)] == ["af-south-1", "eu-west-1", "us-east-1"]
+
+
+@pytest.mark.parametrize(
+    "url", [f"https://{HOST}", f"https://{HOST}/", HOST, f"HTTPS://{HOST.upper()}", f"https://{HOST.title()}"]
+)
+def test_a_connection_is_for_a_registry_of_the_same_host_however_it_is_written(url: str) -> None:
+    assert connection(url).is_for(REGISTRY)
+    assert connection(url).belongs_to(ACCOUNT, "amazonaws.com")
+    assert connection(url).region == "eu-west-1"
+
+
+LOOK_ALIKES = [
+    "",
+    "https://",
+    "https://[",
+    f"http://{HOST}",
+    f"ftp://{HOST}",
+    f"https://{HOST}.evil.example",
+    f"https://evil.example/{HOST}",
+    f"https://evil.example/?{HOST}",
+    f"https://evil.example#{HOST}",
+    f"https://{HOST}@evil.example",
+    f"https://evil.example@{HOST}",
+    f"https://{HOST}:8443",
+    f"https://{HOST}/a-repository",
+    f"https://{HOST}?a=b",
+    f"https://{HOST}#a",
+    f"https://{HOST}.",
+    f"https://.{HOST}",
+    f"https://x{HOST}",
+    f"https://1{HOST}",
+    f"https://{HOST[1:]}",
+    f"https://{HOST.replace('.', '-')}",
+    f"https://{HOST.replace('dkr.ecr', 'dkrxecr')}",
+    f"https://{HOST.replace('amazonaws', 'arnazonaws')}",
+    f"https://{HOST.replace('amazonaws', 'аmazonaws')}",  # noqa: RUF001 - a Cyrillic letter
+    f"https://{HOST.replace(ACCOUNT, OTHER_ACCOUNT)}",
+]
+
+
+@pytest.mark.parametrize("url", LOOK_ALIKES)
+def test_a_connection_of_a_host_that_only_looks_alike_is_nobodys(url: str) -> None:
+    assert not connection(url).is_for(REGISTRY)
+    assert not connection(url).belongs_to(ACCOUNT, "amazonaws.com")
+
+
+@pytest.mark.parametrize("kind", ["", "ECR", "acr", "dockerhub", "ecr "])
+def test_a_connection_of_another_type_is_not_for_an_ecr_registry(kind: str) -> None:
+    assert not connection(f"https://{HOST}", kind).is_for(REGISTRY)
+    assert not connection(f"https://{HOST}", kind).belongs_to(ACCOUNT, "amazonaws.com")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        f"{ACCOUNT}.dkr.ecr-fips.us-east-1.amazonaws.com",
+        f"{ACCOUNT}.dkr-ecr.us-east-1.on.aws",
+        f"{ACCOUNT}.dkr-ecr-fips.us-east-1.on.aws",
+    ],
+)
+def test_another_form_of_a_registrys_host_is_of_the_account_and_not_what_we_would_make(host: str) -> None:
+    found = connection(f"https://{host}")
+
+    assert found.belongs_to(ACCOUNT, "amazonaws.com")
+    assert not found.belongs_to(OTHER_ACCOUNT, "amazonaws.com")
+    assert not found.is_for(Registry("us-east-1", ACCOUNT, "amazonaws.com"))
+    assert found.region == "us-east-1"
+
+
+@pytest.mark.parametrize("suffix", ["amazonaws.com.cn", "mirror.example", "amazonaws.com.evil.example"])
+def test_the_same_account_number_under_another_suffix_is_another_account(suffix: str) -> None:
+    assert not connection(f"https://{ACCOUNT}.dkr.ecr.eu-west-1.{suffix}").belongs_to(ACCOUNT, "amazonaws.com")
+
+
+@given(registries, registries)
+def test_a_connection_is_for_exactly_the_registry_whose_url_it_has(one: Registry, other: Registry) -> None:
+    assert connection(one.url).is_for(one)
+    assert connection(one.url).is_for(other) is (one == other)
+    assert connection(one.url).region == one.region
+    assert connection(one.url).belongs_to(one.account, one.url_suffix)
+
+
+@given(registries, st.text(max_size=30), st.text(max_size=30))
+def test_whatever_stands_around_the_host_only_the_host_itself_matches(
+    registry: Registry, before: str, after: str
+) -> None:
+    found = connection(f"https://{before}{registry.url.removeprefix('https://')}{after}")
+    dropped = str.maketrans("", "", "\t\r\n")  # which the parser of URLs leaves out
+
+    if found.is_for(registry):
+        assert before.translate(dropped) == ""
+        assert after.translate(dropped) in {"", "/", "?", "#", "/?", "/#", "?#", "/?#"}
+
+
+@given(st.text(max_size=60), st.text(max_size=8))
+def test_any_text_at_all_is_a_url_that_can_be_asked_about(url: str, kind: str) -> None:
+    found = connection(url, kind)
+
+    assert found.is_for(REGISTRY) in {True, False}
+    assert found.belongs_to(ACCOUNT, "amazonaws.com") in {True, False}
+    assert isinstance(found.region, str)
+
+
+# Clouds and partitions
+
+
+def test_credentials_go_to_hosts_of_crowdstrike_only() -> None:
+    hosts = [url.removeprefix("https://") for url in FALCON_CLOUDS.values()]
+
+    assert all(host.endswith((".crowdstrike.com", ".crowdstrike.mil")) and "/" not in host for host in hosts)
+    assert len(set(hosts)) == len(FALCON_CLOUDS)
+    assert FALCON_CLOUDS.keys() > GOVERNMENT_CLOUDS
+
+
+WORKS = {("aws", cloud) for cloud in ("autodiscover", "us-1", "us-2", "us-3", "eu-1")} | {
+    ("aws-us-gov", "us-gov-1"),
+    ("aws-us-gov", "us-gov-2"),
+}
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-us-gov", "aws-cn", "aws-iso", "", "another"])
+@pytest.mark.parametrize("cloud", ["autodiscover", *FALCON_CLOUDS])
+def test_a_partition_goes_with_the_clouds_whose_principal_is_known_in_it(partition: str, cloud: str) -> None:
+    problem = mismatch(partition, cloud, "")
+
+    assert (problem == "") is ((partition, cloud) in WORKS)
+    assert not problem or "set Falcon" in problem
+
+
+@pytest.mark.parametrize("cloud", ["autodiscover", *FALCON_CLOUDS])
+@pytest.mark.parametrize("partition", ["aws", "aws-us-gov", "aws-cn"])
+def test_a_principal_that_is_named_must_be_of_the_accounts_partition_whatever_the_cloud(
+    partition: str, cloud: str
+) -> None:
+    for theirs in ("aws", "aws-us-gov", "aws-cn"):
+        problem = mismatch(partition, cloud, f"arn:{theirs}:iam::{OTHER_ACCOUNT}:role/Falcon")
+        expected = f"FalconPrincipalArn is of partition {theirs}, but this account is of {partition}."
+        assert problem == ("" if theirs == partition else expected)
+
+
+@pytest.mark.parametrize("principal", ["role/Falcon", "arn", "arn:aws", "::", ":::"])
+def test_a_principal_that_is_no_arn_goes_with_no_partition(principal: str) -> None:
+    assert mismatch("aws", "us-1", principal) == "FalconPrincipalArn is of partition ?, but this account is of aws."
+
+
+def grant(partition: str = "aws", *, government_cloud: bool = False) -> RoleGrant:
+    return RoleGrant("arn:aws:iam::111122223333:role/r", "external", partition, government_cloud)
+
+
+def test_a_credential_names_the_role_and_the_external_id_and_nothing_else() -> None:
+    details = {"aws_iam_role": "arn:aws:iam::111122223333:role/r", "aws_external_id": "external"}
+
+    assert grant().credential() == {"type": "ecr", "details": details}
+
+
+@pytest.mark.parametrize(("partition", "commercial"), [("aws-us-gov", False), ("aws", True)])
+def test_a_government_cloud_is_told_whether_the_account_is_a_commercial_one(
+    partition: str, *, commercial: bool
+) -> None:
+    details = grant(partition, government_cloud=True).credential()["details"]
+
+    assert details["aws_gov_using_commercial_connection"] is commercial
+
+
+def test_secrets_are_not_in_what_is_shown_of_them() -> None:
+    shown = repr((Credentials("the-id", "the-secret", "us-1"), grant()))
+
+    assert not {word for word in ("the-id", "the-secret", "external") if word in shown}
+
+
+# Time
+
+
+def test_a_deadline_never_has_less_than_nothing_left() -> None:
+    assert Deadline(10, lambda: 4.0).left() == 6
+    assert Deadline(10, lambda: 11.0).left() == 0
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e6), st.floats(0, 1e6))
+def test_a_part_of_a_deadline_never_ends_after_the_whole(at: float, now: float, seconds: float) -> None:
+    whole = Deadline(at, lambda: now)
+
+    assert whole.within(seconds).left() <= min(whole.left(), now + seconds)
+    assert whole.within(seconds).at <= at
+    assert whole.earlier(seconds).left() <= whole.left()
+
+
+# Outcomes
+
+
+def test_an_outcome_is_connected_or_unsuccessful_or_neither_and_never_both() -> None:
+    neither = set(OutcomeKind) - CONNECTED - UNSUCCESSFUL
+
+    assert not CONNECTED & UNSUCCESSFUL
+    assert neither == {OutcomeKind.REMOVED, OutcomeKind.LEFT, OutcomeKind.SKIPPED}
+
+
+# Somebody else's text
+
+
+@given(st.text(max_size=300), st.integers(10, 80))
+def test_somebody_elses_text_becomes_one_short_line_that_can_be_printed(text: str, limit: int) -> None:
+    shown = plain(text, limit=limit)
+
+    assert shown.isprintable()
+    assert len(shown) <= limit
+    assert plain(shown, limit=limit) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mred\x1b[0m\r\nnext", "[31mred [0m next"),
+        ("  a\t b\x00c  ", "a b c"),
+        ("the token is s3cret!", "the token is [redacted]!"),
+        ("\u202eevil", "evil"),
+        (None, "None"),
+    ],
+)
+def test_what_a_terminal_would_obey_and_what_is_secret_is_taken_out(text: object, shown: str) -> None:
+    assert plain(text, secrets=["", "s3cret"]) == shown

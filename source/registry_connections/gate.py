@@ -43,7 +43,8 @@ class RateGate:
 
     def enter(self, deadline: Deadline) -> None:
         """Return when a call may go; raise DeadlineError at once if that is after the deadline."""
-        self.pause(0, deadline)
+        if not deadline.left():
+            raise DeadlineError("the time of this invocation is used up")
         while (wait := self._reserve()) > 0:
             self.pause(wait, deadline, "Falcon's rate limit lets no call pass in time")
             if self.clock() >= self._shut_until:

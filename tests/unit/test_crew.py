@@ -138,3 +138,12 @@ def test_a_dismissed_crew_begins_nothing_more(crew: Crew) -> None:
     crew.dismiss()
     with pytest.raises(RuntimeError):
         crew.begin(lambda: None)
+
+
+def test_nothing_is_begun_after_the_deadline(crew: Crew) -> None:
+    begun: list[int] = []
+    results = crew.each(begun.append, range(3), within(0))
+    crew.one(lambda: None, within(10))
+
+    assert [type(result) for result in results] == [DeadlineError] * 3
+    assert begun == []

@@ -212,3 +212,10 @@ def test_an_organization_finds_a_common_pace(seed: int) -> None:
 
     assert taken <= 1.15 * bound
     assert organization.refused <= 1.1 * 50 * 18
+
+
+def test_no_call_passes_after_the_deadline_even_if_nobody_would_have_to_wait(clock: Clock) -> None:
+    clock.now = 20_000
+
+    with pytest.raises(DeadlineError):
+        gate_on(clock).enter(far_off(clock))

@@ -21,7 +21,7 @@ from crhelper import CfnResource
 from registry_connections import __version__, answer
 from registry_connections.aws import AwsAccount
 from registry_connections.crew import Crew
-from registry_connections.errors import AwsError, RegistrationError, SettingsError
+from registry_connections.errors import AwsError, DeadlineError, RegistrationError, SettingsError
 from registry_connections.falcon import Falcon
 from registry_connections.logs import set_up, tell, tell_report
 from registry_connections.model import Credentials, Deadline
@@ -236,18 +236,24 @@ def _means(deadline: Deadline, crew: Crew) -> _Means:
 
 
 def _follow_up(context: Any, event: Mapping[str, Any] | None = None) -> None:
-    """Do what matters to nobody who waits: note that a launch was answered, and bound the life of the log group.
-
-    The group is Lambda's and belongs to no stack, as it outlives this one.
-    """
-    days = os.environ.get("LOG_RETENTION_DAYS", "")
+    """Do what matters to nobody who waits, in the time that is left."""
+    crew = Crew(1)
+    left = context.get_remaining_time_in_millis() / 1000 - ANSWER_SPARE_SECONDS
     try:
-        if event and event["RequestType"] == Kind.CREATE and _helper().taken:
-            confirm(_account(), str(event["RequestId"]))
-        if days.isdecimal():
-            _account().retain_logs(context.log_group_name, int(days))
-    except AwsError as error:
+        crew.one(lambda: _finish(context, event), Deadline(time.monotonic() + left, time.monotonic), "AWS")
+    except (AwsError, DeadlineError) as error:
         tell(logging.WARNING, str(error), request_id=context.aws_request_id)
+    finally:
+        crew.dismiss()
+
+
+def _finish(context: Any, event: Mapping[str, Any] | None) -> None:
+    """Note that a launch was answered; bound the life of the log group, which is Lambda's and outlives the stack."""
+    days = os.environ.get("LOG_RETENTION_DAYS", "")
+    if event and event["RequestType"] == Kind.CREATE and _helper().taken:
+        confirm(_account(), str(event["RequestId"]))
+    if days.isdecimal():
+        _account().retain_logs(context.log_group_name, int(days))
 
 
 def _problems(error: RegistrationError) -> str:

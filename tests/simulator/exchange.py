@@ -101,8 +101,8 @@ class Exchange:
     def reset(self) -> web.StreamResponse:
         """Break the connection: the client sees a reset."""
         transport = self._request.transport
-        if transport:
-            peer: socket.socket = transport.get_extra_info("socket")
+        peer: socket.socket | None = transport.get_extra_info("socket") if transport else None
+        if transport and peer:  # neither, once the client has left
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             transport.abort()
         return Spent()

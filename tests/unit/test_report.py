@@ -1,0 +1,293 @@
+"""The report: what fits where CloudFormation shows it, whatever became of the Regions."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry_connections.model import UNSUCCESSFUL, Outcome, OutcomeKind, RegionFailurePolicy
+from registry_connections.report import (
+    LONGEST_REASON,
+    NONE,
+    Report,
+    action_result,
+    data,
+    embedded,
+    metrics,
+    reason,
+    records,
+    shorten,
+)
+from tests.sandbox.known_regions import KNOWN_REGIONS
+
+REGIONS = sorted({*KNOWN_REGIONS, "me-west-1", "sa-west-1"})
+CAUSE = "HTTP 403: the API client lacks the scope Falcon Container Image: WRITE"
+K = OutcomeKind
+
+
+def report(*outcomes: tuple[str, OutcomeKind], message: str = CAUSE, cause: str = "", failure: str = "") -> Report:
+    concerned = UNSUCCESSFUL | {K.LEFT, K.SKIPPED}
+    return Report(
+        tuple(sorted(Outcome(region, kind, message=message if kind in concerned else "") for region, kind in outcomes)),
+        cause,
+        "us-1",
+        failure,
+    )
+
+
+def everywhere(kind: OutcomeKind, message: str = CAUSE) -> Report:
+    return report(*((region, kind) for region in REGIONS), message=message)
+
+
+kinds = st.sampled_from(OutcomeKind)
+outcomes = st.builds(
+    Outcome,
+    region=st.sampled_from(REGIONS),
+    kind=kinds,
+    connection_id=st.sampled_from(["", "2f6b1c3e-9d0a-4e55-8c7b-0123456789ab"]),
+    message=st.text(max_size=300),
+    status=st.sampled_from([0, 400, 503]),
+)
+reports = st.builds(
+    Report,
+    outcomes=st.lists(outcomes, max_size=36, unique_by=lambda each: each.region).map(lambda each: tuple(sorted(each))),
+    cause=st.just("") | st.text(max_size=400),
+    cloud=st.sampled_from(["", "us-1", "us-gov-1"]),
+)
+
+
+# The reason
+
+
+def test_one_region_that_failed_is_named_with_its_cause() -> None:
+    assert reason(report(("eu-west-1", K.FAILED), ("us-east-1", K.CREATED))) == (
+        f"1 Region failed: eu-west-1. First cause (eu-west-1): {CAUSE}"
+    )
+
+
+def test_several_regions_that_failed_are_named_with_the_cause_of_the_first() -> None:
+    failed = Report((Outcome("eu-west-1", K.FAILED, message="One."), Outcome("us-east-1", K.FAILED, message="Two.")))
+
+    assert reason(failed) == "2 Regions failed: eu-west-1, us-east-1. First cause (eu-west-1): One."
+
+
+def test_what_was_not_attempted_and_what_is_left_is_told_after_what_failed() -> None:
+    told = reason(report(("ap-south-1", K.NOT_ATTEMPTED), ("eu-west-1", K.FAILED), ("us-east-1", K.LEFT)))
+
+    assert told.startswith("1 Region failed: eu-west-1. First cause (eu-west-1): HTTP 403")
+    assert told.endswith(". Not attempted: ap-south-1. Left in Falcon: us-east-1.")
+
+
+def test_if_nothing_failed_what_was_not_attempted_is_the_failure() -> None:
+    told = reason(report(("ap-south-1", K.NOT_ATTEMPTED), ("eu-west-1", K.CREATED), message="no time."))
+
+    assert told == "1 Region not attempted: ap-south-1. First cause (ap-south-1): no time."
+
+
+def test_a_cause_that_concerns_no_region_goes_before_all() -> None:
+    assert (
+        reason(report(("eu-west-1", K.FAILED), cause="The state cannot be written.")) == "The state cannot be written."
+    )
+    assert reason(report(("eu-west-1", K.LEFT), cause="No.")) == "No. Left in Falcon: eu-west-1."
+    assert reason(report(("eu-west-1", K.LEFT), cause="No")) == "No. Left in Falcon: eu-west-1."
+
+
+@pytest.mark.parametrize("kind", [K.FAILED, K.NOT_ATTEMPTED])
+@pytest.mark.parametrize("message", ["", CAUSE, "x" * 1000, "ä" * 200, "ends with a stop."], ids=lambda each: each[:9])
+def test_if_every_region_failed_the_reason_still_fits_and_names_some_and_the_cause(
+    kind: OutcomeKind, message: str
+) -> None:
+    told = reason(everywhere(kind, message))
+    word = "failed" if kind is K.FAILED else "not attempted"
+
+    assert len(REGIONS) == 36
+    assert len(told) <= LONGEST_REASON == 240
+    assert told.startswith(f"36 Regions {word}: af-south-1, ")
+    assert f"First cause (af-south-1): {message[:80]}" in told
+
+
+def test_how_many_regions_did_not_fit_is_told() -> None:
+    told = reason(everywhere(K.FAILED))
+    named, _, more = told.partition(": ")[2].partition(". First cause")[0].partition(" and ")
+
+    assert len(named.split(", ")) + int(more.removesuffix(" more")) == len(REGIONS)
+
+
+@given(reports)
+def test_law_the_reason_fits_and_is_never_empty(told: Report) -> None:
+    assert 0 < len(reason(told)) <= LONGEST_REASON
+
+
+@given(reports)
+def test_law_the_reason_names_a_region_that_failed_or_tells_the_cause(told: Report) -> None:
+    failed = told.of({K.FAILED}) or told.of({K.NOT_ATTEMPTED})
+    if told.cause:
+        assert reason(told).startswith(told.cause[:100])
+    elif failed:
+        assert f"({failed[0].region}): " in reason(told)
+    else:
+        assert reason(told).startswith("nothing failed")
+
+
+# What counts as success
+
+
+@pytest.mark.parametrize(
+    ("became", "fail", "report_"),
+    [
+        ([K.CREATED], True, True),
+        ([K.UNCHANGED, K.ADOPTED, K.REFRESHED], True, True),
+        ([K.CREATED, K.SKIPPED], True, True),
+        ([K.CREATED, K.FAILED], False, True),
+        ([K.CREATED, K.NOT_ATTEMPTED], False, True),
+        ([K.FAILED], False, False),
+        ([K.NOT_ATTEMPTED], False, False),
+        ([K.FAILED, K.SKIPPED], False, False),
+        ([K.FAILED, K.LEFT], False, False),
+        ([K.REMOVED, K.LEFT], True, True),
+        ([], True, True),
+    ],
+)
+def test_under_report_one_connected_region_suffices_and_under_fail_every_one_counts(
+    became: list[OutcomeKind], *, fail: bool, report_: bool
+) -> None:
+    told = report(*zip(REGIONS, became, strict=False))
+
+    assert told.succeeded(RegionFailurePolicy.FAIL) is fail
+    assert told.succeeded(RegionFailurePolicy.REPORT) is report_
+
+
+@pytest.mark.parametrize("policy", RegionFailurePolicy)
+def test_a_cause_that_concerns_no_region_is_a_failure_under_any_policy(policy: RegionFailurePolicy) -> None:
+    assert not report(("eu-west-1", K.CREATED), cause="The state cannot be written.").succeeded(policy)
+
+
+@given(reports)
+def test_law_what_succeeds_under_fail_succeeds_under_report(told: Report) -> None:
+    assert told.succeeded(RegionFailurePolicy.REPORT) or not told.succeeded(RegionFailurePolicy.FAIL)
+
+
+# Data of the answer
+
+
+def test_the_data_name_the_regions_by_what_became_of_them() -> None:
+    told = report(
+        ("ap-south-1", K.FAILED), ("eu-north-1", K.REMOVED), ("eu-west-1", K.UNCHANGED), ("us-east-1", K.CREATED),
+        ("us-west-1", K.LEFT), ("us-west-2", K.SKIPPED),
+    )  # fmt: skip
+
+    assert data(told) == {
+        "ConnectedRegions": "eu-west-1,us-east-1",
+        "FailedRegions": "ap-south-1",
+        "SkippedRegions": "eu-north-1,us-west-1,us-west-2",
+        "ConnectedCount": "2",
+        "FailedCount": "1",
+        "SkippedCount": "3",
+        "FalconCloud": "us-1",
+    }
+
+
+def test_after_a_failure_what_was_removed_or_left_was_not_skipped() -> None:
+    told = report(("eu-west-1", K.REMOVED), ("us-east-1", K.LEFT), ("us-west-2", K.SKIPPED), failure="It failed.")
+
+    assert data(told)["SkippedRegions"] == "us-west-2"
+
+
+def test_of_nothing_there_is_a_word_because_an_output_may_not_be_empty() -> None:
+    shown = data(Report())
+
+    assert {shown[name] for name in ("ConnectedRegions", "FailedRegions", "SkippedRegions", "FalconCloud")} == {NONE}
+
+
+@given(reports)
+def test_law_the_data_are_text_never_empty_and_count_what_they_name(told: Report) -> None:
+    shown = data(told)
+
+    assert all(isinstance(value, str) and value for value in shown.values())
+    for name in ("Connected", "Failed", "Skipped"):
+        named = [] if shown[f"{name}Regions"] == NONE else shown[f"{name}Regions"].split(",")
+        assert len(named) == int(shown[f"{name}Count"])
+
+
+@pytest.mark.parametrize("kind", OutcomeKind)
+def test_with_every_region_there_is_the_data_are_under_4_kilobytes(kind: OutcomeKind) -> None:
+    assert len(json.dumps(data(everywhere(kind, "x" * 1000))).encode()) < 1024
+
+
+@given(reports)
+def test_law_the_data_are_under_4_kilobytes(told: Report) -> None:
+    assert len(json.dumps(data(told)).encode()) < 4096
+
+
+# The log, the metrics and the JSON of an action
+
+
+FULL = Outcome("eu-west-1", K.FAILED, "an-id", "It failed.", 400, "a-trace", 12)
+
+
+def test_a_record_has_what_is_known_and_nothing_empty() -> None:
+    bare, full = records(Report((Outcome("ap-south-1", K.SKIPPED), FULL)))
+
+    assert bare == {"region": "ap-south-1", "outcome": "skipped"}
+    assert full == {
+        "region": "eu-west-1",
+        "outcome": "failed",
+        "connection": "an-id",
+        "message": "It failed.",
+        "status": 400,
+        "trace_id": "a-trace",
+        "milliseconds": 12,
+    }
+
+
+@given(reports)
+def test_law_an_action_has_every_key_for_every_region_and_null_for_what_does_not_apply(told: Report) -> None:
+    shown = json.loads(json.dumps(action_result("reconcile", told)))
+
+    assert [row["region"] for row in shown["regions"]] == [outcome.region for outcome in told.outcomes]
+    assert {frozenset(row) for row in shown["regions"]} <= {frozenset(records(Report((FULL,)))[0])}
+    assert not {value for row in shown["regions"] for value in row.values() if value in {"", 0}}
+
+
+@pytest.mark.parametrize(("failure", "ok"), [("", True), ("It failed.", False)])
+def test_an_action_is_ok_unless_it_counts_as_a_failure(failure: str, *, ok: bool) -> None:
+    shown = action_result("reconcile", report(("eu-west-1", K.FAILED), failure=failure))
+
+    assert (shown["action"], shown["ok"], shown["cloud"]) == ("reconcile", ok, "us-1")
+
+
+@given(reports)
+def test_law_the_metrics_count_what_the_data_count(told: Report) -> None:
+    counted = metrics(told, {"milliseconds": 1200, "falcon_calls": 7})
+
+    assert {name: str(counted[name]) for name in counted if name.endswith("Count")} == {
+        name: value for name, value in data(told).items() if name.endswith("Count")
+    }
+    assert (counted["Duration"], counted["FalconCalls"]) == (1200, 7)
+
+
+def test_cloudwatch_is_told_the_name_and_unit_of_each_metric() -> None:
+    counted = metrics(Report(), {"milliseconds": 1, "falcon_calls": 1})
+    shown = embedded(counted, 1_790_000_000.5)["_aws"]
+    (directive,) = shown["CloudWatchMetrics"]
+
+    assert shown["Timestamp"] == 1_790_000_000_500
+    assert (directive["Namespace"], directive["Dimensions"]) == ("FalconECR", [["function"]])
+    units = {metric["Name"]: metric["Unit"] for metric in directive["Metrics"]}
+    assert units == {**dict.fromkeys(counted, "Count"), "Duration": "Milliseconds"}
+
+
+@given(st.text(max_size=50), st.integers(-10, 60))
+def test_a_text_that_is_shortened_fits_and_shows_that_it_was(text: str, limit: int) -> None:
+    shown = shorten(text, limit)
+
+    assert len(shown) <= max(limit, 3)
+    assert shown == text or shown.endswith("...")
+
+
+@pytest.mark.parametrize("kind", OutcomeKind)
+def test_a_region_is_counted_once_whatever_became_of_it(kind: OutcomeKind) -> None:
+    shown = data(report(("eu-west-1", kind)))
+
+    assert [shown[f"{name}Count"] for name in ("Connected", "Failed", "Skipped")].count("1") == 1

@@ -243,6 +243,8 @@ def _follow_up(context: Any, event: Mapping[str, Any] | None = None) -> None:
         crew.one(lambda: _finish(context, event), Deadline(time.monotonic() + left, time.monotonic), "AWS")
     except (AwsError, DeadlineError) as error:
         tell(logging.WARNING, str(error), request_id=context.aws_request_id)
+    except Exception as error:  # noqa: BLE001 - all is done and answered, and its text may hold anything
+        tell(logging.ERROR, "unexpected failure", request_id=context.aws_request_id, error=type(error).__name__)
     finally:
         crew.dismiss()
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 
 from registry_connections import __version__
@@ -100,7 +101,7 @@ class Transport:
                 **content,
             ) as response:
                 raw = _read(response, deadline)
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             # Only the kind: the text of these errors holds addresses and, with a proxy, its credentials.
             raise FalconError(f"no answer from {urlsplit(url).hostname} ({type(error).__name__})") from None
         body = _parse(raw, response.status_code)
@@ -114,7 +115,8 @@ def _read(response: requests.Response, deadline: Deadline) -> bytes:
     """Return the whole body, or raise FalconError if it is too long or takes too long."""
     body = bytearray()
     until = deadline.within(READ_SECONDS)
-    for chunk in response.iter_content(64 * 1024):
+    # `iter_content` waits for a whole piece; this takes what has come, so that a body that drips is noticed.
+    while chunk := response.raw.read1(64 * 1024, decode_content=True):
         body += chunk
         if len(body) > LARGEST_BODY:
             raise FalconError(f"Falcon's answer is larger than {LARGEST_BODY // 2**20} MB", status=response.status_code)

@@ -47,6 +47,7 @@ MAY_IMPORT = {
 
 ONLY_BY = {
     "requests": {"transport"},
+    "urllib3": {"transport"},
     "boto3": {"aws", "handler"},
     "botocore": {"aws"},
     "crhelper": {"handler"},
@@ -136,7 +137,7 @@ def test_a_library_with_effects_has_the_importers_that_are_named(library: str) -
 def test_nothing_else_is_imported_from_outside_the_standard_library() -> None:
     roots = {name.split(".")[0] for module in modules() for name in outer(module)}
 
-    assert roots - set(sys.stdlib_module_names) == {"requests", "boto3", "botocore", "crhelper"}
+    assert roots - set(sys.stdlib_module_names) == {"requests", "urllib3", "boto3", "botocore", "crhelper"}
 
 
 @pytest.mark.parametrize("module", ["plan", "settings", "report", "state", "model", "errors"])

@@ -1,0 +1,328 @@
+"""The gates that every answer of Falcon passes, and that nothing in one is trusted to have its type."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry_connections.answers import LARGEST_TOTAL, connection, identifier, many, message, only, text, total, verify
+from registry_connections.errors import (
+    AuthenticationError,
+    ConflictError,
+    CredentialError,
+    FalconError,
+    MalformedError,
+    NotFoundError,
+    ScopeError,
+)
+from registry_connections.model import Connection
+from registry_connections.transport import Answer
+
+TRACE = "0a1b2c3d-trace"
+WRONG: list[object] = [None, 0, 1, True, 1.5, "text", [], ["text"], [None], [[]], {}, {"a": 1}]
+
+
+def answer(status: int, body: Any = None, *, repeated: bool = False) -> Answer:
+    return Answer(status, body, {"X-Cs-Traceid": TRACE}, repeated)
+
+
+def refused(code: object, words: object = "Falcon's own words") -> dict[str, Any]:
+    return {"errors": [{"code": code, "message": words}]}
+
+
+def raised(given: Answer, method: str = "POST", secrets: tuple[str, ...] = ()) -> FalconError:
+    with pytest.raises(FalconError) as caught:
+        verify(given, method, secrets)
+    return caught.value
+
+
+# The gates
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 299])
+@pytest.mark.parametrize(
+    "body", [None, {}, {"resources": []}, {"errors": []}, {"errors": None}, {"errors": [], "resources": {"id": "1"}}]
+)
+def test_any_success_without_errors_is_one(status: int, body: Any) -> None:
+    verify(answer(status, body), "GET", ())
+
+
+KINDS = [
+    (400, FalconError),
+    (401, AuthenticationError),
+    (403, ScopeError),
+    (404, NotFoundError),
+    (409, ConflictError),
+    (429, FalconError),
+    (500, FalconError),
+    (503, FalconError),
+]
+
+
+@pytest.mark.parametrize(("status", "kind"), [*KINDS, (100, FalconError), (301, FalconError)])
+def test_a_refusal_is_what_its_status_says(status: int, kind: type[FalconError]) -> None:
+    error = raised(answer(status, refused(status)))
+
+    assert type(error) is kind
+    assert (error.status, error.trace_id) == (status, TRACE)
+    assert f"HTTP {status}" in str(error)
+
+
+@pytest.mark.parametrize(("code", "kind"), KINDS)
+@pytest.mark.parametrize("status", [200, 201])
+def test_an_error_beside_a_success_is_what_its_code_says(status: int, code: int, kind: type[FalconError]) -> None:
+    error = raised(answer(status, refused(code)))
+
+    assert type(error) is kind
+    assert (error.status, error.trace_id) == (code, TRACE)
+
+
+@pytest.mark.parametrize("code", [None, "403", 200, 0, -1, 99999, True, 404.0, [], {}])
+def test_an_error_beside_a_success_whose_code_makes_no_sense_is_falcons_failure(code: object) -> None:
+    error = raised(answer(200, refused(code)))
+
+    assert type(error) is FalconError
+    assert error.status == 500
+
+
+@pytest.mark.parametrize("errors", ["text", 5, True, {"code": 404}, ["text"], [None], [[]], [{}]])
+def test_errors_beside_a_success_that_are_of_another_type_are_still_a_failure(errors: object) -> None:
+    assert raised(answer(200, {"errors": errors, "resources": []})).status == 500
+
+
+def test_of_several_errors_the_first_is_told() -> None:
+    error = raised(answer(200, {"errors": [{"code": 409, "message": "One"}, {"code": 403, "message": "Two"}]}))
+
+    assert isinstance(error, ConflictError)
+    assert str(error) == "HTTP 409 One"
+
+
+@pytest.mark.parametrize("body", [[], ["text"], "text", 5, True])
+def test_a_success_that_is_no_object_cannot_be_understood(body: object) -> None:
+    error = raised(answer(200, body))
+
+    assert isinstance(error, MalformedError)
+    assert (error.status, error.trace_id) == (200, TRACE)
+
+
+@pytest.mark.parametrize("body", WRONG)
+def test_a_refusal_without_words_is_told_by_its_status(body: object) -> None:
+    assert str(raised(answer(404, body))) == "HTTP 404"
+
+
+@pytest.mark.parametrize(
+    ("method", "access"), [("GET", "READ"), ("POST", "WRITE"), ("PATCH", "WRITE"), ("DELETE", "WRITE")]
+)
+def test_a_missing_scope_is_named_with_the_access_that_the_call_needs(method: str, access: str) -> None:
+    missing = raised(answer(403, refused(403, "access denied, scope not permitted")), method)
+    denied = raised(answer(403), method)
+
+    assert str(missing).startswith(f"the API client lacks the scope Falcon Container Image: {access} (HTTP 403 ")
+    assert str(denied) == f"access denied: check the scope Falcon Container Image: {access} (HTTP 403)"
+
+
+@pytest.mark.parametrize("repeated", [False, True])
+def test_a_conflict_tells_whether_an_earlier_attempt_may_have_caused_it(*, repeated: bool) -> None:
+    error = raised(answer(409, refused(409), repeated=repeated))
+
+    assert isinstance(error, ConflictError)
+    assert error.repeated is repeated
+
+
+@pytest.mark.parametrize(
+    "words", ["failed to validate registry credential", "Failed to Validate Registry Credential: no"]
+)
+def test_a_role_that_falcon_cannot_use_is_told_from_other_bad_requests(words: str) -> None:
+    assert isinstance(raised(answer(400, refused(400, words))), CredentialError)
+    assert isinstance(raised(answer(200, refused(400, words))), CredentialError)
+    assert type(raised(answer(400, refused(400, "invalid url")))) is FalconError
+    assert type(raised(answer(500, refused(500, words)))) is FalconError
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed_and_says_so(status: int) -> None:
+    assert "redirects elsewhere, which is not followed" in str(raised(answer(status, refused(status))))
+
+
+def test_what_falcon_echoes_is_told_without_secrets_on_one_short_line() -> None:
+    words = f"role \x1b[31m\r\n the-external-id of {'x' * 500}"
+    told = str(raised(answer(400, refused(400, words)), secrets=("the-external-id", "")))
+
+    assert "the-external-id" not in told
+    assert "[redacted]" in told
+    assert told.isprintable()
+    assert len(told) <= 130
+
+
+@pytest.mark.parametrize("words", [None, 5, ["text"], {}, True])
+def test_words_that_are_no_text_are_none(words: object) -> None:
+    assert message(answer(400, refused(400, words)), ()) == ""
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["errors", "resources", "code", "message", "meta", "pagination", "total", "id", "credential"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.integers(100, 599), json_values, st.sampled_from(["GET", "POST", "PATCH", "DELETE"]))
+def test_whatever_falcon_answers_it_is_a_success_or_an_error_of_ours(status: int, body: Any, method: str) -> None:
+    failure: FalconError | None = None
+    try:
+        verify(answer(status, body), method, ("secret",))
+    except FalconError as error:
+        failure = error
+
+    if failure is None:
+        assert status in range(200, 300)
+    else:
+        assert str(failure).isprintable()
+        assert failure.status not in range(200, 300) or isinstance(failure, MalformedError)
+
+
+@given(json_values)
+def test_whatever_a_body_holds_reading_it_raises_nothing_but_that_it_cannot_be_understood(body: Any) -> None:
+    assert 0 <= total(body) <= LARGEST_TOTAL
+    assert isinstance(only(body), dict)
+    found = connection(body)
+    assert found is None or found.id
+    try:
+        assert isinstance(many(body), list)
+    except MalformedError:
+        assert not isinstance(body, dict) or not isinstance(body.get("resources", "missing"), list | None)
+
+
+# Resources
+
+
+def test_the_resources_of_a_read_are_a_list() -> None:
+    assert many({"resources": ["a", "b"]}) == ["a", "b"]
+
+
+@pytest.mark.parametrize("resources", [[], None])
+def test_null_or_an_empty_list_is_nothing_found(resources: object) -> None:
+    assert many({"resources": resources}) == []
+
+
+@pytest.mark.parametrize(
+    "body", [*WRONG, {"resources": {}}, {"resources": "text"}, {"resources": 0}, {"resources": False}]
+)
+def test_an_answer_without_a_list_of_resources_is_not_taken_for_nothing_found(body: object) -> None:
+    with pytest.raises(MalformedError):
+        many(body)
+
+
+@pytest.mark.parametrize("resources", [{"id": "1"}, [{"id": "1"}]], ids=["object", "list"])
+def test_the_resource_of_a_create_is_an_object_or_a_list_of_one(resources: object) -> None:
+    assert only({"resources": resources}) == {"id": "1"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [*WRONG, {"resources": None}, {"resources": []}, {"resources": [{"id": "1"}, {"id": "2"}]}, {"resources": ["1"]}],
+)
+def test_no_resource_or_more_than_one_is_none(body: object) -> None:
+    assert only(body) == {}
+
+
+@pytest.mark.parametrize("count", [0, 1, 34, LARGEST_TOTAL])
+def test_a_listing_says_how_many_there_are(count: int) -> None:
+    assert total({"meta": {"pagination": {"total": count}}}) == count
+
+
+@pytest.mark.parametrize("count", [None, "34", -1, LARGEST_TOTAL + 1, 1.0, [], {}])
+def test_a_count_that_makes_no_sense_is_none(count: object) -> None:
+    assert total({"meta": {"pagination": {"total": count}}}) == 0
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_listing_that_does_not_say_counts_none(wrong: object) -> None:
+    assert total(wrong) == total({"meta": wrong}) == total({"meta": {"pagination": wrong}}) == 0
+
+
+# Connections
+
+
+ITEM = {
+    "id": "2f6b1c3e-9d0a-4e55-8c7b-0123456789ab",
+    "url": "https://111122223333.dkr.ecr.eu-west-1.amazonaws.com",
+    "type": "ecr",
+    "user_defined_alias": "an-alias",
+    "state": "active",
+    "created_at": "2026-01-01T00:00:00Z",
+    "last_refreshed_at": "2026-01-02T00:00:00Z",
+    "next_refresh_at": "2026-01-03T00:00:00Z",
+    "credential": {"expired": True, "expired_at": "2026-01-04T00:00:00Z", "details": {}},
+    "anything_else": [1],
+}
+
+
+def test_a_registry_object_is_a_connection() -> None:
+    assert connection(ITEM) == Connection(
+        id=ITEM["id"],  # type: ignore[arg-type] # all of these are text
+        url=ITEM["url"],  # type: ignore[arg-type]
+        type="ecr",
+        alias="an-alias",
+        state="active",
+        expired=True,
+        expired_at="2026-01-04T00:00:00Z",
+        created_at="2026-01-01T00:00:00Z",
+        last_refreshed_at="2026-01-02T00:00:00Z",
+        next_refresh_at="2026-01-03T00:00:00Z",
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in ITEM if name not in {"id", "anything_else"}])
+@pytest.mark.parametrize("wrong", [wrong for wrong in WRONG if not isinstance(wrong, str)], ids=repr)
+def test_a_field_of_another_type_counts_as_absent(name: str, wrong: object) -> None:
+    absent = {each: value for each, value in ITEM.items() if each != name}
+
+    assert connection({**ITEM, name: wrong}) == connection(absent)
+
+
+@pytest.mark.parametrize("item", WRONG)
+def test_what_is_no_registry_object_is_no_connection(item: object) -> None:
+    assert connection(item) is None
+
+
+@pytest.mark.parametrize("wrong", [None, "", 5, ["a"], "a b", "a/b", "../a", "a&ids=b", "a\n", "x" * 65, "ä"])
+def test_an_id_that_cannot_be_one_is_none(wrong: object) -> None:
+    assert identifier(wrong) == ""
+    assert connection({**ITEM, "id": wrong}) is None
+
+
+@pytest.mark.parametrize("right", ["a", "2f6b1c3e-9d0a-4e55-8c7b-0123456789ab", "A_9-z"])
+def test_an_id_is_of_letters_and_digits(right: str) -> None:
+    assert identifier(right) == right
+
+
+@pytest.mark.parametrize("expired", [None, False, 0, 1, "true", "false", [True]])
+def test_only_a_clear_word_makes_a_credential_expired(expired: object) -> None:
+    found = connection({**ITEM, "credential": {"expired": expired}})
+
+    assert found
+    assert found.expired is False
+
+
+def test_what_falcon_lets_people_write_is_shown_on_one_short_line() -> None:
+    found = connection({**ITEM, "user_defined_alias": "a\x1b[2J\n" + "x" * 500, "state": "y" * 500})
+
+    assert found
+    assert found.alias.isprintable()
+    assert (len(found.alias), len(found.state)) == (100, 40)
+
+
+def test_a_field_is_its_text_or_nothing() -> None:
+    assert text({"a": "b"}, "a") == "b"
+    assert text({"a": 5}, "a") == text({}, "a") == ""

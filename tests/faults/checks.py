@@ -1,0 +1,180 @@
+"""What must hold for every row: the contract with CloudFormation, the row's own words, that the next attempt heals."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from tests.faults.protocol import wrong_in_answer, wrong_in_logs, wrong_in_silence
+from tests.faults.rows import ROLE, USUAL, A, B, Event, Have, Row
+from tests.faults.runner import Run, Snapshot
+from tests.faults.stand import Delivery
+from tests.simulator import Connection
+
+
+def problems(run: Run) -> list[str]:
+    """Return a sentence for each thing that is not as it must be."""
+    sent = [f"sent to another host: {request}" for request in run.elsewhere]
+    return [*sent, *_event(run), *_falcon(run), *_state(run), *_logs(run), *_next(run)]
+
+
+# The event that the fault struck
+
+
+def _event(run: Run) -> Iterator[str]:
+    for delivery in run.deliveries:
+        if run.row.status == "none":
+            yield from wrong_in_silence(delivery)
+        else:
+            yield from wrong_in_answer(delivery)
+            yield from _said(delivery, run.row)
+    if run.background:
+        yield from wrong_in_answer(run.background)
+
+
+def _said(delivery: Delivery, row: Row) -> Iterator[str]:
+    answer = delivery.answer
+    if answer.get("Status") != row.status:
+        yield f"status is {answer.get('Status')}: {answer.get('Reason')}"
+    if not re.search(row.reason, str(answer.get("Reason"))):
+        yield f"reason is {answer.get('Reason')!r}"
+    if delivery.seconds > row.within:
+        yield f"the answer took {delivery.seconds:.1f} s"
+    if row.status == "SUCCESS" and row.event is not Event.DELETE:
+        said = str(answer.get("Data", {}).get("ConnectedRegions"))
+        if set(said.split(",")) != _wanted(row) & row.falcon.keys():
+            yield f"the answer says that {said} are connected"
+
+
+def _wanted(row: Row) -> set[str]:
+    """Return the Regions that the event's properties ask for."""
+    return set((str({**USUAL, **row.properties}["Regions"]) or ",".join(row.regions)).split(","))
+
+
+def _logs(run: Run) -> Iterator[str]:
+    yield from wrong_in_logs(run.logs)
+    if not re.search(run.row.says, "\n".join(run.logs)):
+        yield f"the log does not say {run.row.says!r}"
+
+
+# What Falcon holds
+
+
+def _falcon(run: Run) -> Iterator[str]:
+    yield from _holds(run.after, run.row.falcon, run, "afterwards")
+    yield from _untouched(run, run.after, "afterwards")
+
+
+def _holds(now: Snapshot, expected: Mapping[str, Have], run: Run, when: str) -> Iterator[str]:
+    """Compare this account's connections with what is expected of each Region."""
+    for region in sorted({*now.connections, *expected}):
+        found = now.connections.get(region, [])
+        if len(found) != (region in expected):
+            yield f"{when} Falcon holds {len(found)} connections of {region}"
+        elif found:
+            yield from _is(found[0], expected[region], run, f"{when} the connection of {region}")
+
+
+def _is(connection: Connection, expected: Have, run: Run, which: str) -> Iterator[str]:
+    earlier = {c.id: c for found in run.before.connections.values() for c in found}
+    before = earlier.get(connection.id)
+    if (before is None) != (expected is Have.MADE):
+        yield f"{which} {'is new' if before is None else 'was there before'}"
+    elif expected is Have.SAME and connection != before:
+        yield f"{which} is not as before"
+    elif expected is not Have.SAME and connection.role != run.wanted_role:
+        yield f"{which} has the role {connection.role}"
+
+
+def _untouched(run: Run, now: Snapshot, when: str) -> Iterator[str]:
+    if now.others != run.before.others:
+        yield f"{when} connections of others are not as before"
+
+
+# What the state says
+
+
+def _state(run: Run) -> Iterator[str]:
+    if run.row.state_left == "as it was":
+        if run.after.state_text != run.before.state_text:
+            yield f"the state was changed: {run.after.state_text}"
+    elif run.after.state is None:
+        yield f"the state cannot be read: {run.after.state_text}"
+    elif run.row.state_left == "readable":
+        yield from _managed(run)
+
+
+def _managed(run: Run) -> Iterator[str]:
+    """Compare the state with what the row says, and with Falcon."""
+    row, state = run.row, run.after.state
+    assert state
+    if set(state.connections) != set(row.falcon if row.managed is None else row.managed):
+        yield f"the state names the connections of {sorted(state.connections)}"
+    if not state.unconfirmed and state.unfinished != set(row.unfinished):
+        yield f"the state calls unfinished {sorted(state.unfinished)}"
+    succeeded = row.status == "SUCCESS" and row.event is not Event.DELETE
+    if (state.settings is not None) != (succeeded if row.applied is None else row.applied):
+        yield f"the state says that {state.settings} was applied"
+    for region, identifier in state.connections.items():
+        if identifier not in [connection.id for connection in run.after.connections.get(region, [])]:
+            yield f"the state names a connection of {region} that Falcon does not have"
+
+
+# The next attempts
+
+Check = Callable[[Snapshot, str], Iterator[str]]
+
+
+def _next(run: Run) -> Iterator[str]:
+    for delivery, _ in run.next_attempts:
+        yield from (f"next: {problem}" for problem in wrong_in_answer(delivery))
+        if delivery.answer.get("Status") != "SUCCESS":
+            kind, answer = delivery.event["RequestType"], delivery.answer
+            yield f"next: {kind} ends with {answer.get('Status')}: {answer.get('Reason')}"
+    for (delivery, now), check in zip(run.next_attempts, _expectations(run), strict=True):
+        when = f"after the next {delivery.event['RequestType']}"
+        yield from check(now, when)
+        yield from _untouched(run, now, when)
+
+
+def _expectations(run: Run) -> list[Check]:
+    """Return, for each of the next attempts, the check of what it leaves."""
+    row = run.row
+    if row.event is Event.CREATE and row.status != "SUCCESS":
+        heals = [_connected(_wanted(row), run.wanted_role)] if row.can_succeed else []
+        return [_as_before(run), *heals]
+    if row.event is Event.UPDATE and row.status != "SUCCESS":
+        back = _connected({A, B, *row.keeps}, ROLE, unmanaged={*row.keeps})
+        return [back, _connected(_wanted(row), run.wanted_role)]
+    done: Mapping[str, Have] = row.falcon if row.status == "SUCCESS" else {}
+    expected = done if row.next_falcon is None else row.next_falcon
+    return [lambda now, when: _holds(now, expected, run, when)]
+
+
+def _as_before(run: Run) -> Check:
+    """Return the check that nothing of the stack is left, and what was there before is as it was."""
+
+    def check(now: Snapshot, when: str) -> Iterator[str]:
+        if now.connections != run.before.connections:
+            yield f"{when} Falcon holds {_shown(now)}, before it was {_shown(run.before)}"
+
+    return check
+
+
+def _connected(regions: set[str], role: str, unmanaged: set[str] | None = None) -> Check:
+    """Return the check that exactly these Regions are connected, with this role, and that the state knows them."""
+
+    def check(now: Snapshot, when: str) -> Iterator[str]:
+        roles: dict[str, Any] = {region: [c.role for c in found] for region, found in now.connections.items()}
+        if roles != {region: [role] for region in regions}:
+            yield f"{when} Falcon holds {_shown(now)}"
+        managed = set(now.state.connections) if now.state else set()
+        if managed != regions - (unmanaged or set()):
+            yield f"{when} the state names the connections of {sorted(managed)}"
+
+    return check
+
+
+def _shown(now: Snapshot) -> str:
+    return (
+        ", ".join(f"{region} ({c.role})" for region, found in sorted(now.connections.items()) for c in found) or "none"
+    )

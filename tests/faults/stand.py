@@ -1,0 +1,242 @@
+"""One place to run events in: AWS, Falcon, CloudFormation's ear, and the real package in containers of its own."""
+
+import json
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from registry_connections.state import State, parse_state, render_state, standing
+from tests.faults.aws_stub import AwsStub
+from tests.faults.cloudformation import Put, Refusal, ResponseEndpoint
+from tests.faults.rows import ACCOUNT, DISABLED, EXTERNAL_ID, OTHER_ROLE, Event
+from tests.faults.tls_server import Exchange, TlsServer
+from tests.sandbox.lambda_runtime import Invocation, LambdaRuntime
+from tests.simulator import CLIENT_ID, CLIENT_SECRET, Behaviour, Connection, FalconSimulator
+from tests.tls import Authority
+
+PACKAGE = Path(__file__).parents[2] / "build" / "lambda_function.zip"
+HANDLER = "registry_connections.handler.lambda_handler"
+SECRET_ARN = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:falcon-AbCdEf"
+SECRET = json.dumps({"FalconClientId": CLIENT_ID, "FalconSecret": CLIENT_SECRET, "FalconCloud": "autodiscover"})
+AWS_SECRET = "invented-access-key"
+SECRETS = (CLIENT_SECRET, "simulated-token-", EXTERNAL_ID, AWS_SECRET, "X-Amz-Signature", "custom-resource-response")
+"""What no log line and no answer may hold: Falcon's secret and tokens, the external id, AWS's key, the ResponseURL."""
+
+BYSTANDERS = (
+    Connection(url="https://444455556666.dkr.ecr.us-east-1.amazonaws.com"),
+    Connection(url=f"https://harbor.example.com/{ACCOUNT}", type="harbor"),
+    Connection(url=f"https://{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com.example.com"),
+    Connection(url=f"https://9{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"),
+    Connection(url=f"https://{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com", type="docker", url_uniqueness_key="docker"),
+)
+"""Connections that look like this account's and are not: whatever happens, they stay as they are."""
+
+
+def url_of(region: str) -> str:
+    return f"https://{ACCOUNT}.dkr.ecr.{region}.amazonaws.com"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One stack: its identity, and what follows from it. The parameter is that of its function."""
+
+    parameter: str = "/falcon-ecr/state"
+    uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:cloudformation:us-east-1:{ACCOUNT}:stack/falcon-ecr/{self.uuid}"
+
+    @property
+    def physical_id(self) -> str:
+        return f"falcon-ecr-{self.uuid}"
+
+    def event(
+        self, event: Event, properties: Mapping[str, str], old: Mapping[str, str] | None = None, **changes: Any
+    ) -> dict[str, Any]:
+        """Return an event as CloudFormation sends it, without its ResponseURL."""
+        document: dict[str, Any] = {
+            "RequestType": str(event),
+            "RequestId": str(uuid.uuid4()),
+            "StackId": self.arn,
+            "LogicalResourceId": "RegistryConnections",
+            "ResourceType": "Custom::FalconRegistryConnections",
+            "ServiceToken": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:function",
+            "ResourceProperties": dict(properties),
+        }
+        if event is not Event.CREATE:
+            document["PhysicalResourceId"] = self.physical_id
+        if event is Event.UPDATE:
+            document["OldResourceProperties"] = dict(old or properties)
+        return document | changes
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One event and what came of it. `seconds` is until the first answer that was taken, if any."""
+
+    event: Mapping[str, Any]
+    invocation: Invocation
+    puts: list[Put]
+    seconds: float
+
+    @property
+    def answers(self) -> list[dict[str, Any]]:
+        """The answers that CloudFormation took."""
+        return [put.body for put in self.puts if put.taken]
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """The answer that counts."""
+        return self.answers[0] if self.answers else {}
+
+
+class Elsewhere(TlsServer):
+    """A host to which nothing may be sent, although its certificate is in order and redirects lead there."""
+
+    def __init__(self, authority: Authority) -> None:
+        super().__init__(authority)
+        self.requests: list[str] = []
+
+    def handle(self, exchange: Exchange) -> None:
+        self.requests.append(f"{exchange.command} {exchange.path}")
+        exchange.send(200, b"{}", content_type="application/json")
+
+
+class Stand:
+    """Everything around the function, between entering and leaving the context."""
+
+    def __init__(self, authority: Authority, package: Path = PACKAGE) -> None:
+        self._package = package
+        self.aws = AwsStub(authority)
+        self.falcon = FalconSimulator(authority)
+        self.cloudformation = ResponseEndpoint(authority)
+        self.elsewhere = Elsewhere(authority)
+        self._ca_file = str(authority.ca_file)
+        self._containers: dict[tuple[str, int], LambdaRuntime] = {}
+        self._exit = ExitStack()
+        self._abandoned = False
+
+    def __enter__(self) -> Self:
+        for server in (self.aws, self.falcon, self.cloudformation, self.elsewhere):
+            self._exit.enter_context(server)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for container in self._containers.values():
+            self._exit.callback(container.close)
+        self._exit.close()
+
+    def reset(self, regions: Sequence[str], behaviour: Mapping[str, object]) -> None:
+        """Begin anew, with an account that has these Regions."""
+        self.aws.clear()
+        self.elsewhere.requests.clear()
+        self.aws.regions.update(dict.fromkeys(regions, "opt-in-not-required") | {DISABLED: "not-opted-in"})
+        self.restore_secret()
+        self.falcon.reset()
+        self.falcon.behaviour = Behaviour()
+        self.falcon.change(**behaviour)
+        for bystander in BYSTANDERS:
+            self.connect(bystander.url, role=OTHER_ROLE, kind=bystander.type, key=bystander.url_uniqueness_key)
+
+    def connect(self, url: str, *, role: str, kind: str = "ecr", key: str = "", external_id: str = EXTERNAL_ID) -> str:
+        """Add a connection that has been in Falcon for a while, and return its id."""
+        details: dict[str, object] = {"aws_iam_role": role, "aws_external_id": external_id}
+        connection = Connection(
+            url=url, type=kind, url_uniqueness_key=key, details=details, created_at=time.time() - 3600
+        )
+        return self.falcon.add_connection(connection).id
+
+    def write_state(self, parameter: str, state: State) -> None:
+        """Write a state as the function does."""
+        known = self.aws.parameters.get(parameter)
+        self.aws.put(parameter, render_state(replace(state, version=known.version if known else 0)))
+
+    def state(self, stack: Stack) -> State | None:
+        """Return what the function would take for the state, or None if there is none or it is not ours."""
+        parameter = self.aws.parameters.get(stack.parameter)
+        if parameter is None:
+            return None
+        values = parameter.values
+        try:
+            return parse_state(*standing(values[-1], len(values), lambda version: values[version - 1]))
+        except Exception:  # noqa: BLE001 - whatever it is, it is not a state
+            return None
+
+    def container(self, parameter: str, number: int = 0) -> LambdaRuntime:
+        """Return an execution environment of the function whose state is this parameter."""
+        key = (parameter, number)
+        if key not in self._containers:
+            self._containers[key] = LambdaRuntime(
+                self._package,
+                HANDLER,
+                environment=self._environment(parameter),
+                timeout_seconds=900,
+                memory_mb=512,
+                function_arn=f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:crowdstrike-ecr-function",
+            )
+        return self._containers[key]
+
+    @property
+    def containers(self) -> Mapping[tuple[str, int], LambdaRuntime]:
+        return self._containers
+
+    def warm_up(self, stack: Stack, container: int) -> None:
+        """Start a container, with an event that changes nothing."""
+        self.deliver(stack, stack.event(Event.DELETE, {}, ResourceType="Custom::Other"), container=container)
+
+    def restore_secret(self) -> None:
+        """Put the usual secret in its place."""
+        self.aws.secrets[SECRET_ARN] = SECRET
+
+    def abandon(self) -> None:
+        """Deliver nothing more, and break off what is in progress."""
+        self._abandoned = True
+        self.freeze()
+
+    def freeze(self) -> None:
+        """End every container, with the threads that hang in it."""
+        for container in list(self._containers.values()):
+            container.stop()
+
+    def deliver(
+        self,
+        stack: Stack,
+        event: Mapping[str, Any],
+        *,
+        remaining: float = 60.0,
+        refusals: Sequence[Refusal] = (),
+        container: int = 0,
+    ) -> Delivery:
+        """Invoke the function with an event and wait until it has ended."""
+        if self._abandoned:
+            raise RuntimeError("the tests are over")
+        url = self.cloudformation.expect(refusals)
+        started = time.monotonic()
+        invocation = self.container(stack.parameter, container).invoke(
+            {**event, "ResponseURL": url}, remaining_seconds=remaining
+        )
+        puts = self.cloudformation.puts(url)
+        taken = next((put.at - started for put in puts if put.taken), time.monotonic() - started)
+        return Delivery(event, invocation, puts, taken)
+
+    def _environment(self, parameter: str) -> dict[str, str]:
+        return {
+            "SECRET_ARN": SECRET_ARN,
+            "STATE_PARAMETER": parameter,
+            "LOG_RETENTION_DAYS": "365",
+            "LOG_LEVEL": "INFO",
+            "FALCON_API_URL": self.falcon.url,
+            "AWS_ENDPOINT_URL": self.aws.url,
+            "AWS_CA_BUNDLE": self._ca_file,
+            "REQUESTS_CA_BUNDLE": self._ca_file,
+            "SSL_CERT_FILE": self._ca_file,
+            "AWS_ACCESS_KEY_ID": "invented",
+            "AWS_SECRET_ACCESS_KEY": AWS_SECRET,
+            "AWS_LAMBDA_LOG_FORMAT": "JSON",
+        }

@@ -256,16 +256,22 @@ class Falcon:
 
     def _call(self, method: str, path: str, deadline: Deadline, **content: Any) -> Answer:
         """Call with the token, renewed once if Falcon no longer takes it; raise what the answer means."""
-        token = self._token
-        answer = self._authorized(method, path, token, deadline, **content)
+        answer, token = self._authorized(method, path, deadline, **content)
         if answer.status == HTTPStatus.UNAUTHORIZED and self._renew(token, deadline):
-            answer = self._authorized(method, path, self._token, deadline, **content)
+            answer, _ = self._authorized(method, path, deadline, **content)
         verify(answer, method, self._secrets())
         return answer
 
-    def _authorized(self, method: str, path: str, token: str, deadline: Deadline, **content: Any) -> Answer:
-        headers = {"Authorization": f"Bearer {token}"}
-        return self.transport.call(method, self.base_url + path, deadline, headers=headers, **content)
+    def _authorized(self, method: str, path: str, deadline: Deadline, **content: Any) -> tuple[Answer, str]:
+        """Return the answer, and the token that it is the answer to."""
+        used = ""
+
+        def headers() -> dict[str, str]:
+            nonlocal used
+            used = self._token
+            return {"Authorization": f"Bearer {used}"}
+
+        return self.transport.call(method, self.base_url + path, deadline, headers, **content), used
 
     def _renew(self, refused: str, deadline: Deadline) -> bool:
         """Whether there is a newer token than the refused one. Renewed once: bad tokens are limited to 15 a minute."""

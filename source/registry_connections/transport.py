@@ -5,7 +5,7 @@ show of the live service where the two differ.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -57,10 +57,13 @@ class Transport:
         self._session = session or requests.Session()
         self._session.mount("https://", HTTPAdapter(pool_connections=4, pool_maxsize=WORKERS, max_retries=0))
 
-    def call(self, method: str, url: str, deadline: Deadline, **content: Any) -> Answer:
+    def call(
+        self, method: str, url: str, deadline: Deadline, headers: Callable[[], Mapping[str, str]] = dict, **content: Any
+    ) -> Answer:
         """Return the first answer that is neither a passing failure nor the rate limit.
 
-        Raise FalconError if none came within the patience, DeadlineError if the deadline came first.
+        `headers` are asked for before each attempt: the token may be renewed between two. Raise FalconError if no
+        answer came within the patience, DeadlineError if the deadline came before the first call.
         """
         patience = deadline.within(PATIENCE_SECONDS)
         attempt, repeated, failure = 0, False, None
@@ -74,7 +77,7 @@ class Transport:
             except DeadlineError as error:
                 raise failure or error from None
             try:
-                answer = self._exchange(method, url, patience, repeated=repeated, **content)
+                answer = self._exchange(method, url, patience, headers, repeated=repeated, **content)
             except FalconError as error:
                 failure = error
                 repeated = True  # it may have been carried out, and only the answer was lost
@@ -85,16 +88,25 @@ class Transport:
             failure = FalconError(_describe(answer), status=answer.status, trace_id=answer.trace_id)
             repeated = repeated or answer.status in SERVER_ERRORS
 
-    def _exchange(self, method: str, url: str, deadline: Deadline, *, repeated: bool, **content: Any) -> Answer:
+    def _exchange(
+        self,
+        method: str,
+        url: str,
+        deadline: Deadline,
+        headers: Callable[[], Mapping[str, str]],
+        *,
+        repeated: bool,
+        **content: Any,
+    ) -> Answer:
         """Do it once. Raise FalconError without status if no whole answer came, MalformedError if it is not JSON."""
         self.calls += 1
-        headers = {"User-Agent": USER_AGENT, "Accept": "application/json", **content.pop("headers", {})}
+        sent = {"User-Agent": USER_AGENT, "Accept": "application/json", **headers()}
         left = max(deadline.left(), 0.1)
         try:
             with self._session.request(
                 method,
                 url,
-                headers=headers,
+                headers=sent,
                 timeout=(min(CONNECT_SECONDS, left), min(READ_SECONDS, left)),
                 allow_redirects=False,
                 stream=True,

@@ -317,6 +317,13 @@ CREATES = (
         NOTHING, behaviour={"token_lifetime": 10, "iam_ready_after": 11.0}, remaining=80, within=30
     ),
     Row(
+        "create-401-in-many-regions", CREATE, Point.CREATE,
+        "401 in more Regions at once than Falcon allows in a minute", NOTHING,
+        behaviour={"token_lifetime": 14, "iam_ready_after": 15.0, "bad_bearers_per_minute": 3, "time_scale": 20.0},
+        regions=TEN_REGIONS, properties={"Regions": ""}, remaining=110, falcon=dict.fromkeys(TEN_REGIONS, MADE),
+        within=45
+    ),
+    Row(
         "create-401-always", CREATE, Point.CREATE, "401, always", CLIENT, (Fault("create", unauthorized()),),
         status="FAILED", reason="2 Regions failed: eu-west-1, us-east-1.*HTTP 401", falcon={}
     ),
@@ -1041,6 +1048,12 @@ DELIVERIES = (
         "another stack manages some Regions, and a new one is refused", LATER,
         (Fault("create", Status(422), region=C),), before=Before.OTHER_STACK, properties={**WIDER, **NEW_ROLE},
         status="FAILED", reason="First cause \\(ap-south-1\\): HTTP 422", falcon=BOTH_SAME, managed=()
+    ),
+    Row(
+        "create-beside-a-launch-at-work", CREATE, Point.DELIVERY,
+        "another stack of this account is launched for the same Regions at the same time",
+        "Launch one stack in an account only: the later one takes the connections over.", before=Before.OTHER_RUNNING,
+        remaining=90, within=45
     ),
     Row(
         "delete-of-a-launch-that-never-answered", DELETE, Point.DELIVERY,

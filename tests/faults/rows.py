@@ -74,6 +74,7 @@ class Before(StrEnum):
     UNFINISHED = "a failed Create left A behind, and says so in the state"
     KILLED = "a Create of A, B and C died: two were made, of the third only the answer was lost"
     RUNNING = "a Create is at work in another container"
+    OTHER_RUNNING = "a Create of another stack is at work, for the same Regions"
     OTHER_STACK = "another stack of this account manages A and B"
 
 

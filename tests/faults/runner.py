@@ -130,21 +130,28 @@ class _Earlier:
     def prepare(self) -> None:
         stand, stack, row = self._stand, self._stack, self._row
         stand.aws.put(stack.parameter, "{}")
-        match row.before:
+        self._bring_about(row.before)
+        if row.state is not None:
+            self._replace_state(row.state)
+
+    def _bring_about(self, before: Before) -> None:
+        stand, stack = self._stand, self._stack
+        match before:
             case Before.APPLIED | Before.APPLIED_GONE | Before.APPLIED_FOUND:
                 self._apply()
             case Before.FOUND | Before.FOUND_ONE:
-                self._find(*((A, B) if row.before is Before.FOUND else (A,)))
+                self._find(*((A, B) if before is Before.FOUND else (A,)))
             case Before.UNFINISHED:
                 self._leave_unfinished()
             case Before.KILLED:
                 self._kill_in_create()
             case Before.RUNNING:
-                self._create_in_background()
+                self._create_in_background(stack)
+            case Before.OTHER_RUNNING:
+                stand.aws.put(OTHER_STACK, "{}")
+                self._create_in_background(Stack(OTHER_STACK))
             case Before.OTHER_STACK:
                 stand.write_state(OTHER_STACK, self._applied(A, B))
-        if row.state is not None:
-            self._replace_state(row.state)
 
     def finished(self) -> Delivery | None:
         """Wait until nothing is at work any more."""
@@ -179,11 +186,11 @@ class _Earlier:
         else:
             del self._stand.aws.parameters[self._stack.parameter]
 
-    def _begin(self, properties: Mapping[str, str], remaining: float) -> None:
-        event = self._stack.event(Event.CREATE, {**USUAL, **properties})
+    def _begin(self, stack: Stack, properties: Mapping[str, str], remaining: float) -> None:
+        event = stack.event(Event.CREATE, {**USUAL, **properties})
 
         def work() -> None:
-            self._background.append(self._stand.deliver(self._stack, event, remaining=remaining, container=1))
+            self._background.append(self._stand.deliver(stack, event, remaining=remaining, container=1))
 
         self._thread = threading.Thread(target=work, name="earlier-create", daemon=True)
         self._thread.start()
@@ -191,7 +198,7 @@ class _Earlier:
     def _kill_in_create(self) -> None:
         """Kill the function when two connections were made, and of the third only the answer is missing."""
         self._stand.falcon.arm(Fault("create", Hang(applied=True), region=C))
-        self._begin({"Regions": f"{A},{B},{C}"}, remaining=36)
+        self._begin(self._stack, {"Regions": f"{A},{B},{C}"}, remaining=36)
         _wait(lambda: len(snapshot(self._stand, self._stack).connections) == len((A, B, C)))
         _wait(lambda: len([r for r in self._stand.falcon.journal.records("create") if r.status == 200]) == len((A, B)))
         container = self._stand.container(self._stack.parameter, 1)
@@ -202,10 +209,10 @@ class _Earlier:
         self._stand.falcon.disarm()
         self._stand.falcon.journal.clear()
 
-    def _create_in_background(self) -> None:
+    def _create_in_background(self, stack: Stack) -> None:
         """Begin a Create whose role takes some seconds to be usable, and wait until it is at it."""
         self._stand.falcon.change(iam_ready_after=5.0)
-        self._begin({}, remaining=90)
+        self._begin(stack, {}, remaining=90)
         _wait(lambda: self._stand.falcon.journal.count("create") > 1)
 
 

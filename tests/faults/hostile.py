@@ -129,14 +129,16 @@ WRONG_TYPES = (
     ),
 )
 
+# Which of the two limits a huge answer meets first depends on how busy the machine is.
+TOO_MUCH = "(larger than|took too long)"
 SIZES = (
     Row(
         "token-huge", CREATE, Point.TOKEN, "200 MB", SHORTAGE, (Fault("token", Huge()),), remaining=38,
-        status="FAILED", reason="Falcon login.*larger than", falcon={}
+        status="FAILED", reason=f"Falcon login.*{TOO_MUCH}", falcon={}
     ),
     Row(
         "create-huge", CREATE, Point.CREATE, "200 MB", SHORTAGE, (Fault("create", Huge(), region=B),), remaining=38,
-        status="FAILED", reason="1 Region failed: eu-west-1.*larger than", falcon={}
+        status="FAILED", reason=f"1 Region failed: eu-west-1.*{TOO_MUCH}", falcon={}
     ),
     Row("create-huge-once", CREATE, Point.CREATE, "200 MB, once", NOTHING, (Fault("create", Huge(), times=2),)),
     Row(

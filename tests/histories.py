@@ -7,16 +7,17 @@ was told none, and deletes again until that succeeds.
 import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from registry_connections.errors import RegistrationError
+from registry_connections.errors import AwsError, RegistrationError
 from registry_connections.model import Deadline, Settings
 from registry_connections.reconcile import Shell
 from registry_connections.report import Report
 from registry_connections.settings import parse
 from registry_connections.state import State
-from registry_connections.turns import Kind, Request, Turns
+from registry_connections.turns import Kind, Request, Turns, confirm
 from tests.fake_tenant import FakeFalcon, Record, Tenant
 from tests.fakes import (
     Clock,
@@ -72,7 +73,9 @@ class Invocation:
     journal: Journal
     before: State
     present: dict[str, Record]
+    heard: bool = False  # whether it is noted that CloudFormation took its answer
     seconds: float = 0.0
+    began: float = 0.0
     ended: float = 0.0
     report: Report | None = None
     reason: str = ""
@@ -136,13 +139,14 @@ class World:
         *,
         request: str = "",
         ours: bool = True,
+        heard: bool = False,
     ) -> Invocation:
         """Prepare one run of the function."""
         settings, problems = parse(properties)
         asked = Request(kind, request or self.new_id(), settings, tuple(problems), ours=ours)
         journal = Journal(self.clock, [replace(fault) for fault in faults])
         present = dict(self.tenant.records)
-        return Invocation(stack, asked, dict(properties), journal, stack.parameter.state, present)
+        return Invocation(stack, asked, dict(properties), journal, stack.parameter.state, present, heard)
 
     def run(self, invocation: Invocation) -> Invocation:
         """Run the function once and judge what came of it."""
@@ -171,12 +175,15 @@ class World:
             pass
         except Exception as error:  # noqa: BLE001 - the judge says what it thinks of it
             invocation.problem = error
-        invocation.ended, invocation.seconds = self.clock.now, self.clock.now - start
+        invocation.began, invocation.ended, invocation.seconds = start, self.clock.now, self.clock.now - start
         invocation.managed = {name for state in account.loaded for name in state.connections.values()}
         invocation.removed = [gone for gone, by in self.tenant.removed[seen:] if by == invocation.maker]
         if invocation.request.kind is not Kind.REPAIR:
             stack.events.append(invocation)
         self.judge(invocation)
+        if invocation.request.kind is Kind.CREATE and invocation.answered and invocation.heard:
+            with suppress(AwsError, KilledError):
+                confirm(account, invocation.request.id)
         return invocation
 
     def invoke(
@@ -188,9 +195,10 @@ class World:
         *,
         request: str = "",
         ours: bool = True,
+        heard: bool = False,
     ) -> Invocation:
         """Run the function once; if it does not answer, wait until CloudFormation gives it up."""
-        invocation = self.run(self.begin(stack, kind, properties, faults, request=request, ours=ours))
+        invocation = self.run(self.begin(stack, kind, properties, faults, request=request, ours=ours, heard=heard))
         if not invocation.answered:
             self.clock.sleep(SERVICE_TIMEOUT)
         return invocation

@@ -3,7 +3,7 @@
 It sees Falcon and AWS only through protocols, and time only through what is passed in.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,8 +18,8 @@ from registry_connections.errors import (
     StateError,
     StateMissingError,
 )
+from registry_connections.ledger import after_event, after_purge
 from registry_connections.model import (
-    CONNECTED,
     GOVERNMENT_CLOUDS,
     UNSUCCESSFUL,
     Connection,
@@ -69,22 +69,20 @@ class Shell:
 
     def _answer(self, request: Request, deadline: Deadline) -> Report:
         work = self._delete if request.kind is Kind.DELETE else self._converge
-        deletions: set[str] = set()
+        seen: list[State] = []
         while True:
             state = self._take(request, deadline)
             if state is None:
                 return Report()
-            if request.kind is Kind.REPAIR:
-                request = _as_applied(request, state)
-            deletions.add(state.deleted)
-            if len(deletions) > 1 and request.kind is Kind.CREATE:
-                raise RegistrationError(CANCELLED)
+            request, state = _understood(request, state, seen)
+            seen.append(state)
             if was_superseded(state, request):
                 return Report(tuple(Outcome(r, OutcomeKind.UNCHANGED, i) for r, i in state.connections.items()))
             try:
                 return work(request, state, deadline)
-            except StateChangedError:
-                self.turns.sleep(POLL_SECONDS)  # somebody else went first: look again
+            except StateChangedError:  # somebody else went first: look again
+                if request.kind is not Kind.DELETE:  # which must see the launch that it cancels before that ends
+                    self.turns.sleep(POLL_SECONDS)
 
     @property
     def reader(self) -> Reader:
@@ -171,7 +169,7 @@ class Shell:
     def _record(self, request: Request, prepared: Prepared, applied: Applied, deadline: Deadline) -> None:
         """Write what is now; raise StateChangedError if a Delete cancelled this run meanwhile."""
         failure = self._report(request, prepared, applied).failure
-        state = _next_state(request, prepared, applied, failed=bool(failure))
+        state = after_event(request, prepared, applied, failed=bool(failure))
         self._swap(remember(state, request, failure), _grace(deadline))
 
     def _record_failure(self, request: Request, prepared: Prepared, applied: Applied, deadline: Deadline) -> None:
@@ -219,7 +217,7 @@ class Shell:
         report = Report(tuple(sorted(applied.outcomes.values())), cloud=falcon.cloud)
         if report.of(UNSUCCESSFUL):
             report = replace(report, failure=_with_advice(reason(report)))
-        self._swap(_after_purge(request, known, report), _grace(deadline))
+        self._swap(after_purge(request, known, report), _grace(deadline))
         return report
 
     def _purgeable(
@@ -230,6 +228,22 @@ class Shell:
         if account_wide or interrupted.creating:
             return self.crew.one(lambda: falcon.list_all(deadline), deadline, "Listing connections in Falcon")
         return falcon.read(sorted(set(state.connections.values())), deadline)
+
+
+def _understood(request: Request, state: State, seen: Sequence[State]) -> tuple[Request, State]:
+    """Return the request and the state as what was `seen` while the request tried before makes them understood.
+
+    Raise RegistrationError if a launch is not wanted any more.
+    """
+    before = seen[-1] if seen else state
+    if request.kind is Kind.REPAIR:
+        return _as_applied(request, state), state
+    if request.kind is Kind.CREATE and state.deleted != before.deleted:
+        raise RegistrationError(CANCELLED)
+    if request.kind is Kind.DELETE and before.unconfirmed and state.settings is not None:
+        # That CloudFormation took the answer to the launch, which it was deleting by then, was noted too late.
+        return request, replace(state, unconfirmed=True, unfinished=before.unfinished)
+    return request, state
 
 
 def _as_applied(request: Request, state: State) -> Request:
@@ -273,78 +287,3 @@ def _trust_is_fresh(state: State, settings: Settings) -> bool:
 def _skipped(prepared: Prepared, applied: Applied) -> list[Outcome]:
     """Return the Regions that are left out and of which nothing else is to be told."""
     return [outcome for outcome in prepared.scope.skipped if outcome.region not in applied.outcomes]
-
-
-def _next_state(request: Request, prepared: Prepared, applied: Applied, *, failed: bool) -> State:
-    """Return what the stack has applied now, and which connections it manages."""
-    before = prepared.state
-    succeeded = not failed and request.kind is not Kind.REPAIR
-    unconfirmed = request.kind is not Kind.UPDATE and (before.unconfirmed or (succeeded and not before.handled))
-    connections = _managed(request, prepared, applied, failed=failed)
-    unfinished = _unfinished(request, prepared, applied, done=succeeded and not unconfirmed)
-    lost = tuple(sorted(applied.unknown))
-    return replace(
-        before,
-        settings=request.settings.properties if succeeded else before.settings,
-        connections=connections,
-        unfinished=unfinished & connections.keys(),
-        unconfirmed=unconfirmed,
-        doubtful=_doubtful(request, prepared, applied, failed=failed) & connections.keys(),
-        cloud=prepared.falcon.cloud,
-        run=Run(request.run_id, 0, lost, prepared.falcon.server_time) if lost else None,
-    )
-
-
-def _doubtful(request: Request, prepared: Prepared, applied: Applied, *, failed: bool) -> frozenset[str]:
-    """Return the Regions whose connection may have another role than the settings name."""
-    kinds = CONNECTED - {OutcomeKind.UNCHANGED}
-    given = {region for region, outcome in applied.outcomes.items() if outcome.kind in kinds}
-    before = prepared.state.doubtful
-    return before | given if failed and request.kind is not Kind.REPAIR else before - given
-
-
-def _managed(request: Request, prepared: Prepared, applied: Applied, *, failed: bool) -> dict[str, str]:
-    """Return the connections that the stack manages now, by Region.
-
-    What a failed event adopted was somebody else's before, and must outlive the rollback.
-    """
-    launch_failed = failed and request.kind is Kind.CREATE
-    passing = {OutcomeKind.ADOPTED} if failed and request.kind is Kind.UPDATE else set()
-    connections = {region: found.id for region, found in prepared.existing.items() if _is_ours(found, region, request)}
-    for region, outcome in applied.outcomes.items():
-        if outcome.kind in CONNECTED - passing and not launch_failed:
-            connections[region] = outcome.connection_id
-        elif outcome.kind is OutcomeKind.REMOVED:
-            connections.pop(region, None)
-    return connections | applied.made
-
-
-def _unfinished(request: Request, prepared: Prepared, applied: Applied, *, done: bool) -> frozenset[str]:
-    """Return the Regions whose connection an event made that is not known to have succeeded."""
-    before = prepared.state
-    if done:
-        return frozenset()
-    if request.kind is Kind.REPAIR and not before.unconfirmed:
-        return before.unfinished - set(prepared.scope.wanted)
-    if request.kind is Kind.UPDATE and before.unconfirmed:
-        return frozenset(applied.made)  # what the launch made is not in doubt any more
-    return before.unfinished | applied.made.keys()
-
-
-def _is_ours(found: Connection, region: str, request: Request) -> bool:
-    return found.is_for(request.settings.registry(region))
-
-
-def _after_purge(request: Request, state: State, report: Report) -> State:
-    """Return the state without what was removed; with nothing applied once all went well."""
-    failed = {outcome.connection_id for outcome in report.of(UNSUCCESSFUL)}
-    gone = not failed
-    return replace(
-        remember(state, request, report.failure),
-        settings=None if gone else state.settings,
-        connections={region: name for region, name in state.connections.items() if name in failed},
-        unfinished=state.unfinished if failed else frozenset(),
-        unconfirmed=state.unconfirmed and not gone,
-        run=None,
-        deleted=request.id if gone else state.deleted,
-    )

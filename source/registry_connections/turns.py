@@ -5,11 +5,12 @@ Create still runs; and the schedule does not know of stack events. Whoever write
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, Protocol
 
-from registry_connections.errors import DeadlineError, RegistrationError, StateMissingError
+from registry_connections.errors import DeadlineError, RegistrationError, StateChangedError, StateMissingError
 from registry_connections.model import AccountRegions, Credentials, Deadline, RegionUse, Settings
 from registry_connections.state import REPAIR, Run, State
 
@@ -79,13 +80,16 @@ class Turns:
         A Delete with an id that CloudFormation made up tells a Create that is still at work to undo what it did.
         Raise StateError, or DeadlineError if the other run does not end.
         """
+        launch: Run | None = None
         while True:
             state = self._load(request)
             run = state.run
             if run is None or not self._must_wait(request, run):
-                return state
+                return _with_cancelled(state, launch) if launch else state
             if request.kind is Kind.DELETE and not run.cancelled and run.kind == Kind.CREATE:
-                self.account.swap(replace(state, run=replace(run, cancelled=True)))
+                launch = run
+                with suppress(StateChangedError):  # it ended this very moment: look again
+                    self.account.swap(replace(state, run=replace(run, cancelled=True)))
             if deadline.left() <= POLL_SECONDS:
                 raise DeadlineError(f"another run ({run.request}) is still at work: try again later")
             self.sleep(POLL_SECONDS)
@@ -123,8 +127,19 @@ def confirm(account: Account, request_id: str) -> None:
     Until then a Delete with a made-up id, which is what follows a launch that never answered, undoes it.
     """
     state = account.load()
-    if state.unconfirmed and state.handled[-1:] == ((request_id, ""),):
+    if state.unconfirmed and state.run is None and state.handled[-1:] == ((request_id, ""),):
         account.swap(replace(state, unconfirmed=False, unfinished=frozenset()))
+
+
+def _with_cancelled(state: State, launch: Run) -> State:
+    """Return the state for a Delete that found this launch at work: whatever the launch answered since came too late.
+
+    If it succeeded, and was even told that its answer was taken, what it made is found as after one that was cut short.
+    """
+    if state.settings is None or state.unconfirmed:
+        return state
+    made = Run(launch.request, 0, launch.creating, launch.since)
+    return replace(state, settings=None, connections={}, unfinished=frozenset(), doubtful=frozenset(), run=made)
 
 
 def remember(state: State, request: Request, reason: str) -> State:

@@ -27,8 +27,9 @@ MAY_IMPORT = {
     "turns": {"errors", "model", "state"},
     "apply": {"crew", "errors", "model", "plan"},
     "reading": {"apply", "crew", "errors", "model", "plan", "settings", "state", "turns"},
+    "ledger": {"apply", "model", "reading", "report", "state", "turns"},
     "reconcile": {
-        "apply", "crew", "errors", "model", "plan", "reading", "report", "settings", "state", "turns"
+        "apply", "crew", "errors", "ledger", "model", "plan", "reading", "report", "settings", "state", "turns"
     },
     "views": {"errors", "model", "plan", "reading", "state"},
     "gate": {"errors", "model"},
@@ -64,7 +65,7 @@ ONLY_BY = {
 PURE = {"collections", "dataclasses", "datetime", "enum", "json", "re", "typing", "urllib.parse"}
 """All of the standard library that what decides may use. `datetime` compares moments that are passed in."""
 
-SHELL = ("reconcile", "reading", "apply", "turns", "views")
+SHELL = ("reconcile", "ledger", "reading", "apply", "turns", "views")
 EDGES = {"falcon", "transport", "gate", "aws", "answers", "answer", "handler"}
 
 LONGEST_FILE = 350

@@ -1,0 +1,67 @@
+"""A launch that is cancelled: its Delete comes, under an id that CloudFormation made up, while Create is at work."""
+
+import pytest
+
+from registry_connections.reconcile import CANCELLED
+from registry_connections.turns import Kind
+from tests.fake_tenant import Record
+from tests.fakes import Effect, Fault
+from tests.histories import ACCOUNT, REGIONS, SUFFIX, Invocation, World
+
+AT_WORK = 1.75
+"""Seconds that a launch takes with these fakes, until it answers."""
+
+
+def cancelled(world: World, apart: float, *faults: Fault) -> tuple[Invocation, Invocation]:
+    """Launch, and delete so many seconds later; CloudFormation's storage takes any answer, also one that comes late."""
+    stack = world.new_stack()
+    create = world.begin(stack, Kind.CREATE, stack.properties(), faults, heard=True)
+    delete = world.begin(stack, Kind.DELETE, stack.properties(), ours=False)
+    world.invoke_both(create, delete, apart)
+    return create, delete
+
+
+@pytest.mark.parametrize("tenths", range(18))
+@pytest.mark.parametrize("effect", [None, Effect.LOST, Effect.REPEATED, Effect.REJECTED])
+def test_of_a_launch_that_is_cancelled_at_any_moment_of_its_work_nothing_is_left(
+    tenths: int, effect: Effect | None
+) -> None:
+    world = World()
+    world.tenant.rejects_leave_record = True
+    theirs = world.tenant.add(Record(f"https://{ACCOUNT}.dkr.ecr.{REGIONS[0]}.{SUFFIX}"))
+    faults = [Fault("create", effect, skip=1)] if effect else []
+    create, delete = cancelled(world, min(tenths / 10, AT_WORK), *faults)
+
+    assert delete.succeeded, delete.reason
+    assert list(world.tenant.records) == [theirs.id]
+    assert create.stack.parameter.state.settings is None
+    assert create.stack.parameter.state.connections == {}
+
+
+@pytest.mark.parametrize("apart", [1.0, 100.0])
+def test_of_a_cancelled_launch_that_was_cut_short_the_last_delete_leaves_nothing(apart: float) -> None:
+    world = World()
+    create, delete = cancelled(world, apart, Fault("create", Effect.KILLED_APPLIED))
+    again = world.invoke(create.stack, Kind.DELETE, create.properties, ours=False)
+
+    assert delete.succeeded is (apart == 100.0), "the first waits for the launch, and may have no time left then"
+    assert again.succeeded
+    assert again.seconds < 10
+    assert world.tenant.records == {}
+
+
+def test_a_launch_that_sees_in_time_that_it_is_cancelled_undoes_what_it_made_and_says_so() -> None:
+    world = World()
+    create, _ = cancelled(world, 0.8, Fault("create", Effect.HANGS))
+
+    assert create.reason.startswith(CANCELLED)
+    assert world.tenant.records == {}
+
+
+def test_a_launch_that_had_its_answer_taken_before_is_not_touched() -> None:
+    world = World()
+    _, delete = cancelled(world, 3.0)
+
+    assert delete.succeeded
+    assert delete.removed == []
+    assert len(world.tenant.records) == 3

@@ -5,32 +5,34 @@ import pytest
 from registry_connections.reconcile import CANCELLED
 from registry_connections.turns import Kind
 from tests.fake_tenant import Record
-from tests.fakes import Effect, Fault
+from tests.fakes import LATENCY, Effect, Fault
 from tests.histories import ACCOUNT, REGIONS, SUFFIX, Invocation, World
 
 AT_WORK = 1.75
 """Seconds that a launch takes with these fakes, until it answers."""
 
 
-def cancelled(world: World, apart: float, *faults: Fault) -> tuple[Invocation, Invocation]:
+def cancelled(world: World, apart: float, *faults: Fault, latency: float = LATENCY) -> tuple[Invocation, Invocation]:
     """Launch, and delete so many seconds later; CloudFormation's storage takes any answer, also one that comes late."""
     stack = world.new_stack()
     create = world.begin(stack, Kind.CREATE, stack.properties(), faults, heard=True)
     delete = world.begin(stack, Kind.DELETE, stack.properties(), ours=False)
+    delete.journal.latency = latency
     world.invoke_both(create, delete, apart)
     return create, delete
 
 
-@pytest.mark.parametrize("tenths", range(18))
+@pytest.mark.parametrize("latency", [0.01, 0.1, 0.25, 0.6])
 @pytest.mark.parametrize("effect", [None, Effect.LOST, Effect.REPEATED, Effect.REJECTED])
+@pytest.mark.parametrize("twentieths", range(5, 36))  # from when the launch has read the state
 def test_of_a_launch_that_is_cancelled_at_any_moment_of_its_work_nothing_is_left(
-    tenths: int, effect: Effect | None
+    twentieths: int, effect: Effect | None, latency: float
 ) -> None:
     world = World()
     world.tenant.rejects_leave_record = True
     theirs = world.tenant.add(Record(f"https://{ACCOUNT}.dkr.ecr.{REGIONS[0]}.{SUFFIX}"))
     faults = [Fault("create", effect, skip=1)] if effect else []
-    create, delete = cancelled(world, min(tenths / 10, AT_WORK), *faults)
+    create, delete = cancelled(world, min(twentieths / 20, AT_WORK - 0.01), *faults, latency=latency)
 
     assert delete.succeeded, delete.reason
     assert list(world.tenant.records) == [theirs.id]
@@ -65,3 +67,13 @@ def test_a_launch_that_had_its_answer_taken_before_is_not_touched() -> None:
     assert delete.succeeded
     assert delete.removed == []
     assert len(world.tenant.records) == 3
+
+
+@pytest.mark.parametrize("latency", [0.01, 0.1, 0.25, 0.6])
+@pytest.mark.parametrize("twentieths", range(30, 50))
+def test_a_delete_that_meets_the_note_of_the_answer_does_not_wait(twentieths: int, latency: float) -> None:
+    world = World()
+    _, delete = cancelled(world, twentieths / 20, latency=latency)
+
+    assert delete.succeeded, delete.reason
+    assert delete.seconds < 20

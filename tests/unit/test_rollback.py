@@ -9,6 +9,7 @@ from tests.histories import ACCOUNT, SUFFIX, Stack, World
 
 A, B, C, D = "ap-south-1", "eu-west-1", "us-east-1", "us-west-2"
 """The first three are enabled at first."""
+ROLE = "arn:aws:iam::111122223333:role/another"
 
 
 @pytest.fixture
@@ -77,13 +78,11 @@ def test_with_keep_the_first_update_leaves_what_it_no_longer_wants(world: World,
     assert in_falcon(world) == {A, B, C}
 
 
-def test_what_a_failed_update_made_is_kept_once_a_repair_found_it_wanted(world: World, stack: Stack) -> None:
+def test_what_a_failed_update_made_is_the_policys_once_a_repair_found_it_wanted(world: World, stack: Stack) -> None:
     properties = launched(world, stack)
     world.enabled.add(D)
-    world.invoke(
-        stack, Kind.UPDATE, properties, [Fault("swap", Effect.LOST, skip=1), Fault("load", Effect.REFUSED, skip=1)]
-    )
-    world.invoke(stack, Kind.UPDATE, stack.properties(Regions="eu-moon-1"))
+    failed = stack.properties(ConnectionRoleArn=ROLE)
+    world.invoke(stack, Kind.UPDATE, failed, [Fault("refresh", Effect.DENIED)])
     world.invoke(stack, Kind.REPAIR, properties)
     world.invoke(stack, Kind.UPDATE, stack.properties(ExcludedRegions=D))
 
@@ -109,9 +108,6 @@ def test_an_update_that_is_to_report_failures_removes_what_is_not_wanted(world: 
 
     assert update.succeeded
     assert in_falcon(world) == {B, C}
-
-
-ROLE = "arn:aws:iam::111122223333:role/another"
 
 
 @pytest.mark.parametrize(

@@ -65,19 +65,19 @@ class Transport:
         `headers` are asked for before each attempt: the token may be renewed between two. Raise FalconError if no
         answer came within the patience, DeadlineError if the deadline came before the first call.
         """
-        patience = deadline.within(PATIENCE_SECONDS)
-        attempt, repeated, failure = 0, False, None
+        pause, repeated, failure, patience = FIRST_PAUSE_SECONDS, False, None, deadline
         while True:
             try:
                 if failure:
-                    pause = min(FIRST_PAUSE_SECONDS * 2**attempt, LONGEST_PAUSE_SECONDS)
                     self.gate.pause(self.gate.jitter(0, pause), patience)
-                    attempt += 1
+                    pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
                 self.gate.enter(deadline)
             except DeadlineError as error:
                 raise failure or error from None
+            if not failure or failure.status == TOO_MANY_REQUESTS:  # to wait for the rate limit costs no patience
+                patience = deadline.within(PATIENCE_SECONDS)
             try:
-                answer = self._exchange(method, url, patience, headers, repeated=repeated, **content)
+                answer = self._exchange(method, url, deadline, headers, repeated=repeated, **content)
             except FalconError as error:
                 failure = error
                 repeated = True  # it may have been carried out, and only the answer was lost

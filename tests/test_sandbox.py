@@ -119,7 +119,7 @@ def test_it_ends_with_its_owner_even_in_the_middle_of_an_invocation(tmp_path: Pa
         assert owner.stdout
         processes = [int(each) for each in owner.stdout.readline().split()]
         owner.send_signal(how)
-        owner.wait(timeout=10)
+        owner.wait(timeout=30)
     deadline = time.monotonic() + 5
     while running(processes) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -51,7 +51,7 @@ class Judge:
             return str(Why.UNFINISHED) if ours else ""
         if wanted:
             return ""
-        if managed and policy is not DeletePolicy.KEEP and (kind is Kind.REPAIR or not self.broken(run)):
+        if (managed or ours) and policy is not DeletePolicy.KEEP and (kind is Kind.REPAIR or not self.broken(run)):
             return str(Why.NOT_WANTED)
         return str(Why.UNFINISHED) if ours and f"/{Kind.REPAIR}:" not in gone.maker else ""
 
@@ -71,7 +71,7 @@ class Judge:
         state, records = run.stack.parameter.state, self.world.tenant.records
         failed = {outcome.region for outcome in run.report.of(UNSUCCESSFUL)}
         assert {outcome.region for outcome in run.report.of(CONNECTED)} == self.wanted(run) - failed
-        assert set(state.connections.values()) <= records.keys()
+        assert {name for region, name in state.connections.items() if region not in failed} <= records.keys()
         for region in self.wanted(run) - failed:
             record = records[state.connections[region]]
             assert record.shown().is_for(run.settings.registry(region))

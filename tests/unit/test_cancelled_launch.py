@@ -3,9 +3,10 @@
 import pytest
 
 from registry_connections.reconcile import CANCELLED
-from registry_connections.turns import Kind
+from registry_connections.state import Run, State, render_state
+from registry_connections.turns import Kind, confirm
 from tests.fake_tenant import Record
-from tests.fakes import LATENCY, Effect, Fault
+from tests.fakes import LATENCY, Clock, Effect, FakeAccount, Fault, Journal, Parameter
 from tests.histories import ACCOUNT, REGIONS, SUFFIX, Invocation, World
 
 AT_WORK = 1.75
@@ -77,3 +78,11 @@ def test_a_delete_that_meets_the_note_of_the_answer_does_not_wait(twentieths: in
 
     assert delete.succeeded, delete.reason
     assert delete.seconds < 20
+
+
+def test_that_the_answer_was_taken_is_not_noted_over_a_delete_at_work() -> None:
+    at_work = State(settings={}, unconfirmed=True, run=Run("Delete:2", 1e10), handled=(("1", ""),))
+    parameter = Parameter(render_state(at_work))
+    confirm(FakeAccount(parameter, Journal(Clock())), "1")
+
+    assert parameter.state == at_work

@@ -1,14 +1,15 @@
 """Whole histories of stacks, generated: random events, random faults, and what must hold after each of them.
 
-`HISTORY_STEPS` sets how many steps are taken in all; a failure prints the history and what reproduces it.
+By default the same 10,000 runs of the function each time. `HISTORY_STEPS` takes more, and new ones; a failure prints
+the shortest history that fails, and the `HISTORY_SEED` that finds it again.
 """
 
 import os
-from collections.abc import Callable
+import secrets
 from typing import Final
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
@@ -18,7 +19,10 @@ from tests.fakes import Effect, Fault
 from tests.histories import ACCOUNT, REGIONS, SUFFIX, Invocation, Stack, World
 from tests.judge import Judge
 
-STEPS: Final = int(os.environ.get("HISTORY_STEPS", "10000"))
+DEFAULT_STEPS: Final = 10_000
+STEPS: Final = int(os.environ.get("HISTORY_STEPS", DEFAULT_STEPS))
+SEED: Final = int(os.environ.get("HISTORY_SEED", 0 if "HISTORY_STEPS" not in os.environ else secrets.randbits(32)))
+HISTORIES_PER_SEED: Final = 40
 STEPS_PER_HISTORY: Final = 50
 
 ANYWHERE = (Effect.REFUSED, Effect.KILLED)
@@ -316,22 +320,22 @@ def heard(runs: list[Invocation]) -> Invocation:
     return min(runs, key=lambda run: (not run.answered, run.ended))
 
 
-def histories(examples: int) -> Callable[[], None]:
-    profile = settings(
-        max_examples=examples,
-        stateful_step_count=STEPS_PER_HISTORY,
-        deadline=None,
-        print_blob=True,
-        suppress_health_check=list(HealthCheck),
-    )
-    return lambda: run_state_machine_as_test(Histories, settings=profile)
+PROFILE = settings(
+    max_examples=HISTORIES_PER_SEED,
+    stateful_step_count=STEPS_PER_HISTORY,
+    deadline=None,
+    database=None,
+    print_blob=True,
+    suppress_health_check=list(HealthCheck),
+)
 
 
 @pytest.mark.timeout(0)
 def test_whatever_happens_every_answer_is_true_and_nobody_else_is_touched() -> None:
-    Histories.steps = 0
-
+    Histories.steps, number = 0, SEED
     while Histories.steps < STEPS:
-        histories(max(10, (STEPS - Histories.steps) // STEPS_PER_HISTORY))()
+        print(f"HISTORY_SEED={number}")  # noqa: T201 - shown with a failure
+        run_state_machine_as_test(seed(number)(Histories), settings=PROFILE)
+        number += 1
 
     assert Histories.steps >= STEPS

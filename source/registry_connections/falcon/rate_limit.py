@@ -1,7 +1,7 @@
-"""The one gate that all calls to Falcon pass, so that a tenant shared by thousands of accounts is not overrun.
+"""The rate limiter that all calls to Falcon pass: thousands of accounts share one tenant, and its limit.
 
 Facts (CrowdStrike's API specification, and what its own engineers say in public): the limit is the tenant's, over a
-window that slides by one minute; every answer tells the limit and what remains of it; a 429 tells when to come back.
+window that slides by one minute; every response names the limit and what remains of it; a 429 says when to come back.
 """
 
 import random
@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 
-from registry_connections.errors import DeadlineError
-from registry_connections.model import Deadline
+from registry_connections.core.errors import DeadlineError
+from registry_connections.core.model import Deadline
 
 MILLISECONDS_FROM: Final = 10**12  # X-RateLimit-RetryAfter is documented in ms and seen in s since the epoch
 LONGEST_WAIT_SECONDS: Final = 60.0  # the window slides over one minute
@@ -25,8 +25,8 @@ SLOWER: Final = 1.5
 
 
 @dataclass
-class RateGate:
-    """Says when the next call may go. It stands open until Falcon says that little remains.
+class RateLimiter:
+    """Decides when the next call may go: at once, until Falcon says that little remains.
 
     Then calls pass one by one, further apart after each 429 and closer again while enough remains: the accounts of
     an organization do not know of each other, and so find a common pace.
@@ -36,18 +36,18 @@ class RateGate:
     wall_clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[float, float], float] = random.uniform
-    _shut_until: float = 0.0
+    _closed_until: float = 0.0
     _next_slot: float = 0.0
     _spacing: float = 0.0  # seconds; 0 lets all pass at once
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def enter(self, deadline: Deadline) -> None:
+    def acquire(self, deadline: Deadline) -> None:
         """Return when a call may go; raise DeadlineError at once if that is after the deadline."""
         if not deadline.left():
             raise DeadlineError("the time of this invocation is used up")
         while (wait := self._reserve()) > 0:
             self.pause(wait, deadline, "Falcon's rate limit lets no call pass in time")
-            if self.clock() >= self._shut_until:
+            if self.clock() >= self._closed_until:
                 return
 
     def pause(self, seconds: float, deadline: Deadline, why: str = "the time of this invocation is used up") -> None:
@@ -56,11 +56,11 @@ class RateGate:
             raise DeadlineError(why)
         self.sleep(seconds)
 
-    def observe(self, status: int, headers: Mapping[str, str]) -> None:
-        """Learn from an answer how much is left of the limit."""
+    def update(self, status: int, headers: Mapping[str, str]) -> None:
+        """Take from a response how much is left of the limit."""
         with self._lock:
             if status == HTTPStatus.TOO_MANY_REQUESTS:
-                self._shut(self._retry_after(headers))
+                self._close(self._retry_after(headers))
             elif _remaining(headers) < LOW:
                 self._spacing = max(self._spacing, SPACING_SECONDS)
             else:
@@ -70,17 +70,17 @@ class RateGate:
         """Return the seconds until the slot that is now the caller's."""
         with self._lock:
             now = self.clock()
-            slot = max(now, self._shut_until, self._next_slot)
+            slot = max(now, self._closed_until, self._next_slot)
             self._next_slot = slot + self.jitter(0.5, 1.5) * self._spacing
             return slot - now
 
-    def _shut(self, seconds: float) -> None:
-        """Shut the gate, unless the same storm shut it already: calls that were under way are refused together."""
+    def _close(self, seconds: float) -> None:
+        """Let no call go for a while, unless that is so already: calls that were under way are refused together."""
         now = self.clock()
-        if self._shut_until - now > seconds / 2:
+        if self._closed_until - now > seconds / 2:
             return
         self._spacing = min(max(self._spacing * SLOWER, SPACING_SECONDS), LONGEST_SPACING_SECONDS)
-        self._shut_until = now + seconds + self.jitter(0, 1)
+        self._closed_until = now + seconds + self.jitter(0, 1)
 
     def _retry_after(self, headers: Mapping[str, str]) -> float:
         moment = number(headers.get("X-Ratelimit-Retryafter"), 0)
@@ -90,7 +90,7 @@ class RateGate:
 
 
 def _remaining(headers: Mapping[str, str]) -> float:
-    """Return what remains of the limit, as a part of it; all, if the answer does not say."""
+    """Return what remains of the limit, as a part of it; all, if the response does not say."""
     limit = number(headers.get("X-Ratelimit-Limit"), 0)
     return number(headers.get("X-Ratelimit-Remaining"), limit) / limit if limit > 0 else 1.0
 

@@ -1,4 +1,4 @@
-"""The words of this project as frozen types, and what follows from them alone: URLs, aliases, clouds, partitions."""
+"""The terms of this project as frozen types, and what follows from them alone: URLs, aliases, clouds, partitions."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -21,6 +21,11 @@ FALCON_CLOUDS: Final[Mapping[str, str]] = {
 
 GOVERNMENT_CLOUDS: Final = frozenset({"us-gov-1", "us-gov-2"})
 """Clouds that discovery never leads to; they must be named (CrowdStrike's own clients say so)."""
+
+SCANNING_STATES: Final = frozenset({"", "active", "pending", "resumed", "enabled", "online", "connected", "scanning"})
+"""States of a connection that is scanned or soon will be. Only `active` and `pending` are near to certain."""
+
+_MARKED_ALIAS: Final = re.compile(r"ecr-(?P<adopted>adopted-)?(?P<mark>[0-9a-f]{8})(?:-|$)")
 
 # `111122223333.dkr.ecr.eu-west-1.amazonaws.com`, its FIPS form, and the dual-stack form on `on.aws`.
 _ECR_HOST: Final = re.compile(
@@ -62,10 +67,57 @@ class Registry:
         """The URL that Falcon stores and compares verbatim: https, no trailing slash."""
         return f"https://{self.account}.dkr.ecr.{self.region}.{self.url_suffix}"
 
+
+class Owner(StrEnum):
+    """Who manages a connection, as its alias says."""
+
+    CREATED = "created by this stack"
+    ADOPTED = "adopted by this stack"
+    OTHER_STACK = "managed by another stack"
+    NOBODY = "without the mark of a stack"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The account and the stack that the function runs for, from its own environment and never from an event."""
+
+    account: str
+    partition: str
+    url_suffix: str
+    stack_id: str
+    role_arn: str
+    external_id: str = field(repr=False)
+
     @property
-    def alias(self) -> str:
-        """The name that people see in the Falcon console."""
-        return f"ecr-{self.account}-{self.region}"
+    def uuid(self) -> str:
+        """The UUID at the end of the stack's id."""
+        return self.stack_id.rsplit("/", 1)[-1]
+
+    @property
+    def mark(self) -> str:
+        """The first group of the UUID, by which the aliases name this stack."""
+        return self.uuid.partition("-")[0].lower()
+
+    def registry(self, region: str) -> Registry:
+        """Return the registry of this account in that Region."""
+        return Registry(region, self.account, self.url_suffix)
+
+    def created_alias(self, region: str) -> str:
+        """Return the alias of a connection that this stack creates; people see it in the Falcon console."""
+        return f"ecr-{self.mark}-{self.account}-{region}"
+
+    def adopted_alias(self, region: str) -> str:
+        """Return the alias of a connection that this stack takes over."""
+        return f"ecr-adopted-{self.mark}-{self.account}-{region}"
+
+    def owner(self, alias: str) -> Owner:
+        """Return whose mark an alias carries. The mark stands first, so that an alias cut short still carries it."""
+        match = _MARKED_ALIAS.match(alias)
+        if match is None:
+            return Owner.NOBODY
+        if match["mark"] != self.mark:
+            return Owner.OTHER_STACK
+        return Owner.ADOPTED if match["adopted"] else Owner.CREATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +128,7 @@ class Connection:
     url: str
     type: str
     alias: str = ""
-    state: str = ""  # opaque: no list of states is published
+    state: str = ""  # no list of states is published
     expired: bool = False
     expired_at: str = ""
     created_at: str = ""
@@ -85,7 +137,7 @@ class Connection:
 
     def is_for(self, registry: Registry) -> bool:
         """Whether this is a connection of exactly that registry."""
-        return self.type == "ecr" and _host(self.url) == _host(registry.url)
+        return self.type == "ecr" and bool(_host(self.url)) and _host(self.url) == _host(registry.url)
 
     def belongs_to(self, account: str, url_suffix: str) -> bool:
         """Whether this is a connection of an ECR registry of that account, in whichever form of its host name.
@@ -99,6 +151,15 @@ class Connection:
             and match["account"] == account
             and match["suffix"] in {url_suffix, None}  # None: the dual-stack form, whose suffix is fixed
         )
+
+    @property
+    def problem(self) -> str:
+        """What keeps Falcon from scanning it, as far as Falcon says; empty if nothing does."""
+        if self.expired:
+            return "its credential expired"
+        if self.state.lower() == "paused":
+            return "it is paused: a person did that, and nothing but a person resumes it"
+        return "" if self.state.lower() in SCANNING_STATES else f"its state is {self.state}"
 
     @property
     def region(self) -> str:
@@ -158,13 +219,8 @@ class DeletePolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The properties of the stack's custom resource, parsed. `properties` is what they were parsed from."""
+    """The choices of the stack's operator, parsed. `choices` holds the texts that differ from their defaults."""
 
-    account: str
-    partition: str
-    url_suffix: str
-    role_arn: str
-    external_id: str
     falcon_cloud: str = AUTODISCOVER
     principal_arn: str = ""
     regions: tuple[str, ...] = ()
@@ -172,20 +228,25 @@ class Settings:
     region_scope: RegionScope = RegionScope.ENABLED
     on_region_failure: RegionFailurePolicy = RegionFailurePolicy.FAIL
     delete_connections: DeletePolicy = DeletePolicy.KEEP
-    properties: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
-
-    def registry(self, region: str) -> Registry:
-        """Return the registry of this account in that Region."""
-        return Registry(region, self.account, self.url_suffix)
+    choices: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What Falcon issues a token for; `cloud` is empty where the secret names none."""
+    """What Falcon issues a token for. `cloud` is empty where the secret names none.
+
+    `member_cid` names a child tenant of a Flight Control parent, whose API client this is.
+    """
 
     client_id: str = field(repr=False)
     client_secret: str = field(repr=False)
     cloud: str = ""
+    member_cid: str = field(default="", repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no message may hold."""
+        return tuple(filter(None, (self.client_secret, self.client_id, self.member_cid)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,26 +1,29 @@
 """Every exception that this package raises on purpose.
 
-    RegistrationError                 what an operator is told: what failed, where, and the way out
+    RegistrationError                 written for the operator: what failed, where, and what to do
     +-- SettingsError                 the stack's properties are wrong; lists every problem
     +-- AwsError                      an AWS call failed
     |   +-- SecretError               the secret with the Falcon credentials cannot be used
-    |   +-- StateError                the state parameter cannot be used
-    |   |   +-- StateMissingError     there is no state parameter
-    |   +-- StateChangedError         somebody else wrote the state in between
+    |   +-- RecordError               the stack's record cannot be read, understood or written
+    |   +-- RecordChangedError        another run wrote the record in between
     +-- FalconError                   Falcon refused or could not be reached; carries HTTP status and trace id
-    |   +-- AuthenticationError      no token: credentials, cloud or network of the API client
+    |   +-- AuthenticationError       no token: credentials, cloud or network of the API client
     |   +-- ScopeError                403: the API client lacks a scope, or may not be used from here
     |   +-- ConflictError             409: a connection for this URL exists
     |   +-- CredentialError           400: Falcon could not use the connection role
     |   +-- NotFoundError             404: no such connection
-    |   +-- MalformedError            an answer that cannot be understood
+    |   +-- MalformedError            a response that cannot be understood
+    |       +-- NotFalconError        a response of something else, such as a proxy's web page
     +-- DeadlineError                 the time of this invocation is used up
-        +-- UnansweredError           and work was under way: nobody knows what came of it
+        +-- NoResponseError           and a call was under way: its outcome is unknown
 
-No message holds a secret, a token or a pre-signed URL.
+No message holds a secret, a token, the external id or a pre-signed URL.
 """
 
 from collections.abc import Sequence
+from typing import Final
+
+REDACTED: Final = "[redacted]"
 
 
 class RegistrationError(Exception):
@@ -43,28 +46,26 @@ class SecretError(AwsError):
     """The secret is missing, denied, or not of a shape that holds Falcon credentials."""
 
 
-class StateError(AwsError):
-    """The state parameter cannot be read, understood or written."""
+class RecordError(AwsError):
+    """The stack's record cannot be read, understood or written."""
 
 
-class StateMissingError(StateError):
-    """There is no state parameter."""
-
-
-class StateChangedError(AwsError):
-    """The state was written by somebody else since it was read."""
+class RecordChangedError(AwsError):
+    """The record was written by another run since it was read."""
 
 
 class FalconError(RegistrationError):
     """Falcon refused a call, or could not be reached.
 
-    `status` is the HTTP status (0 if there was no answer); `trace_id` is what CrowdStrike's support asks for.
+    `status` is the HTTP status (0 without a response); `trace_id` is what CrowdStrike's support asks for.
+    `may_have_succeeded` tells that an attempt of the call may have been carried out: its outcome is unknown.
     """
 
-    def __init__(self, message: str, *, status: int = 0, trace_id: str = "") -> None:
+    def __init__(self, message: str, *, status: int = 0, trace_id: str = "", may_have_succeeded: bool = False) -> None:
         super().__init__(message)
         self.status = status
         self.trace_id = trace_id
+        self.may_have_succeeded = may_have_succeeded
 
 
 class AuthenticationError(FalconError):
@@ -76,14 +77,7 @@ class ScopeError(FalconError):
 
 
 class ConflictError(FalconError):
-    """A connection for this URL exists already.
-
-    `repeated` tells that an earlier attempt of the same call may have made it, because its answer was lost.
-    """
-
-    def __init__(self, message: str, *, status: int = 0, trace_id: str = "", repeated: bool = False) -> None:
-        super().__init__(message, status=status, trace_id=trace_id)
-        self.repeated = repeated
+    """A connection for this URL exists already."""
 
 
 class CredentialError(FalconError):
@@ -95,24 +89,33 @@ class NotFoundError(FalconError):
 
 
 class MalformedError(FalconError):
-    """Falcon's answer cannot be understood."""
+    """Falcon's response cannot be understood."""
+
+
+class NotFalconError(MalformedError):
+    """The response is not Falcon's: a proxy, a firewall or a captive portal gave it."""
 
 
 class DeadlineError(RegistrationError):
     """The time of this invocation is used up."""
 
 
-class UnansweredError(DeadlineError):
-    """The time is used up, and the answer to what was begun has not come."""
+class NoResponseError(DeadlineError):
+    """The time is used up, and a call was under way: its outcome is unknown."""
 
 
-def plain(text: object, *, secrets: Sequence[str] = (), limit: int = 200) -> str:
-    """Return somebody else's text fit for a log line or a reason: one line, no control characters, no secret, short.
+def sanitize(text: object, *, secrets: Sequence[str] = (), limit: int = 200) -> str:
+    """Return somebody else's text fit for a log line or a reason: one line, no control characters, no secret.
 
-    Falcon's and AWS's messages are not trusted: they may echo what was sent, or hold terminal escapes.
+    The messages of Falcon and AWS may echo what was sent, or hold terminal escapes. `limit` is in characters.
     """
     shown = str(text)[: limit * 20]  # a huge message must not cost time
     for secret in secrets:
-        shown = shown.replace(secret, "[redacted]") if secret else shown
+        shown = shown.replace(secret, REDACTED) if secret else shown
     shown = " ".join("".join(char if char.isprintable() else " " for char in shown).split())
-    return shown if len(shown) <= limit else shown[: limit - 3] + "..."
+    return shorten(shown, limit)
+
+
+def shorten(text: str, limit: int) -> str:
+    """Return a text, or the beginning of one that is longer than `limit` characters."""
+    return text if len(text) <= limit else text[: max(limit - 3, 0)] + "..."

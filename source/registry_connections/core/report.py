@@ -1,10 +1,12 @@
 """Outcomes as the operator meets them: the response's Data, its reason, the log record and the action's JSON."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from registry_connections.model import (
+from registry_connections import __version__
+from registry_connections.core.errors import shorten
+from registry_connections.core.model import (
     CONNECTED,
     UNSUCCESSFUL,
     Outcome,
@@ -13,20 +15,22 @@ from registry_connections.model import (
 )
 
 LONGEST_REASON: Final = 240  # characters; crhelper keeps the last 240 of a longer one, CloudFormation shows 256
-LONGEST_CAUSE: Final = 130
-SHORT_LIST: Final = 26  # characters for Regions that are listed beside those that failed
 METRICS_NAMESPACE: Final = "FalconECR"
 NONE: Final = "none"  # an output of a stack may not be empty
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of every Region; `cause` is a failure that concerns no single one."""
+    """What became of every Region.
+
+    `cause` is a failure that concerns no single one; `note` tells why a success did nothing.
+    """
 
     outcomes: tuple[Outcome, ...] = ()
     cause: str = ""
     cloud: str = ""
     failure: str = ""  # the reason, if this counts as a failure
+    note: str = ""
 
     def of(self, kinds: Iterable[OutcomeKind]) -> tuple[Outcome, ...]:
         """Return the outcomes of these kinds."""
@@ -45,14 +49,14 @@ def data(report: Report) -> dict[str, str]:
     groups = {
         "Connected": report.of(CONNECTED),
         "Failed": report.of(UNSUCCESSFUL),
-        "Skipped": _left_out(report),
+        "Skipped": left_out(report),
     }
     lists = {f"{name}Regions": _names(outcomes) or NONE for name, outcomes in groups.items()}
     counts = {f"{name}Count": str(len(outcomes)) for name, outcomes in groups.items()}
-    return {**lists, **counts, "FalconCloud": report.cloud or NONE}
+    return {**lists, **counts, "FalconCloud": report.cloud or NONE, "Version": __version__}
 
 
-def _left_out(report: Report) -> tuple[Outcome, ...]:
+def left_out(report: Report) -> tuple[Outcome, ...]:
     """Return the Regions that are not wanted, also those that were until this run.
 
     After a failure, what was removed or left may be what the failed run itself had made.
@@ -62,40 +66,57 @@ def _left_out(report: Report) -> tuple[Outcome, ...]:
 
 
 def reason(report: Report) -> str:
-    """Return why it failed, in at most 240 characters: the first cause, the Regions, and what is left in Falcon."""
+    """Return why it failed, in at most 240 characters: the first cause whole, then as much else as there is room."""
     failed, untried = report.of({OutcomeKind.FAILED}), report.of({OutcomeKind.NOT_ATTEMPTED})
-    tail = _list(" Left in Falcon", report.of({OutcomeKind.LEFT}))
-    if report.cause or not (failed or untried):
-        cause = shorten(report.cause or "nothing failed", LONGEST_REASON - len(tail) - 1)
-        return f"{cause}." + tail if tail and not cause.endswith(".") else cause + tail
-    tail = _list(" Not attempted", untried) + tail if failed else tail
     concerned = failed or untried
-    head = f"{len(concerned)} Region{'s' * (len(concerned) > 1)} {'failed' if failed else 'not attempted'}: "
-    label = f". First cause ({concerned[0].region}): "
-    room = LONGEST_REASON - len(head) - len(label) - len(tail) - 1
-    cause = shorten(concerned[0].message, min(LONGEST_CAUSE, room - SHORT_LIST))
-    stop = "." if tail and not cause.endswith(".") else ""
-    return f"{head}{_fit(concerned, room - len(cause))}{label}{cause}{stop}{tail}"
+    if report.cause or not concerned:
+        text, others = report.cause or "nothing failed", concerned[:0]
+    else:
+        verb = "failed" if failed else "not attempted"
+        count = f"{len(concerned)} Region{'s' * (len(concerned) > 1)} {verb}"
+        text, others = f"{count}. {concerned[0].region}: {concerned[0].message}", concerned[1:]
+    lists = {"Left in Falcon": report.of({OutcomeKind.LEFT}), "Also": others, "Not attempted": untried * bool(failed)}
+    return with_room_for(text, *(_list(title, outcomes) for title, outcomes in lists.items()))
 
 
-def _list(title: str, outcomes: Sequence[Outcome]) -> str:
-    return f"{title}: {_fit(outcomes, SHORT_LIST)}." if outcomes else ""
+def with_room_for(text: str, *more: Callable[[int], str] | str) -> str:
+    """Return a reason with those additions, in their order, for which there is room beside the cause."""
+    text = shorten(text, LONGEST_REASON)
+    for addition in more:
+        start = text if text.endswith(".") else f"{text}."
+        room = LONGEST_REASON - len(start) - 1
+        added = addition if isinstance(addition, str) else addition(room)
+        if added and len(added) <= room:
+            text = f"{start} {added}"
+    return text
+
+
+def _list(title: str, outcomes: Sequence[Outcome]) -> Callable[[int], str]:
+    """Return what names Regions in so much room as there is."""
+    return lambda room: f"{title}: {_fit(outcomes, room - len(title) - 3)}." if outcomes else ""
 
 
 def action_result(action: str, report: Report) -> dict[str, Any]:
     """Return the JSON of an action, with every key for every Region; what does not apply is null."""
     rows = [{name: value or None for name, value in _fields(outcome).items()} for outcome in report.outcomes]
-    return {"action": action, "ok": not report.failure, "cloud": report.cloud or None, "regions": rows}
+    return {
+        "action": action,
+        "version": __version__,
+        "ok": not report.failure,
+        "cloud": report.cloud or None,
+        "regions": rows,
+        "message": report.failure or report.note or None,
+    }
 
 
-def metrics(report: Report, figures: Mapping[str, int]) -> dict[str, int]:
-    """Return the figures of a run under the names of their metrics; `figures` holds milliseconds and falcon_calls."""
+def metrics(report: Report, measured: Mapping[str, int]) -> dict[str, int]:
+    """Return the metrics of a run; `measured` holds milliseconds and falcon_calls."""
     return {
         "ConnectedCount": len(report.of(CONNECTED)),
         "FailedCount": len(report.of(UNSUCCESSFUL)),
-        "SkippedCount": len(_left_out(report)),
-        "Duration": figures["milliseconds"],
-        "FalconCalls": figures["falcon_calls"],
+        "SkippedCount": len(left_out(report)),
+        "Duration": measured["milliseconds"],
+        "FalconCalls": measured["falcon_calls"],
     }
 
 
@@ -125,11 +146,6 @@ def _fields(outcome: Outcome) -> dict[str, Any]:
         "trace_id": outcome.trace_id,
         "milliseconds": outcome.milliseconds,
     }
-
-
-def shorten(text: str, limit: int) -> str:
-    """Return the beginning of a text that does not fit."""
-    return text if len(text) <= limit else text[: max(limit - 3, 0)] + "..."
 
 
 def _names(outcomes: Sequence[Outcome]) -> str:

@@ -1,0 +1,1 @@
+"""AWS: the only importer of boto3."""

@@ -1,0 +1,1 @@
+"""The Falcon API: the only importer of requests."""

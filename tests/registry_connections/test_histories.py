@@ -13,11 +13,13 @@ from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from registry_connections.turns import REMEMBERED, Kind
-from tests.fake_tenant import Record
-from tests.fakes import Effect, Fault
-from tests.histories import ACCOUNT, REGIONS, SUFFIX, Invocation, Stack, World
-from tests.judge import Judge
+from registry_connections.core.model import Owner
+from registry_connections.core.record import BEGUN, REMEMBERED, Kind
+from registry_connections.reconciler import EVENT_AGE_SECONDS
+from tests.registry_connections.fakes import Effect, Fault
+from tests.registry_connections.invariants import Invariants
+from tests.registry_connections.tenant import Entry
+from tests.registry_connections.world import ACCOUNT, REGIONS, SUFFIX, Invocation, Stack, World
 
 DEFAULT_STEPS: Final = 10_000
 STEPS: Final = int(os.environ.get("HISTORY_STEPS", DEFAULT_STEPS))
@@ -30,8 +32,10 @@ WRITING = (Effect.LOST, Effect.HANGS, Effect.HANGS_APPLIED, Effect.KILLED_APPLIE
 EFFECTS = {
     "secret": ANYWHERE,
     "regions": ANYWHERE,
-    "load": ANYWHERE,
-    "swap": (Effect.LOST, Effect.KILLED_APPLIED, *ANYWHERE),
+    "get": ANYWHERE,
+    "put": (Effect.LOST, Effect.REPEATED, Effect.KILLED_APPLIED, *ANYWHERE),
+    "delete_parameter": (Effect.LOST, Effect.KILLED_APPLIED, *ANYWHERE),
+    "holds": ANYWHERE,
     "log_in": (Effect.DENIED, Effect.HANGS, *ANYWHERE),
     "probe": (Effect.DENIED, *ANYWHERE),
     "create": (Effect.REPEATED, Effect.REJECTED, *WRITING),
@@ -62,10 +66,11 @@ CHANGES = st.fixed_dictionaries(
         "ExcludedRegions": SOME_REGIONS,
         "DeleteConnections": st.sampled_from(("Keep", "Stack", "Account")),
         "OnRegionFailure": st.sampled_from(("Fail", "Report")),
-        "ConnectionRoleArn": st.sampled_from(("role-1", "role-2")),
+        "CredentialsVersion": st.sampled_from(("1", "2")),
     },
 )
 APART = st.floats(0, 12).map(lambda seconds: round(seconds, 1))
+RECORD_FAULTS = {"get", "put"}
 
 
 class Histories(RuleBasedStateMachine):
@@ -76,11 +81,10 @@ class Histories(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = World()
-        self.judge = Judge(self.world)
-        self.world.judge = self.judge
+        self.world.check = Invariants(self.world)
         self.stacks: list[Stack] = []
         for number, (host, kind) in enumerate(NEIGHBOURS):
-            self.world.tenant.add(Record(host, kind, role=f"neighbour-{number}"))
+            self.world.tenant.add(Entry(host, kind, role=f"neighbour-{number}"))
 
     def teardown(self) -> None:
         type(self).steps += self.world.steps
@@ -91,22 +95,34 @@ class Histories(RuleBasedStateMachine):
     @rule(changes=CHANGES, faults=FAULTS, later=FAULTS, told=st.booleans())
     def launch(self, changes: dict[str, str], faults: list[Fault], later: list[Fault], *, told: bool) -> None:
         stack = self.world.new_stack()
-        before = dict(self.world.tenant.records)
-        run = self.world.invoke(stack, Kind.CREATE, stack.properties(**changes), faults, heard=told)
+        before = dict(self.world.tenant.entries)
+        run = self.world.invoke(stack, Kind.CREATE, stack.properties(**changes), faults)
         self._settle_launch(stack, run, before, later, told=told)
 
     @precondition(lambda self: len(self.stacks) < 2)
     @rule(changes=CHANGES, faults=SHORT_FAULTS, apart=APART)
     def launch_and_cancel(self, changes: dict[str, str], faults: list[Fault], apart: float) -> None:
         stack = self.world.new_stack()
-        before = dict(self.world.tenant.records)
-        create = self.world.begin(stack, Kind.CREATE, stack.properties(**changes), faults, heard=True)
-        delete = self.world.begin(stack, Kind.DELETE, stack.properties(**changes), ours=False)
+        before = dict(self.world.tenant.entries)
+        stack.held = "made-up"
+        create = self.world.begin(stack, Kind.CREATE, stack.properties(**changes), faults)
+        delete = self.world.begin(stack, Kind.DELETE, stack.properties(**changes), physical_id="made-up")
         self.world.invoke_both(create, delete, apart)
-        if create.succeeded and create.ended <= delete.began and not delete.removed:
-            self._settle_launch(stack, create, before, [], told=True)
-        else:
-            self._roll_back(stack, create, before, [], ours=False, deleted=delete.succeeded)
+        self._roll_back(stack, create, before, [], deleted=delete.succeeded)
+
+    @precondition(lambda self: len(self.stacks) < 2)
+    @rule(changes=CHANGES, faults=SHORT_FAULTS, late=st.floats(0, EVENT_AGE_SECONDS - 10))
+    def launch_delivered_after_its_delete(self, changes: dict[str, str], faults: list[Fault], late: float) -> None:
+        stack = self.world.new_stack()
+        before = dict(self.world.tenant.entries)
+        stack.held = "made-up"
+        faults = [fault for fault in faults if fault.operation not in RECORD_FAULTS | {"delete_parameter"}]
+        sent = self.world.clock.now
+        self.world.clock.sleep(5)
+        delete = self.world.begin(stack, Kind.DELETE, stack.properties(**changes), physical_id="made-up")
+        create = self.world.begin(stack, Kind.CREATE, stack.properties(**changes), faults, sent=sent)
+        self.world.invoke_both(delete, create, round(late, 1))
+        self._roll_back(stack, create, before, [], deleted=delete.succeeded)
 
     @precondition(lambda self: len(self.stacks) < 2)
     @rule(changes=CHANGES, faults=SHORT_FAULTS, later=SHORT_FAULTS, apart=APART, told=st.booleans())
@@ -114,11 +130,11 @@ class Histories(RuleBasedStateMachine):
         self, changes: dict[str, str], faults: list[Fault], later: list[Fault], apart: float, *, told: bool
     ) -> None:
         stack, request = self.world.new_stack(), self.world.new_id()
-        before = dict(self.world.tenant.records)
-        # Who cannot read the state cannot know that the same event is being answered already.
-        faults, later = ([f for f in given if f.operation not in {"load", "swap"}] for given in (faults, later))
-        first = self.world.begin(stack, Kind.CREATE, stack.properties(**changes), faults, request=request, heard=told)
-        second = self.world.begin(stack, Kind.CREATE, stack.properties(**changes), later, request=request, heard=told)
+        before = dict(self.world.tenant.entries)
+        # Who cannot read the record cannot know that the same event is being answered already.
+        faults, later = ([f for f in given if f.operation not in RECORD_FAULTS] for given in (faults, later))
+        first = self.world.begin(stack, Kind.CREATE, stack.properties(**changes), faults, request=request)
+        second = self.world.begin(stack, Kind.CREATE, stack.properties(**changes), later, request=request)
         self.world.invoke_both(first, second, apart)
         self._settle_launch(stack, heard([first, second]), before, [], told=told)
 
@@ -131,6 +147,20 @@ class Histories(RuleBasedStateMachine):
         wanted = stack.properties(**changes)
         run = self.world.invoke(stack, Kind.UPDATE, wanted, faults)
         self._settle_update(stack, run, wanted, later, told=told)
+
+    @precondition(lambda self: self.stacks)
+    @rule(data=st.data(), changes=CHANGES)
+    def update_delivered_after_its_rollback(self, data: st.DataObject, changes: dict[str, str]) -> None:
+        stack = self._one_of(data)
+        sent = self.world.clock.now
+        self.world.clock.sleep(1200)
+        assert self.world.invoke(stack, Kind.UPDATE, stack.applied or {}).succeeded
+        before = dict(self.world.tenant.entries)
+        late = self.world.run(self.world.begin(stack, Kind.UPDATE, stack.properties(**changes), sent=sent))
+        stack.events.pop()
+        assert late.answered
+        assert not late.succeeded
+        assert self.world.tenant.entries == before
 
     @precondition(lambda self: self.stacks)
     @rule(data=st.data(), changes=CHANGES, faults=SHORT_FAULTS, apart=APART)
@@ -158,38 +188,46 @@ class Histories(RuleBasedStateMachine):
         stack = self._one_of(data)
         self.stacks.remove(stack)
         applied = stack.applied or {}
+        managed = set(stack.record.connections.values())
         run = self.world.invoke(stack, Kind.DELETE, applied, faults)
         if not (run.succeeded and told):
             run = self.world.invoke(stack, Kind.DELETE, applied)
         assert run.succeeded, run.reason
         policy = applied.get("DeleteConnections", "Keep")
-        left = {found.id: found for found in self.world.tenant.records.values()}
+        left = {found.id: found for found in self.world.tenant.entries.values()}
         if policy == "Account":
             assert not [found for found in left.values() if found.shown().belongs_to(ACCOUNT, SUFFIX)]
         elif policy == "Stack":
-            assert not [found for found in left.values() if found.maker.startswith(f"{stack.name}/")]
-            assert not left.keys() & set(run.before.connections.values())
+            gone = {i for i in managed if i not in left or not self._is_others(left[i], stack)}
+            assert not gone & left.keys()
+            assert not self._made_by(stack)
         else:
             assert left == run.present
-            assert {operation for operation, _ in run.journal.calls} <= {"load", "swap"}
+            assert not run.journal.made("secret", "log_in")
 
     @precondition(lambda self: self.stacks)
     @rule(data=st.data())
     def a_duplicate_comes_late(self, data: st.DataObject) -> None:
         stack = self._one_of(data)
         late = stack.events[-data.draw(st.integers(1, min(REMEMBERED, len(stack.events))))]
-        if late.request.id not in dict(stack.parameter.state.handled):
-            return  # it could leave no trace in the state, and is done like any other
-        request, before = late.request, set(self.world.tenant.records)
-        runs = [run for run in stack.events if run.request.id == request.id]
-        late = heard(runs)
-        is_latest = request.id == stack.parameter.state.handled[-1][0]
-        again = self.world.invoke(stack, request.kind, late.properties, request=request.id, ours=request.ours)
+        known = {event.request: event.outcome for event in stack.record.events}
+        if known.get(late.request.id, BEGUN) == BEGUN:
+            return  # it could leave no trace in the record, and CloudFormation has gone on without it
+        request, before = late.request, set(self.world.tenant.entries)
+        again = self.world.run(
+            self.world.begin(
+                stack,
+                request.kind,
+                late.properties,
+                request=request.id,
+                physical_id=request.physical_id,
+                sent=request.sent - self.world.clock.wall() + self.world.clock.now,
+            )
+        )
         stack.events.pop()
-        if not (is_latest and late.succeeded):  # the latest success is done again, which may repair
-            assert again.succeeded == late.succeeded or not late.answered or len(runs) > 1
-            assert before == self.world.tenant.records.keys()
-            assert not again.journal.made("create", "refresh", "remove")
+        assert again.succeeded == (known[request.id] == "")
+        assert before == self.world.tenant.entries.keys()
+        assert not again.journal.made("create", "refresh", "remove")
 
     # What others do
 
@@ -197,21 +235,22 @@ class Histories(RuleBasedStateMachine):
     def somebody_connects(self, region: str, key: str) -> None:
         url = f"https://{ACCOUNT}.dkr.ecr.{region}.{SUFFIX}"
         if not self.world.tenant.find(url, key):
-            made = self.world.tenant.add(Record(url, key=key, role="their-role"))
-            if any(run and region in run.creating for run in (s.parameter.state.run for s in self.stacks)):
-                self.judge.ambiguous.add(made.id)
+            self.world.tenant.add(Entry(url, key=key, role="their-role"))
 
     @rule(data=st.data())
     def somebody_removes(self, data: st.DataObject) -> None:
-        mine = [n for n, found in self.world.tenant.records.items() if found.shown().belongs_to(ACCOUNT, SUFFIX)]
-        if mine:
+        if mine := self._of_account():
             self.world.tenant.remove(data.draw(st.sampled_from(sorted(mine))))
 
     @rule(data=st.data())
+    def somebody_renames(self, data: st.DataObject) -> None:
+        if mine := self._of_account():
+            self.world.tenant.entries[data.draw(st.sampled_from(sorted(mine)))].alias = "renamed"
+
+    @rule(data=st.data())
     def a_credential_expires(self, data: st.DataObject) -> None:
-        mine = [n for n, found in self.world.tenant.records.items() if found.shown().belongs_to(ACCOUNT, SUFFIX)]
-        if mine:
-            self.world.tenant.records[data.draw(st.sampled_from(sorted(mine)))].expired = True
+        if mine := self._of_account():
+            self.world.tenant.entries[data.draw(st.sampled_from(sorted(mine)))].expired = True
 
     @rule(region=st.sampled_from(REGIONS))
     def a_region_is_enabled_or_disabled(self, region: str) -> None:
@@ -224,49 +263,68 @@ class Histories(RuleBasedStateMachine):
 
     @rule()
     def falcon_keeps_what_it_rejects_or_not(self) -> None:
-        self.world.tenant.rejects_leave_record ^= True
+        self.world.tenant.rejects_leave_entry ^= True
+
+    @rule(longest=st.sampled_from((24, 100)))
+    def falcon_cuts_aliases_or_not(self, longest: int) -> None:
+        self.world.tenant.longest_alias = longest
 
     @invariant()
     def time_passes_and_the_neighbours_are_there(self) -> None:
         self.world.clock.sleep(600)
-        hosts = [(found.url, found.type) for found in self.world.tenant.records.values()]
+        hosts = [(found.url, found.type) for found in self.world.tenant.entries.values()]
         assert all(neighbour in hosts for neighbour in NEIGHBOURS)
 
     def _one_of(self, data: st.DataObject) -> Stack:
         return self.stacks[data.draw(st.integers(0, len(self.stacks) - 1))]
 
+    def _of_account(self) -> list[str]:
+        entries = self.world.tenant.entries
+        return [name for name, found in entries.items() if found.shown().belongs_to(ACCOUNT, SUFFIX)]
+
+    def _made_by(self, stack: Stack) -> list[Entry]:
+        """Return what a stack made, and can know to have made."""
+        return [
+            found
+            for found in self.world.tenant.entries.values()
+            if found.maker.startswith(f"{stack.name}/") and stack.identity.owner(found.alias) is Owner.CREATED
+        ]
+
+    def _is_others(self, entry: Entry, stack: Stack) -> bool:
+        return stack.identity.owner(entry.alias) is Owner.OTHER_STACK
+
     # What CloudFormation does next
 
     def _settle_launch(
-        self, stack: Stack, run: Invocation, before: dict[str, Record], faults: list[Fault], *, told: bool
+        self, stack: Stack, run: Invocation, before: dict[str, Entry], faults: list[Fault], *, told: bool
     ) -> None:
+        self.world.hold(stack, run, told=told)
         if run.succeeded and told:
-            stack.applied = stack.properties(**self._changes(run))
+            stack.applied = run.properties
             self.stacks.append(stack)
             self._again(stack)
         else:
-            self._roll_back(stack, run, before, faults, ours=run.answered and told)
+            self._roll_back(stack, run, before, faults)
 
     def _roll_back(
         self,
         stack: Stack,
         run: Invocation,
-        before: dict[str, Record],
+        before: dict[str, Entry],
         faults: list[Fault],
         *,
-        ours: bool,
         deleted: bool = False,
     ) -> None:
-        properties = stack.properties(**self._changes(run))
-        # With Keep, a state that cannot be read does not keep a stack from being deleted, whatever it would have told.
-        readable = [fault for fault in faults if fault.operation != "load"]
-        for attempt in (readable, []):
+        # CloudFormation not saying what it holds leaves everything: that is accepted.
+        silent = [fault for fault in faults if fault.operation != "holds"]
+        for attempt in (silent, []):
             if not deleted:
-                deleted = self.world.invoke(stack, Kind.DELETE, properties, attempt, ours=ours).succeeded
+                deleted = self.world.invoke(
+                    stack, Kind.DELETE, run.properties, attempt, physical_id=stack.held
+                ).succeeded
         assert deleted
-        after = self.world.tenant.records
-        assert not [found for found in after.values() if found.maker.startswith(f"{stack.name}/")]
-        assert before.keys() - self._gone_by_others() <= after.keys()
+        assert not self._made_by(stack)
+        assert before.keys() - self._gone_by_others() <= self.world.tenant.entries.keys()
 
     def _settle_update(
         self, stack: Stack, run: Invocation, wanted: dict[str, str], faults: list[Fault], *, told: bool
@@ -276,13 +334,14 @@ class Histories(RuleBasedStateMachine):
             self._again(stack)
             return
         there = run.present.keys()
-        asked = set() if self.judge.broken(run) else run.managed
-        assert {gone.id for gone in run.removed} & there <= asked, "a failed update removed what was there"
+        if not run.succeeded and run.answered:
+            managed = set(run.before.connections.values())
+            assert {gone.id for gone in run.removed} & there <= managed
         for attempt in (faults, []):
             back = self.world.invoke(stack, Kind.UPDATE, stack.applied or {}, attempt)
-            if run.answered and not run.succeeded:  # what an update adopted is the stack's own, unless it failed
-                own = run.managed | set(run.before.connections.values())
-                assert {gone.id for gone in back.removed} & there <= own, "rolled back too far"
+            applied = back.before.applied
+            if applied and applied.digest == back.request.digest and back.answered:
+                assert back.succeeded or any(fault.operation in RECORD_FAULTS for fault in attempt), back.reason
             if back.succeeded:
                 self._again(stack)
                 return
@@ -297,11 +356,8 @@ class Histories(RuleBasedStateMachine):
         run = self.world.invoke(stack, Kind.REPAIR, stack.applied or {})
         again = self.world.invoke(stack, Kind.REPAIR, stack.applied or {})
         if run.succeeded and again.succeeded:
-            assert not again.journal.made("create", "refresh", "remove", "swap")
-
-    def _changes(self, run: Invocation) -> dict[str, str]:
-        names = ("Regions", "ExcludedRegions", "DeleteConnections", "OnRegionFailure", "ConnectionRoleArn")
-        return {name: run.settings.properties[name] for name in names if name in run.settings.properties}
+            assert not again.journal.made("create", "refresh", "remove", "list")
+            assert not stack.record.dirty
 
 
 OTHER = "444455556666"
@@ -316,7 +372,7 @@ NEIGHBOURS = (
 
 
 def heard(runs: list[Invocation]) -> Invocation:
-    """Return the run of several for one event whose answer came first."""
+    """Return the run of several for one event whose response came first."""
     return min(runs, key=lambda run: (not run.answered, run.ended))
 
 
@@ -331,7 +387,7 @@ PROFILE = settings(
 
 
 @pytest.mark.timeout(0)
-def test_whatever_happens_every_answer_is_true_and_nobody_else_is_touched() -> None:
+def test_whatever_happens_every_response_is_true_and_nobody_else_is_touched() -> None:
     Histories.steps, number = 0, SEED
     while Histories.steps < STEPS:
         print(f"HISTORY_SEED={number}")  # noqa: T201 - shown with a failure

@@ -1,32 +1,29 @@
-"""An AWS account in memory, written against the protocol that the package sees it through, and the means of all fakes.
+"""What one run of the function sees of AWS, in memory, and the means of all fakes.
 
 Time is virtual, calls can be made to fail or to be the last thing that a function does, and every call is recorded.
+The record is kept by the package's own `ParameterStore`, in a Parameter Store of versions.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from registry_connections.crew import Crew
-from registry_connections.errors import (
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from registry_connections.aws.calls import FreshPolicy
+from registry_connections.aws.parameter_store import ParameterStore
+from registry_connections.concurrency import Clock, ThreadPool
+from registry_connections.core.errors import (
     AwsError,
     FalconError,
+    NoResponseError,
     RegistrationError,
     SecretError,
-    StateChangedError,
-    StateError,
-    StateMissingError,
-    UnansweredError,
 )
-from registry_connections.model import (
-    AccountRegions,
-    Credentials,
-    Deadline,
-    RegionUse,
-)
-from registry_connections.state import State, parse_state, render_state
+from registry_connections.core.model import AccountRegions, Credentials, Deadline, RegionUse
+from registry_connections.core.record import Record
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -43,13 +40,13 @@ class Effect(StrEnum):
     """What becomes of a call that does not go well."""
 
     REFUSED = "refused, and not carried out"
-    LOST = "carried out, and the answer lost"
-    REPEATED = "carried out, the answer lost, and sent again"
+    LOST = "carried out, and the response lost"
+    REPEATED = "carried out, the response lost, and sent again"
     REJECTED = "the connection role cannot be used"
     DENIED = "a scope or a permission is missing"
     VANISHED = "no such connection"
-    HANGS = "no answer until the time is up"
-    HANGS_APPLIED = "carried out, and no answer until the time is up"
+    HANGS = "no response until the time is up"
+    HANGS_APPLIED = "carried out, and no response until the time is up"
     KILLED = "the function dies before it"
     KILLED_APPLIED = "the function dies after it"
 
@@ -75,7 +72,7 @@ class Fault:
 
 
 @dataclass
-class Clock:
+class VirtualClock:
     """Virtual seconds. Whenever they pass, `on_pass` may let somebody else work meanwhile."""
 
     now: float = 0.0
@@ -95,14 +92,19 @@ class Clock:
         """Return the time as Falcon writes it."""
         return datetime.fromtimestamp(self.wall(), UTC).isoformat()
 
+    @property
+    def clock(self) -> Clock:
+        """The package's view of it."""
+        return Clock(self, self.wall, self.sleep)
 
-class InlineCrew(Crew):
+
+class InlinePool(ThreadPool):
     """Does one thing after the other, in an order that never varies, in the virtual time of doing all at once."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
 
-    def begin_each(
+    def submit_each(
         self, work: Callable[[Item], Result], items: Sequence[Item]
     ) -> Callable[[Deadline], list[Result | Exception]]:
         start, ended = self.clock.now, []
@@ -111,13 +113,13 @@ class InlineCrew(Crew):
             ended.append((self._try(work, item), self.clock.now))
         self.clock.now = start
 
-        def outcomes(deadline: Deadline) -> list[Result | Exception]:
+        def results(deadline: Deadline) -> list[Result | Exception]:
             last = max((end for _, end in ended), default=start)
             self.clock.now = max(self.clock.now, min(last, deadline.at))
-            late = UnansweredError("no answer before the time was up")
+            late = NoResponseError("no response before the time was up")
             return [result if end <= max(deadline.at, start) else late for result, end in ended]
 
-        return outcomes
+        return results
 
     def _try(self, work: Callable[[Item], Result], item: Item) -> Result | Exception:
         try:
@@ -125,15 +127,15 @@ class InlineCrew(Crew):
         except Exception as error:  # noqa: BLE001 - as the real one: errors are results
             return error
 
-    def dismiss(self) -> None:
-        """There is nobody to dismiss."""
+    def shutdown(self) -> None:
+        """There is no thread to end."""
 
 
 @dataclass
 class Journal:
     """The calls of one function, in order, and the faults that strike them."""
 
-    clock: Clock
+    clock: VirtualClock
     faults: list[Fault] = field(default_factory=list)
     calls: list[tuple[str, str]] = field(default_factory=list)
     latency: float = LATENCY
@@ -153,16 +155,72 @@ class Journal:
 
 
 @dataclass
-class FakeAccount:
-    """What one function sees of an AWS account: `turns.Account`. The state is one parameter, shared by `parameter`."""
+class Parameters:
+    """One parameter of Parameter Store, with its versions; none if it does not exist."""
 
-    parameter: "Parameter"
+    versions: list[str] = field(default_factory=list)
+
+    @property
+    def record(self) -> Record:
+        """The record that it holds."""
+        store = ParameterStore(lambda: FakeSsm(self, Journal(VirtualClock(), latency=0)), "/falcon-ecr", FreshPolicy(0))
+        return store.load() or Record()
+
+
+def client_error(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": code}}, "Operation")
+
+
+@dataclass
+class FakeSsm:
+    """A client of Parameter Store."""
+
+    parameters: Parameters
+    journal: Journal
+
+    def get_parameter(self, Name: str) -> dict[str, Any]:  # noqa: N803 - AWS's spelling
+        if self.journal.enter("get") is Effect.REFUSED:
+            raise client_error("InternalServerError")
+        versions = self.parameters.versions
+        version = int(Name.partition(":")[2] or len(versions))
+        if not versions:
+            raise client_error("ParameterNotFound")
+        return {"Parameter": {"Value": versions[version - 1], "Version": version}}
+
+    def put_parameter(self, Name: str, Value: str, Type: str, Overwrite: bool) -> dict[str, int]:  # noqa: ARG002, FBT001, N803
+        effect = self.journal.enter("put")
+        if effect is Effect.REFUSED:
+            raise client_error("InternalServerError")
+        self.parameters.versions += [Value] * (2 if effect is Effect.REPEATED else 1)
+        self._lose(effect)
+        return {"Version": len(self.parameters.versions)}
+
+    def delete_parameter(self, Name: str) -> None:  # noqa: ARG002, N803
+        effect = self.journal.enter("delete_parameter")
+        if effect is Effect.REFUSED:
+            raise client_error("InternalServerError")
+        if not self.parameters.versions:
+            raise client_error("ParameterNotFound")
+        self.parameters.versions.clear()
+        self._lose(effect)
+
+    def _lose(self, effect: Effect | None) -> None:
+        if effect is Effect.KILLED_APPLIED:
+            raise KilledError
+        if effect is Effect.LOST:
+            raise ReadTimeoutError(endpoint_url="https://ssm")
+
+
+@dataclass
+class FakeAccount:
+    """What one function sees of an AWS account: `snapshot.Account`. `held` is the id that CloudFormation holds."""
+
     journal: Journal
     enabled: frozenset[str] = frozenset({"us-east-1", "eu-west-1"})
     disabled: frozenset[str] = frozenset()
     uses: dict[str, RegionUse] = field(default_factory=dict)
     secret: Credentials = field(default_factory=lambda: Credentials("id", "secret"))
-    loaded: list[State] = field(default_factory=list)  # before anything was changed in Falcon
+    held: str = ""
 
     def credentials(self) -> Credentials:
         check(self.journal.enter("secret"), SecretError("The secret cannot be read."))
@@ -176,45 +234,9 @@ class FakeAccount:
         self.journal.enter("region_use", region)
         return self.uses.get(region, RegionUse.REPOSITORIES)
 
-    def load(self) -> State:
-        effect = self.journal.enter("load")
-        if self.parameter.text is None:
-            raise StateMissingError("There is no state.")
-        check(effect, StateError("The state cannot be read."))
-        state = self.parameter.state
-        if not self.journal.made("create", "refresh", "remove"):
-            self.loaded.append(state)
-        return state
-
-    def swap(self, state: State) -> State:
-        effect = self.journal.enter("swap")
-        text = render_state(state)
-        if self.parameter.text is None:
-            raise StateError("The state cannot be written.")
-        check(effect, StateError("The state cannot be written."))
-        if state.version != self.parameter.version:
-            raise StateChangedError("another run of this function wrote the state meanwhile")
-        self.parameter.write(text)
-        if effect is Effect.KILLED_APPLIED:
-            raise KilledError
-        if effect in {Effect.LOST, Effect.HANGS_APPLIED}:
-            raise StateError("The state cannot be written.")
-        return replace(state, version=self.parameter.version)
-
-
-@dataclass
-class Parameter:
-    """The state parameter; no text means that it was deleted."""
-
-    text: str | None = "{}"
-    version: int = 1
-
-    def write(self, text: str) -> None:
-        self.text, self.version = text, self.version + 1
-
-    @property
-    def state(self) -> State:
-        return parse_state(self.text or "{}", self.version)
+    def holds(self, logical_id: str, physical_id: str) -> bool:
+        check(self.journal.enter("holds", logical_id), AwsError("The stack's resource cannot be described."))
+        return self.held == physical_id
 
 
 def check(effect: Effect | None, denial: RegistrationError) -> None:

@@ -1,9 +1,9 @@
-"""A Falcon tenant in memory, and what one function sees of it: `apply.FalconApi`."""
+"""A Falcon tenant in memory, and what one function sees of it: `executor.FalconApi`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from registry_connections.errors import (
+from registry_connections.core.errors import (
     AuthenticationError,
     ConflictError,
     CredentialError,
@@ -12,13 +12,14 @@ from registry_connections.errors import (
     NotFoundError,
     ScopeError,
 )
-from registry_connections.model import Connection, Deadline, Registry, RoleGrant
-from tests.fakes import Clock, Effect, Journal, KilledError, check
+from registry_connections.core.model import Connection, Deadline, Registry, RoleGrant
+from registry_connections.falcon.client import FRESH_ROLE_SECONDS
+from tests.registry_connections.fakes import Effect, Journal, KilledError, VirtualClock, check
 
 
 @dataclass
-class Record:
-    """A connection as Falcon keeps it, with what it never tells; `maker` is for the tests."""
+class Entry:
+    """A connection as Falcon keeps it, with what it never returns; `maker` and `user` are for the tests."""
 
     url: str
     type: str = "ecr"
@@ -42,63 +43,63 @@ class Record:
 class Tenant:
     """The connections of one Falcon tenant, and how Falcon behaves where nobody knows."""
 
-    clock: Clock
-    records: dict[str, Record] = field(default_factory=dict)
-    rejects_leave_record: bool = False
+    clock: VirtualClock
+    entries: dict[str, Entry] = field(default_factory=dict)
+    rejects_leave_entry: bool = False
+    longest_alias: int = 100  # characters of an alias that come back
     role_delay: float = 0.0  # seconds from when a role is first named until Falcon can use it
     first_named: dict[str, float] = field(default_factory=dict)
-    removed: list[tuple[Record, str]] = field(default_factory=list)  # what is gone, and who removed it
+    removed: list[tuple[Entry, str]] = field(default_factory=list)  # what is gone, and who removed it
     _serial: int = 0
 
-    def add(self, record: Record) -> Record:
+    def add(self, entry: Entry) -> Entry:
         self._serial += 1
-        record.id = f"{self._serial:08d}-0000-4000-8000-000000000000"
-        record.created_at = record.created_at or self.clock.moment()
-        self.records[record.id] = record
-        return record
+        entry.id = f"{self._serial:08d}-0000-4000-8000-000000000000"
+        entry.created_at = entry.created_at or self.clock.moment()
+        entry.alias = entry.alias[: self.longest_alias]
+        self.entries[entry.id] = entry
+        return entry
 
-    def find(self, url: str, key: str = "") -> Record | None:
-        return next((found for found in self.records.values() if (found.url, found.key) == (url, key)), None)
+    def find(self, url: str, key: str = "") -> Entry | None:
+        return next((found for found in self.entries.values() if (found.url, found.key) == (url, key)), None)
 
     def remove(self, identifier: str, remover: str = "somebody") -> None:
-        if found := self.records.pop(identifier, None):
+        if found := self.entries.pop(identifier, None):
             self.removed.append((found, remover))
 
-    def at(self, registry: Registry) -> list[Record]:
-        return [found for found in self.records.values() if found.shown().is_for(registry)]
+    def at(self, registry: Registry) -> list[Entry]:
+        return [found for found in self.entries.values() if found.shown().is_for(registry)]
 
 
 @dataclass
 class FakeFalcon:
-    """What one function sees of a tenant: `apply.FalconApi`."""
+    """What one function sees of a tenant: `executor.FalconApi`."""
 
     tenant: Tenant
     journal: Journal
     named: str = "us-1"
     maker: str = "function"
     cloud: str = ""
-    server_time: str = ""
 
     def log_in(self, deadline: Deadline, hint: str = "") -> None:
         check(self._enter("log_in", hint, deadline), AuthenticationError("no token", status=403))
         self.cloud = self.named if self.named != "autodiscover" else "us-1"
-        self.server_time = self.tenant.clock.moment()
 
     def probe(self, deadline: Deadline) -> None:
         check(self._enter("probe", "", deadline), ScopeError("READ is missing", status=403))
 
-    def create(self, registry: Registry, grant: RoleGrant, deadline: Deadline, patience: float) -> str:
+    def create(self, registry: Registry, alias: str, grant: RoleGrant, deadline: Deadline, *, fresh: bool) -> str:
         effect = self._enter("create", registry.region, deadline)
         check(effect, ScopeError("WRITE is missing", status=403))
         if self.tenant.find(registry.url):
             raise ConflictError("exists", status=409)
-        rejected = effect is Effect.REJECTED or not self._can_use(grant, deadline, patience)
-        if rejected and not self.tenant.rejects_leave_record:
+        rejected = effect is Effect.REJECTED or not self._can_use(grant, deadline, fresh=fresh)
+        if rejected and not self.tenant.rejects_leave_entry:
             raise CredentialError("failed to validate registry credential", status=400)
         made = self.tenant.add(
-            Record(
+            Entry(
                 registry.url,
-                alias=registry.alias,
+                alias=alias,
                 role=grant.role_arn,
                 external_id=grant.external_id,
                 maker=self.maker,
@@ -109,23 +110,22 @@ class FakeFalcon:
             raise CredentialError("failed to validate registry credential", status=400)
         self._lose(effect, deadline)
         if effect is Effect.REPEATED:
-            raise ConflictError("exists", status=409, repeated=True)
+            raise ConflictError("exists", status=409, may_have_succeeded=True)
         return made.id
 
-    def refresh(
-        self, registry: Registry, connection_id: str, grant: RoleGrant, deadline: Deadline, patience: float
-    ) -> None:
-        effect = self._enter("refresh", registry.region, deadline)
+    def refresh(self, connection_id: str, alias: str, grant: RoleGrant, deadline: Deadline, *, fresh: bool) -> None:
+        effect = self._enter("refresh", connection_id, deadline)
         check(effect, ScopeError("WRITE is missing", status=403))
         if effect is Effect.VANISHED:
             self.tenant.remove(connection_id)
-        found = self.tenant.records.get(connection_id)
+        found = self.tenant.entries.get(connection_id)
         if found is None:
             raise NotFoundError("no such connection", status=404)
-        if effect is Effect.REJECTED or not self._can_use(grant, deadline, patience):
+        if effect is Effect.REJECTED or not self._can_use(grant, deadline, fresh=fresh):
             raise CredentialError("failed to validate registry credential", status=400)
         found.role, found.external_id = grant.role_arn, grant.external_id
-        found.alias, found.expired, found.user = registry.alias, False, self.maker
+        found.alias = (alias or found.alias)[: self.tenant.longest_alias]
+        found.expired, found.user = False, self.maker
         self._lose(effect, deadline)
 
     def remove(self, connection_id: str, deadline: Deadline) -> None:
@@ -136,11 +136,11 @@ class FakeFalcon:
 
     def read(self, identifiers: Sequence[str], deadline: Deadline) -> list[Connection]:
         check(self._enter("read", "", deadline), ScopeError("READ is missing", status=403))
-        return [self.tenant.records[name].shown() for name in identifiers if name in self.tenant.records]
+        return [self.tenant.entries[name].shown() for name in identifiers if name in self.tenant.entries]
 
     def list_all(self, deadline: Deadline) -> list[Connection]:
         check(self._enter("list", "", deadline), ScopeError("READ is missing", status=403))
-        return [record.shown() for record in self.tenant.records.values()]
+        return [entry.shown() for entry in self.tenant.entries.values()]
 
     def _enter(self, operation: str, subject: str, deadline: Deadline) -> Effect | None:
         if not deadline.left():
@@ -151,17 +151,17 @@ class FakeFalcon:
         return effect
 
     def _lose(self, effect: Effect | None, deadline: Deadline) -> None:
-        """Raise what becomes of a call that was carried out and whose answer does not come."""
+        """Raise what becomes of a call that was carried out and whose response does not come."""
         if effect is Effect.KILLED_APPLIED:
             raise KilledError
         if effect is Effect.HANGS_APPLIED:
             self.tenant.clock.sleep(deadline.left() + 0.1)
         if effect in {Effect.LOST, Effect.HANGS_APPLIED}:
-            raise FalconError("no answer from api.crowdstrike.com (ReadTimeout)")
+            raise FalconError("no response from api.crowdstrike.com (ReadTimeout)", may_have_succeeded=True)
 
-    def _can_use(self, grant: RoleGrant, deadline: Deadline, patience: float) -> bool:
+    def _can_use(self, grant: RoleGrant, deadline: Deadline, *, fresh: bool) -> bool:
         clock = self.tenant.clock
         ready_at = self.tenant.first_named.setdefault(grant.role_arn, clock.now) + self.tenant.role_delay
-        if clock.now < ready_at <= deadline.within(patience).at:
+        if clock.now < ready_at <= deadline.within(FRESH_ROLE_SECONDS if fresh else 0.0).at:
             clock.sleep(ready_at - clock.now)
         return clock.now >= ready_at

@@ -1,0 +1,306 @@
+"""A customer's world for histories: one Falcon tenant, one AWS account, and stacks that CloudFormation keeps.
+
+CloudFormation is played as it behaves: it rolls back what fails or is never answered, makes up a physical id where it
+was given none, and deletes again until that succeeds.
+"""
+
+import itertools
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from registry_connections.aws.calls import FreshPolicy
+from registry_connections.aws.parameter_store import ParameterStore
+from registry_connections.core.errors import RegistrationError
+from registry_connections.core.model import Deadline, Identity, Settings
+from registry_connections.core.record import FAILED_SUFFIX, Kind, Record, Request, digest
+from registry_connections.core.report import Report
+from registry_connections.core.settings import parse
+from registry_connections.reconciler import Reconciler
+from registry_connections.snapshot import Reader
+from tests.registry_connections.fakes import (
+    FakeAccount,
+    FakeSsm,
+    Fault,
+    InlinePool,
+    Journal,
+    KilledError,
+    Parameters,
+    VirtualClock,
+)
+from tests.registry_connections.tenant import Entry, FakeFalcon, Tenant
+
+ACCOUNT = "111122223333"
+SUFFIX = "amazonaws.com"
+REGIONS = ("ap-south-1", "eu-west-1", "us-east-1", "us-west-2")
+REMAINING = 870.0  # seconds that the handler leaves of an invocation's fifteen minutes
+SERVICE_TIMEOUT = 1140.0  # seconds after which CloudFormation stops waiting for a response
+LATEST_RESPONSE = 26.0  # seconds after the deadline: the handler reserves thirty
+LOGICAL_ID = "RegistryConnections"
+
+
+@dataclass(repr=False)
+class Stack:
+    """One stack of the template; `applied` is what CloudFormation holds to be its properties, `held` its id."""
+
+    number: int
+    parameters: Parameters = field(default_factory=Parameters)
+    applied: dict[str, str] | None = None
+    held: str = ""
+    events: list["Invocation"] = field(default_factory=list)  # of CloudFormation, latest last
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @property
+    def name(self) -> str:
+        return f"stack-{self.number}"
+
+    @property
+    def identity(self) -> Identity:
+        uuid = f"{self.number:08x}-1111-4111-8111-111111111111"
+        stack_id = f"arn:aws:cloudformation:us-east-1:{ACCOUNT}:stack/falcon/{uuid}"
+        return Identity(ACCOUNT, "aws", SUFFIX, stack_id, f"arn:aws:iam::{ACCOUNT}:role/{self.name}", uuid)
+
+    @property
+    def ours(self) -> str:
+        """The physical id of a launch that succeeded."""
+        return f"falcon-ecr-{self.identity.uuid}"
+
+    @property
+    def record(self) -> Record:
+        return self.parameters.record
+
+    def properties(self, **changes: str) -> dict[str, str]:
+        return {"FalconCloud": "us-1", "Package": "bucket/key", **changes}
+
+
+@dataclass(repr=False)
+class Invocation:
+    """One run of the function: what it was asked, what it answered, and what was there before."""
+
+    stack: Stack
+    request: Request
+    properties: dict[str, str]
+    journal: Journal
+    before: Record
+    present: dict[str, Entry]
+    seconds: float = 0.0
+    began: float = 0.0
+    ended: float = 0.0
+    report: Report | None = None
+    reason: str = ""
+    answered: bool = False
+    problem: BaseException | None = None
+    removed: list[Entry] = field(default_factory=list)
+    settings: Settings = field(default_factory=Settings)
+
+    def __repr__(self) -> str:
+        return f"{self.request.kind} {self.request.id} {self.properties}"
+
+    @property
+    def launched(self) -> bool:
+        """Whether its physical id is that of a launch that succeeded."""
+        return self.request.physical_id == self.stack.ours
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether CloudFormation was told of a success."""
+        return self.answered and not self.reason
+
+    @property
+    def maker(self) -> str:
+        """How the tenant's entries name this run."""
+        return f"{self.stack.name}/{self.request.kind}:{self.request.id}"
+
+    @property
+    def idle(self) -> bool:
+        """Whether it was answered from the record alone."""
+        return self.report is not None and not self.journal.made("log_in")
+
+
+@dataclass(frozen=True)
+class SeenStore(ParameterStore):
+    """Notes the record as the run has read it before it went to Falcon."""
+
+    run: Invocation | None = None
+
+    def load(self) -> Record | None:
+        record = super().load()
+        if self.run and not self.run.journal.made("log_in"):
+            self.run.before = record or Record()
+        return record
+
+
+@dataclass
+class World:
+    """Everything that several stacks of one account share. `check` is called after each invocation."""
+
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    enabled: set[str] = field(default_factory=lambda: set(REGIONS[:3]))
+    check: Callable[[Invocation], None] = lambda _: None
+    tenant: Tenant = field(init=False)
+    steps: int = 0
+
+    def __post_init__(self) -> None:
+        self.tenant = Tenant(self.clock)
+        self._numbers = itertools.count(1)
+
+    def new_id(self) -> str:
+        return f"{next(self._numbers):08d}-1111-4111-8111-111111111111"
+
+    def new_stack(self) -> Stack:
+        return Stack(next(self._numbers))
+
+    def begin(
+        self,
+        stack: Stack,
+        kind: Kind,
+        properties: Mapping[str, str],
+        faults: Sequence[Fault] = (),
+        *,
+        request: str = "",
+        physical_id: str = "",
+        sent: float | None = None,
+    ) -> Invocation:
+        """Prepare one run of the function; `sent` is in virtual seconds, and now by default."""
+        settings, problems = parse(properties, "aws")
+        asked = Request(
+            kind,
+            request or self.new_id(),
+            self.clock.wall() if sent is None else sent + self.clock.wall() - self.clock.now,
+            settings,
+            tuple(problems),
+            digest(properties),
+            physical_id=physical_id or stack.ours,
+            logical_id=LOGICAL_ID,
+        )
+        journal = Journal(self.clock, [replace(fault) for fault in faults])
+        present = dict(self.tenant.entries)
+        return Invocation(stack, asked, dict(properties), journal, stack.record, present, settings=settings)
+
+    def run(self, invocation: Invocation) -> Invocation:
+        """Run the function once and check what came of it."""
+        self.steps += 1
+        start = self.clock.now
+        stack, seen = invocation.stack, len(self.tenant.removed)
+        invocation.present = dict(self.tenant.entries)
+        request, reconciler = invocation.request, self._reconciler(invocation)
+        deadline = Deadline(start + REMAINING, self.clock)
+        try:
+            if request.kind is Kind.DELETE:
+                report = reconciler.delete(request, deadline, launched=invocation.launched)
+            else:
+                report = reconciler.converge(request, deadline)
+            invocation.report, invocation.reason, invocation.answered = report, report.failure, True
+        except RegistrationError as error:
+            invocation.reason, invocation.answered = str(error) or "?", True
+        except KilledError:
+            pass
+        except Exception as error:  # noqa: BLE001 - the invariants say what they think of it
+            invocation.problem = error
+        invocation.began, invocation.ended, invocation.seconds = start, self.clock.now, self.clock.now - start
+        invocation.removed = [gone for gone, by in self.tenant.removed[seen:] if by == invocation.maker]
+        if request.is_repair and (applied := invocation.before.applied):
+            invocation.settings = parse(applied.choices, "aws")[0]
+        if not request.is_repair:
+            stack.events.append(invocation)
+        self.check(invocation)
+        return invocation
+
+    def _reconciler(self, invocation: Invocation) -> Reconciler:
+        stack, journal, pool = invocation.stack, invocation.journal, InlinePool(self.clock)
+        account = FakeAccount(
+            journal,
+            enabled=frozenset(self.enabled),
+            disabled=frozenset(REGIONS) - self.enabled,
+            held=stack.held,
+        )
+        store = SeenStore(
+            lambda: FakeSsm(stack.parameters, journal), "/falcon-ecr", FreshPolicy(0), self.clock.sleep, invocation
+        )
+        reader = Reader(
+            stack.identity,
+            account,
+            lambda _, cloud: FakeFalcon(self.tenant, journal, cloud, invocation.maker),
+            pool,
+        )
+        return Reconciler(stack.identity, store, reader, pool, self.clock.clock)
+
+    def invoke(
+        self,
+        stack: Stack,
+        kind: Kind,
+        properties: Mapping[str, str],
+        faults: Sequence[Fault] = (),
+        **request: str,
+    ) -> Invocation:
+        """Run the function once; if it does not respond, wait until CloudFormation gives it up."""
+        invocation = self.run(self.begin(stack, kind, properties, faults, **request))  # type: ignore[arg-type] # ids
+        if not invocation.answered:
+            self.clock.sleep(SERVICE_TIMEOUT)
+        return invocation
+
+    def hold(self, stack: Stack, create: Invocation, *, told: bool) -> str:
+        """Return the id that CloudFormation holds after a Create, which it makes up if it was told none."""
+        stack.held = f"made-up-{create.request.id}"
+        if told and create.answered:
+            stack.held = stack.ours if create.succeeded else f"{stack.ours}{FAILED_SUFFIX}"
+        return stack.held
+
+    def invoke_both(self, first: Invocation, second: Invocation, apart: float) -> None:
+        """Run the function twice at the same time, the second run so many seconds after the first."""
+        at_once(self.clock, lambda: self.run(first), lambda: self.run(second), apart)
+        if not (first.answered and second.answered):
+            self.clock.sleep(SERVICE_TIMEOUT)
+
+
+def at_once(clock: VirtualClock, first: Callable[[], object], second: Callable[[], object], apart: float) -> None:
+    """Do two things at the same virtual time, the second beginning so many seconds later."""
+    duet = Duet(clock, [clock.now, clock.now + apart])
+    threads = [threading.Thread(target=duet.act, args=item) for item in ((0, first), (1, second))]
+    clock.on_pass = duet.hand_over
+    for thread in threads:
+        thread.start()
+    duet.turns[0].set()
+    for thread in threads:
+        thread.join()
+    clock.on_pass, clock.now = (lambda: None), max(duet.times)
+    if duet.errors:
+        raise duet.errors[0]
+
+
+@dataclass
+class Duet:
+    """Two actors of which one acts at a time: the one whose time is earlier goes on, until its time is later."""
+
+    clock: VirtualClock
+    times: list[float]
+    working: int = 0
+    alive: list[bool] = field(default_factory=lambda: [True, True])
+    turns: tuple[threading.Event, threading.Event] = field(
+        default_factory=lambda: (threading.Event(), threading.Event())
+    )
+    errors: list[BaseException] = field(default_factory=list)
+
+    def act(self, me: int, work: Callable[[], object]) -> None:
+        self._wait(me)
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - raised again by `at_once`
+            self.errors.append(error)
+        self.alive[me] = False
+        self.hand_over()
+
+    def hand_over(self) -> None:
+        me, other = self.working, 1 - self.working
+        self.times[me] = self.clock.now
+        if self.alive[other] and (not self.alive[me] or self.times[other] < self.times[me]):
+            self.working, self.clock.now = other, self.times[other]
+            self.turns[other].set()
+            if self.alive[me]:
+                self._wait(me)
+
+    def _wait(self, me: int) -> None:
+        self.turns[me].wait()
+        self.turns[me].clear()

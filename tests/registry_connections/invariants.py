@@ -22,7 +22,8 @@ class Invariants:
         assert not run.stack.record.unreadable
         self._nobody_else_was_touched(run)
         self._each_removal_was_asked_for(run)
-        if run.succeeded and run.request.kind is not Kind.DELETE and not run.idle:
+        rolled_back = run.request.kind is Kind.UPDATE and run.stack.record.dirty
+        if run.succeeded and run.request.kind is not Kind.DELETE and not run.idle and not rolled_back:
             self._what_is_reported_is_so(run)
 
     def _nobody_else_was_touched(self, run: Invocation) -> None:

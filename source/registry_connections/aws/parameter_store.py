@@ -56,19 +56,18 @@ class ParameterStore:
         """
         text = render(record, by=secrets.token_hex(4))
         try:
-            version = self._put(text)
+            latest = text, self._put(text)
         except RecordError:
-            latest = self._latest()
-            if latest is None or latest[1] <= record.version:
+            written = self._latest()
+            if written is None or written[1] <= record.version:
                 raise
-            version = latest[1]
-        if version <= record.version:
+            latest = written
+        if latest[1] <= record.version:
             self.delete()  # the stack's record was deleted meanwhile: its Delete succeeded
             raise RecordChangedError("the stack's record was deleted meanwhile")
-        if version != record.version + 1:
-            stands, version = resolve_writes(*(self._latest() or (text, version)), self._text_at)
-            if stands != text:
-                raise RecordChangedError("another run of this function wrote the stack's record meanwhile")
+        stands, version = resolve_writes(*latest, self._text_at)
+        if stands != text:
+            raise RecordChangedError("another run of this function wrote the stack's record meanwhile")
         return replace(record, version=version)
 
     def delete(self) -> None:

@@ -223,7 +223,8 @@ def _for_wanted(
         return Refresh(registry, stray.id, Why.RECOVERED) if stray else Create(registry)
     if identity.owner(managed.alias) is Owner.OTHER_STACK:
         # Two stacks of one account must not take a connection from each other every day.
-        return Leave(registry, managed.id, Why.OTHER_STACK) if repair else Refresh(registry, managed.id, Why.ADOPTED)
+        leaves = repair and not managed.expired
+        return Leave(registry, managed.id, Why.OTHER_STACK) if leaves else Refresh(registry, managed.id, Why.ADOPTED)
     if managed.expired:
         return Refresh(registry, managed.id, Why.EXPIRED)
     return Keep(registry, managed.id, managed.problem)

@@ -168,7 +168,9 @@ def is_duplicate(record: Record, request: Request, now: float) -> bool:
     """
     known = next((event for event in record.events if event.request == request.id), None)
     if known is None:
-        if any(event.sent > int(request.sent) for event in record.events):
+        # Signatures count whole seconds, and a Create is the first of all: what came in the same one came later.
+        latest = int(request.sent) - (request.kind is Kind.CREATE)
+        if any(event.sent > latest for event in record.events):
             raise RegistrationError(SUPERSEDED)
         return False
     if request.kind is Kind.DELETE or (known.outcome == BEGUN and record.lease and record.lease.holds_at(now)):

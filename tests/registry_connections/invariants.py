@@ -69,7 +69,7 @@ class Invariants:
             for region, identifier in record.connections.items()
             if identifier in entries and run.stack.identity.owner(entries[identifier].alias) is Owner.OTHER_STACK
         }
-        assert connected.keys() | (taken & self.wanted(run)) == self.wanted(run) - failed
+        assert connected.keys() | (taken & self.wanted(run)) - failed == self.wanted(run) - failed
         for region, identifier in connected.items():
             entry = entries[identifier]
             assert record.connections[region] == identifier

@@ -103,11 +103,25 @@ checkov: $(CHECKOV)/.installed $(TEMPLATES) ## Check the templates against secur
 	@set -o pipefail; $(CHECKOV)/bin/checkov --framework cloudformation --compact --quiet --skip-download --file $(TEMPLATES) \
 	  | awk '{print} /Parsing errors/ {bad = 1} END {exit bad}'
 
-# TESTS=tests/test_plan.py runs these only, and stops at the first failure.
+PYTEST = $(BIN)/python -m pytest --quiet --numprocesses auto --maxprocesses 8
+
+# TESTS=tests/unit/test_plan.py runs these only, and stops at the first failure.
 TESTS :=
 .PHONY: test
 test: dev $(if $(TESTS),,lint) $(PACKAGE) ## Check and test everything (TESTS=... narrows)
-	@$(BIN)/python -m pytest --quiet --numprocesses auto --maxprocesses 8 $(if $(TESTS),--exitfirst $(TESTS))
+	@$(PYTEST) $(if $(TESTS),--exitfirst $(TESTS))
+
+.PHONY: unit
+unit: lint ## Check style, and test what takes neither local AWS nor Falcon, in less than a minute
+	@$(PYTEST) tests/unit
+
+# `make test` generates the same cases each time; this generates others. SEED=... repeats those of a failure.
+STEPS := 100000
+.PHONY: histories
+histories: $(VENV)/.installed ## Explore properties and whole histories with a random seed (STEPS=, SEED=)
+	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; echo "SEED=$$seed"; \
+	  HISTORY_STEPS=$(STEPS) HISTORY_SEED=$$seed \
+	  $(PYTEST) -m hypothesis --timeout 0 --hypothesis-profile explore --hypothesis-seed $$seed
 
 .PHONY: bench
 bench: dev $(PACKAGE) ## Measure how close it comes to what is possible (BENCH="launch calls", WRITE=1 for the README)

@@ -331,6 +331,7 @@ PROFILE = settings(
 
 
 @pytest.mark.timeout(0)
+@pytest.mark.hypothesis  # so that `make histories` runs it
 def test_whatever_happens_every_answer_is_true_and_nobody_else_is_touched() -> None:
     Histories.steps, number = 0, SEED
     while Histories.steps < STEPS:

@@ -76,10 +76,21 @@ $(PACKAGE): $(PACKAGED) source/requirements.txt source/launcher/package.py | $(I
 package: $(PACKAGE) ## Build build/lambda_function.zip and print its SHA-256
 	@$(BUILD) --describe $(PACKAGE)
 
+##### Release
+
+RELEASE_PROGRAM := PYTHONPATH=source $(BIN)/python -m cli.release
+
+.PHONY: release
+release: $(VENV)/.installed $(INSTALLER)/.installed ## Write build/release/: package, templates, digests, bill of materials
+	@$(BUILD) $(PACKAGE) > /dev/null
+	@$(RELEASE_PROGRAM) build/release $(PACKAGE)
+
 .PHONY: check-reproducible
-check-reproducible: $(PACKAGE) ## Build the package again, under other circumstances, and compare
-	@(umask 077; LC_ALL=C TZ=Asia/Tokyo $(BUILD) build/again/lambda_function.zip)
-	@cmp $(PACKAGE) build/again/lambda_function.zip && rm -r build/again && echo "The same, byte for byte"
+check-reproducible: $(VENV)/.installed $(PACKAGE) ## Build package and release twice, under other circumstances, and compare
+	@$(RELEASE_PROGRAM) --trial build/once $(PACKAGE)
+	@(umask 077; export LC_ALL=C TZ=Asia/Tokyo PYTHONHASHSEED=1 SOURCE_DATE_EPOCH=1; \
+	  $(BUILD) build/again.zip > /dev/null; $(RELEASE_PROGRAM) --trial build/again build/again.zip > /dev/null)
+	@diff -r build/once build/again && rm -r build/once build/again build/again.zip && echo "The same, byte for byte"
 
 ##### Checks
 

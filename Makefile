@@ -114,6 +114,12 @@ checkov: $(CHECKOV)/.installed $(TEMPLATES) ## Check the templates against secur
 	@set -o pipefail; $(CHECKOV)/bin/checkov --framework cloudformation --compact --quiet --skip-download --file $(TEMPLATES) \
 	  | awk '{print} /Parsing errors/ {bad = 1} END {exit bad}'
 
+# Without network, too.
+.PHONY: workflows
+workflows: $(WORKFLOWS)/.installed ## Check the workflows of GitHub for mistakes and for what an attacker could use
+	@$(WORKFLOWS)/bin/actionlint
+	@$(WORKFLOWS)/bin/zizmor --offline --no-progress --quiet --persona pedantic .github
+
 PYTEST = $(BIN)/python -m pytest --quiet --numprocesses auto --maxprocesses 8
 
 # TESTS=tests/unit/test_plan.py runs these only, and stops at the first failure.

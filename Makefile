@@ -140,6 +140,11 @@ histories: $(VENV)/.installed ## Explore properties and whole histories with a r
 	  HISTORY_STEPS=$(STEPS) HISTORY_SEED=$$seed \
 	  $(PYTEST) -m hypothesis --timeout 0 --hypothesis-profile explore --hypothesis-seed $$seed
 
+# It explains its variables with HELP=1, and says what it does before it does it.
+.PHONY: probe-live
+probe-live: $(VENV)/.installed ## Ask a real Falcon tenant what is not documented, and compare with what is assumed
+	$(REFUSE_SECRETS)@PYTHONPATH=source $(BIN)/python -m probe $(if $(HELP),--help)
+
 .PHONY: bench
 bench: dev $(PACKAGE) ## Measure how close it comes to what is possible (BENCH="launch calls", WRITE=1 for the README)
 	@$(BIN)/python -m tests.bench $(if $(WRITE),--write) $(BENCH)

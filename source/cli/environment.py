@@ -88,7 +88,7 @@ def make_installer() -> None:
     subprocess.run([sys.executable, "-m", "venv", "--clear", INSTALLER], check=True)
     pins = ["--require-hashes", "--requirement", str(UV_PINS)]
     if subprocess.run([*_pip(), "install", "--quiet", *pins], check=False).returncode != 0:
-        print("uv cannot be installed here, so pip installs everything: minutes instead of seconds", flush=True)
+        print("uv cannot be installed here, so pip installs everything, which takes longer", flush=True)
 
 
 def install(directory: Path, requirements: Path, seconds: str) -> None:
@@ -102,7 +102,7 @@ def install(directory: Path, requirements: Path, seconds: str) -> None:
     if _uv().is_file():
         if run_uv(["pip", *pinned, *target]) == 0:
             return
-        print(f"uv could not set up {directory}, so pip does: minutes instead of seconds", flush=True)
+        print(f"uv could not set up {directory}, so pip does, which takes longer", flush=True)
     subprocess.run([*_pip(), *target, *pinned, "--quiet"], check=True)
 
 

@@ -31,7 +31,7 @@ DIRECTORY: Final = Path("build")
 PLAN: Final = """\
 This asks the Falcon tenant at {host}, as API client {client_id}:
 
-  - it reads up to 1,000 of the tenant's registry connections, and changes none of them;
+  - it reads all registry connections of the tenant, and changes none of them;
   - it reads and deletes ids that do not exist;
   - it tries to connect {url} with a role that cannot be assumed{working},
     and removes what came of it, also after an interruption, or when it is run again;
@@ -94,12 +94,13 @@ def run(survey: Survey, environ: Mapping[str, str]) -> int:
     try:
         for name, answer in survey.ask():
             answers.setdefault(name, set()).add(answer)
-    except CannotAskError as error:
-        stopped = str(error)
-    except KeyboardInterrupt:
-        stopped = "interrupted"
+    except (CannotAskError, KeyboardInterrupt) as error:
+        stopped = str(error) or "interrupted"
     finally:
-        survey.clean_up()
+        try:
+            survey.clean_up()
+        except CannotAskError as error:
+            stopped = f"{error}. Connections may be left: run this again, it removes them."
     return write(survey, answers, stopped, environ)
 
 

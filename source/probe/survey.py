@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -36,6 +36,8 @@ class Survey:
     sleep: Callable[[float], None] = time.sleep
     _created: set[str] = field(default_factory=set)
     """The ids of connections that were made here, in case their aliases do not come back."""
+    _there: list[Connection] = field(default_factory=list)
+    """What the tenant had at first."""
 
     @property
     def secrets(self) -> list[str]:
@@ -49,20 +51,23 @@ class Survey:
         return f"{MARK}{self.url.removeprefix('https://')}"[:50]
 
     def prepare(self) -> int:
-        """Remove what an earlier run left, and return how much; refuse a registry that is connected."""
-        removed = self.clean_up()
-        if any(there.url == self.url for there in self.falcon.read(self.falcon.ids())):
+        """Look at what is there, remove what an earlier run left, and return how much; refuse a connected registry."""
+        self._there = self.falcon.read(self.falcon.ids())
+        removed = self._remove([there.id for there in self._there if self._is_ours(there)])
+        if any(there.url == self.url and not self._is_ours(there) for there in self._there):
             raise CannotAskError(f"{self.url} is connected already, and stays as it is: choose another REGION")
         return removed
 
-    def clean_up(self) -> int:
-        """Remove what was made here, now or by an earlier run, and return how much that was."""
-        ours = [there.id for there in self.falcon.read(self.falcon.ids()) if self._is_ours(there)]
-        for each in ours:
+    def clean_up(self) -> None:
+        """Remove what was made here."""
+        self._remove([there.id for there in self.falcon.read(self.falcon.ids()) if self._is_ours(there)])
+
+    def _remove(self, ids: Collection[str]) -> int:
+        for each in ids:
             self.falcon.delete(each)
-        if left := [there.id for there in self.falcon.read(ours)]:
-            raise CannotAskError(f"these connections could not be removed: {', '.join(left)}. Run this again.")
-        return len(ours)
+        if left := self.falcon.read(list(ids)):
+            raise CannotAskError(f"these connections could not be removed: {', '.join(there.id for there in left)}")
+        return len(ids)
 
     def _is_ours(self, there: Connection) -> bool:
         marked = there.url == self.url and there.type == "ecr" and there.alias.startswith(MARK)
@@ -77,14 +82,13 @@ class Survey:
             yield answer
             if answer == ("refused-role", "accepted"):
                 credential = self.refused
-        self.clean_up()
+        self._remove(self._created)
         if credential:
             yield from self._ask_about_a_connection(credential)
-            self.clean_up()
         yield from self._ask_about_the_rate_limit()
 
     def _ask_what_is_there(self) -> Iterator[Answer]:
-        for there in self.falcon.read(self.falcon.ids()[:1000]):
+        for there in self._there:
             yield from _shown(there)
 
     def _ask_about_unknown_ids(self) -> Iterator[Answer]:
@@ -102,7 +106,11 @@ class Survey:
             known = KNOWN_REFUSAL in response.message.lower()
             yield "refused-role-text", KNOWN_REFUSAL if known else response.message
             new = self.falcon.read([new for new in self.falcon.ids() if new not in before])
-            yield "refused-role-record", "yes" if any(there.url == self.url for there in new) else "no"
+            left = [there for there in new if there.url == self.url]
+            if unmarked := [there.id for there in left if not self._is_ours(there)]:
+                raise CannotAskError(f"{', '.join(unmarked)} came without our alias: remove it if it is nobody's")
+            self._created.update(there.id for there in left)
+            yield "refused-role-record", "yes" if left else "no"
 
     def _ask_about_a_connection(self, credential: Credential) -> Iterator[Answer]:
         response = self._create(credential)
@@ -123,7 +131,7 @@ class Survey:
             self.sleep(PAUSE)
         if second := _id(other) or _id(duplicate):
             yield from self._ask_about_deleting(first, second)
-        self.clean_up()
+        self._remove(self._created)
         again = self._create(credential)
         yield "create-again", "accepted" if again.succeeded else again.outcome
 

@@ -155,6 +155,26 @@ def test_a_lost_response_leaves_nothing(falcon: FalconSimulator) -> None:
     assert "no response to POST" in written()["stopped"]
 
 
+def test_what_cannot_be_known_as_ours_is_named_and_stays(falcon: FalconSimulator) -> None:
+    falcon.change(bad_credential_leaves_record=True, alias_characters=5)
+
+    assert command.run(survey(falcon), ENVIRON) == command.CANNOT_ASK
+
+    (left,) = [there for there in falcon.connections() if there.url == URL]
+    assert f"{left.id} came without our alias" in written()["stopped"]
+    falcon.tenant.remove(left.id)
+
+
+def test_what_cannot_be_removed_is_told(falcon: FalconSimulator) -> None:
+    falcon.arm(Fault("delete", Reset(), skip=1))
+
+    assert command.run(survey(falcon), ENVIRON) == command.CANNOT_ASK
+
+    assert "Connections may be left: run this again" in written()["stopped"]
+    falcon.disarm()
+    assert command.run(survey(falcon), ENVIRON) == command.NOTHING_DIFFERS
+
+
 # What is not to be had
 
 

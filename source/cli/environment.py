@@ -2,7 +2,7 @@
 
     python -m cli.environment installer                               make the environment of pip and uv
     python -m cli.environment install DIRECTORY REQUIREMENTS SECONDS  make DIRECTORY, with what REQUIREMENTS pins
-    python -m cli.environment uv ARGUMENT...                          run uv
+    python -m cli.environment uv ARGUMENT...                          run uv, to pin
 
 SECONDS is how long it typically takes. All of it runs before anything is installed, and needs nothing but Python.
 
@@ -50,12 +50,15 @@ SEPARATORS: Final = {"UV_FIND_LINKS": ","}
 """Between the values of one variable, where that is no space."""
 
 
-def uv_environment(pip_configuration: str, environ: Mapping[str, str]) -> dict[str, str]:
+def uv_environment(pip_configuration: str, environ: Mapping[str, str], *, pinned: bool = True) -> dict[str, str]:
     """Return `environ` with what uv needs to act as pip does with `pip_configuration` (of `pip config list`).
 
-    What the operator set for uv stays.
+    What is not `pinned` by hash yet comes from one index only: else a package of the same name, or a rebuilt one, in
+    an index that only this machine knows would be pinned for everybody. What the operator set for uv stays.
     """
     options = pip_options(pip_configuration)
+    for elsewhere in () if pinned else ("extra-index-url", "find-links"):
+        options.pop(elsewhere, None)
     if bundle := environ.get("REQUESTS_CA_BUNDLE") or environ.get("CURL_CA_BUNDLE"):
         options.setdefault("cert", bundle)  # pip verifies with these, too
     given = dict(ALWAYS)
@@ -106,12 +109,12 @@ def install(directory: Path, requirements: Path, seconds: str) -> None:
     subprocess.run([*_pip(), *target, *pinned, "--quiet"], check=True)
 
 
-def run_uv(arguments: Iterable[str]) -> int:
+def run_uv(arguments: Iterable[str], *, pinned: bool = True) -> int:
     """Run uv, configured as pip is, and return its exit status."""
     configuration = subprocess.run([*_pip(), "config", "list"], check=True, stdout=subprocess.PIPE, text=True).stdout
     # The progress is for people; a log would get a line for each package.
     quiet = [] if sys.stderr.isatty() else ["--quiet"]
-    environment = uv_environment(configuration, os.environ)
+    environment = uv_environment(configuration, os.environ, pinned=pinned)
     return subprocess.run([_uv(), *quiet, *arguments], check=False, env=environment).returncode
 
 
@@ -136,7 +139,7 @@ def main(arguments: Sequence[str]) -> int:
             case ["install", directory, requirements, seconds]:
                 install(Path(directory), Path(requirements), seconds)
             case ["uv", *rest]:
-                return run_uv(rest)
+                return run_uv(rest, pinned=False)
             case _:
                 print(__doc__, file=sys.stderr)
                 return 2

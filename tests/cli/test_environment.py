@@ -58,6 +58,14 @@ def test_the_bundle_that_pip_takes_from_the_environment_is_uvs_too_unless_pip_ha
     assert environment.uv_environment("global.cert='/own.pem'", environ)["SSL_CERT_FILE"] == "/own.pem"
 
 
+def test_what_is_to_be_pinned_comes_from_one_index() -> None:
+    configuration = "global.index-url='https://a/'\nglobal.extra-index-url='https://b/'\nglobal.find-links='/c'"
+
+    given = environment.uv_environment(configuration, {}, pinned=False)
+
+    assert given == dict(environment.ALWAYS) | {"UV_DEFAULT_INDEX": "https://a/"}
+
+
 def test_what_the_operator_set_for_uv_stays() -> None:
     given = environment.uv_environment("global.index-url='https://a/'", {"UV_DEFAULT_INDEX": "https://mine/"})
 

@@ -1,15 +1,14 @@
 """Everything that is installed is pinned by hash, can be pinned anew, and is kept up to date."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
 PROJECT = Path(__file__).resolve().parents[2]
-TRACKED = subprocess.check_output(["git", "ls-files", "*.txt"], cwd=PROJECT, text=True).split()
-PINNED = sorted(name for name in TRACKED if "--hash=sha256:" in (PROJECT / name).read_text())
+TEXTS = [path for pattern in ("*.txt", "source/**/*.txt", "tests/**/*.txt") for path in PROJECT.glob(pattern)]
+PINNED = sorted(path.relative_to(PROJECT).as_posix() for path in TEXTS if "--hash=sha256:" in path.read_text())
 ACTION = re.compile(r"uses: ([^@\s]+)@(\S+)(?: # (\S+))?")
 
 

@@ -9,8 +9,12 @@ MAKEFLAGS += --no-builtin-rules
 
 PYTHON ?= python3
 VENV := .venv
+CLI := .venv-cli
+DEMO := .venv-demo
 RUNTIME := .venv-lambda
 CHECKOV := .venv-checkov
+WORKFLOWS := .venv-workflows
+INSTALLER := .venv-installer
 BIN := $(VENV)/bin
 PACKAGE := build/lambda_function.zip
 LAUNCH := PYTHONPATH=source $(BIN)/python -m launcher
@@ -24,34 +28,35 @@ help: ## List the commands
 ##### Virtual environments
 
 CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
-
+ENVIRONMENT = PYTHONPATH=source $(PYTHON) -m cli.environment
 # A stamp is the last file that a recipe writes, so that an interrupted set-up starts again.
-$(VENV)/.installed: requirements-dev.txt
-	@$(CHECK_PYTHON)
-	@echo "Setting up $(VENV) (once)"
-	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install -qq --require-hashes -r requirements-dev.txt
-	@touch $@
+INSTALL = @$(ENVIRONMENT) install $(@D) $< $(1) && touch $@
 
-# To package and to deploy takes nothing but Python and pip, so these do not wait for the developer's tools.
-$(BIN)/pip:
+# pip and uv. A newer uv is no reason to make the others again.
+$(INSTALLER)/.installed: source/cli/uv.txt
 	@$(CHECK_PYTHON)
-	@$(PYTHON) -m venv $(VENV)
+	@$(ENVIRONMENT) installer && touch $@
+
+# The last argument says how many seconds it typically takes on two cores with a good network.
+$(VENV)/.installed: requirements-dev.txt | $(INSTALLER)/.installed
+	$(call INSTALL,20)
+
+# What deploying and operating take, and nothing else: this is for machines that administer an organization.
+$(CLI)/.installed: source/cli/requirements.txt | $(INSTALLER)/.installed
+	$(call INSTALL,5)
+
+$(DEMO)/.installed: tests/demo/requirements.txt | $(INSTALLER)/.installed
+	$(call INSTALL,5)
 
 # What AWS provides at run time and nothing else: the function must bring the rest in its package.
-$(RUNTIME)/.installed: tests/sandbox/lambda-runtime.txt $(VENV)/.installed
-	@echo "Setting up $(RUNTIME) (once)"
-	@rm -rf $(RUNTIME) && $(PYTHON) -m venv --without-pip $(RUNTIME)
-	@$(BIN)/pip --python $(RUNTIME)/bin/python install -qq --require-hashes -r tests/sandbox/lambda-runtime.txt
-	@touch $@
+$(RUNTIME)/.installed: tests/sandbox/lambda-runtime.txt | $(INSTALLER)/.installed
+	$(call INSTALL,5)
 
-# Apart, because it is larger than everything else together and its pins would bind the other tools.
-$(CHECKOV)/.installed: tests/checkov.txt
-	@$(CHECK_PYTHON)
-	@echo "Setting up $(CHECKOV) (once)"
-	@rm -rf $(CHECKOV) && $(PYTHON) -m venv $(CHECKOV)
-	@$(CHECKOV)/bin/pip install -qq --require-hashes -r tests/checkov.txt
-	@touch $@
+$(CHECKOV)/.installed: tests/checkov.txt | $(INSTALLER)/.installed
+	$(call INSTALL,20)
+
+$(WORKFLOWS)/.installed: tests/workflows.txt | $(INSTALLER)/.installed
+	$(call INSTALL,5)
 
 .PHONY: dev
 dev: $(VENV)/.installed $(RUNTIME)/.installed ## Set up the virtual environments
@@ -61,17 +66,31 @@ dev: $(VENV)/.installed $(RUNTIME)/.installed ## Set up the virtual environments
 # Directories too: theirs is the only time that changes when a file is removed.
 PACKAGED := $(shell find source/registry_connections -name __pycache__ -prune -o \( -type d -o -name '*.py' \) -print)
 
-$(PACKAGE): $(PACKAGED) source/requirements.txt source/launcher/package.py | $(BIN)/pip
-	@$(LAUNCH).package $@ > /dev/null
+# It takes nothing but Python and pip.
+BUILD := PYTHONPATH=source $(INSTALLER)/bin/python -m launcher.package
+
+$(PACKAGE): $(PACKAGED) source/requirements.txt source/launcher/package.py | $(INSTALLER)/.installed
+	@$(BUILD) $@ > /dev/null
 
 .PHONY: package
 package: $(PACKAGE) ## Build build/lambda_function.zip and print its SHA-256
-	@$(LAUNCH).package --describe $(PACKAGE)
+	@$(BUILD) --describe $(PACKAGE)
+
+##### Release
+
+RELEASE_PROGRAM := PYTHONPATH=source $(BIN)/python -m cli.release
+
+.PHONY: release
+release: $(VENV)/.installed $(INSTALLER)/.installed ## Write build/release/: package, templates, digests, bill of materials
+	@$(BUILD) $(PACKAGE) > /dev/null
+	@$(RELEASE_PROGRAM) build/release $(PACKAGE)
 
 .PHONY: check-reproducible
-check-reproducible: $(PACKAGE) ## Build the package again, under other circumstances, and compare
-	@(umask 077; LC_ALL=C TZ=Asia/Tokyo $(LAUNCH).package build/again/lambda_function.zip)
-	@cmp $(PACKAGE) build/again/lambda_function.zip && rm -r build/again && echo "The same, byte for byte"
+check-reproducible: $(VENV)/.installed $(PACKAGE) ## Build package and release twice, under other circumstances, and compare
+	@$(RELEASE_PROGRAM) --trial build/once $(PACKAGE)
+	@(umask 077; export LC_ALL=C TZ=Asia/Tokyo PYTHONHASHSEED=1 SOURCE_DATE_EPOCH=1; \
+	  $(BUILD) build/again.zip > /dev/null; $(RELEASE_PROGRAM) --trial build/again build/again.zip > /dev/null)
+	@diff -r build/once build/again && rm -r build/once build/again build/again.zip && echo "The same, byte for byte"
 
 ##### Checks
 
@@ -95,19 +114,44 @@ checkov: $(CHECKOV)/.installed $(TEMPLATES) ## Check the templates against secur
 	@set -o pipefail; $(CHECKOV)/bin/checkov --framework cloudformation --compact --quiet --skip-download --file $(TEMPLATES) \
 	  | awk '{print} /Parsing errors/ {bad = 1} END {exit bad}'
 
-# TESTS=tests/test_plan.py runs these only, and stops at the first failure.
+# Without network, too.
+.PHONY: workflows
+workflows: $(WORKFLOWS)/.installed ## Check the workflows of GitHub for mistakes and for what an attacker could use
+	@$(WORKFLOWS)/bin/actionlint
+	@$(WORKFLOWS)/bin/zizmor --offline --no-progress --quiet --persona pedantic .github
+
+PYTEST = $(BIN)/python -m pytest --quiet --numprocesses auto --maxprocesses 8
+
+# TESTS=tests/unit/test_plan.py runs these only, and stops at the first failure.
 TESTS :=
 .PHONY: test
 test: dev $(if $(TESTS),,lint) $(PACKAGE) ## Check and test everything (TESTS=... narrows)
-	@$(BIN)/python -m pytest --quiet --numprocesses auto --maxprocesses 8 $(if $(TESTS),--exitfirst $(TESTS))
+	@$(PYTEST) $(if $(TESTS),--exitfirst $(TESTS))
+
+.PHONY: unit
+unit: lint ## Check style, and test what takes neither local AWS nor Falcon, in less than a minute
+	@$(PYTEST) tests/unit
+
+# `make test` generates the same cases each time; this generates others. SEED=... repeats those of a failure.
+STEPS := 100000
+.PHONY: histories
+histories: $(VENV)/.installed ## Explore properties and whole histories with a random seed (STEPS=, SEED=)
+	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; echo "SEED=$$seed"; \
+	  HISTORY_STEPS=$(STEPS) HISTORY_SEED=$$seed \
+	  $(PYTEST) -m hypothesis --timeout 0 --hypothesis-profile explore --hypothesis-seed $$seed
+
+# It explains its variables with HELP=1, and says what it does before it does it.
+.PHONY: probe-live
+probe-live: $(VENV)/.installed ## Ask a real Falcon tenant what is not documented, and compare with what is assumed
+	$(REFUSE_SECRETS)@PYTHONPATH=source $(BIN)/python -m probe $(if $(HELP),--help)
 
 .PHONY: bench
 bench: dev $(PACKAGE) ## Measure how close it comes to what is possible (BENCH="launch calls", WRITE=1 for the README)
 	@$(BIN)/python -m tests.bench $(if $(WRITE),--write) $(BENCH)
 
 .PHONY: demo
-demo: dev $(PACKAGE) ## See a launch from beginning to end, on this machine alone
-	@$(BIN)/python -m tests.demo
+demo: $(DEMO)/.installed $(RUNTIME)/.installed $(PACKAGE) ## See a launch from beginning to end, on this machine alone
+	@$(DEMO)/bin/python -m tests.demo
 
 ##### A real AWS account
 
@@ -115,18 +159,18 @@ demo: dev $(PACKAGE) ## See a launch from beginning to end, on this machine alon
 REFUSE_SECRETS = $(foreach name,FALCON_CLIENT_ID FALCON_CLIENT_SECRET,$(if $(findstring command,$(origin $(name))),$(error $(name) is on the command line, where others can read it. Export it instead, and consider the secret as leaked)))
 
 .PHONY: deploy
-deploy: $(PACKAGE) ## Launch or update the stack in your AWS account (HELP=1 explains its variables)
+deploy: $(VENV)/.installed $(PACKAGE) ## Launch or update the stack in your AWS account (HELP=1 explains its variables)
 	$(REFUSE_SECRETS)@$(LAUNCH).deploy $(if $(HELP),--help)
 
 .PHONY: publish
-publish: $(PACKAGE) ## Upload package and template, print the console's launch link (HELP=1 explains)
+publish: $(VENV)/.installed $(PACKAGE) ## Upload package and template, print the console's launch link (HELP=1 explains)
 	$(REFUSE_SECRETS)@$(LAUNCH).publish $(if $(HELP),--help)
 
 # STACK= names the stack, JSON=1 prints JSON for jq.
 .PHONY: plan status reconcile
-plan: | $(BIN)/pip ## Show what a repair would do now (HELP=1 explains its variables)
-status: | $(BIN)/pip ## Show each Region's connection, and what is wrong with it (HELP=1 explains)
-reconcile: | $(BIN)/pip ## Repair what drifted, now (HELP=1 explains)
+plan: | $(VENV)/.installed ## Show what a repair would do now (HELP=1 explains its variables)
+status: | $(VENV)/.installed ## Show each Region's connection, and what is wrong with it (HELP=1 explains)
+reconcile: | $(VENV)/.installed ## Repair what drifted, now (HELP=1 explains)
 plan status reconcile:
 	@$(LAUNCH).operate $@ $(if $(HELP),--help)
 
@@ -147,16 +191,22 @@ coverage-report: $(VENV)/.installed ## Show which registries of the organization
 
 ##### Upkeep
 
-# UPGRADE=1 takes the newest versions that pyproject.toml admits.
-LOCK = uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url $(if $(UPGRADE),--upgrade)
+# UPGRADE=1 takes the newest versions that pyproject.toml admits. What is in several files has one version: the package's,
+# then the developer's.
+LOCK = $(ENVIRONMENT) uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
+  --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
+LOCK_AS_DEV = $(LOCK) --constraint requirements-dev.txt
 
 .PHONY: lock
-lock: ## Pin the dependencies that pyproject.toml declares (UPGRADE=1: to their newest versions)
-	@command -v uv > /dev/null || { echo "uv is not on PATH: https://docs.astral.sh/uv/getting-started/installation/" >&2; exit 1; }
+lock: $(INSTALLER)/.installed ## Pin the dependencies that pyproject.toml declares (UPGRADE=1: to their newest versions)
 	@$(LOCK) pyproject.toml -o source/requirements.txt
-	@$(LOCK) --group dev -o requirements-dev.txt
+	@$(LOCK) --constraint source/requirements.txt --group dev -o requirements-dev.txt
+	@$(LOCK_AS_DEV) --group cli -o source/cli/requirements.txt
+	@$(LOCK_AS_DEV) --group demo -o tests/demo/requirements.txt
 	@$(LOCK) --group lambda-runtime -o tests/sandbox/lambda-runtime.txt
+	@$(LOCK) --group installer -o source/cli/uv.txt
 	@$(LOCK) --group checkov -o tests/checkov.txt
+	@$(LOCK) --group workflows -o tests/workflows.txt
 
 .PHONY: clean
 clean: ## Remove what was built, and the caches
@@ -165,4 +215,4 @@ clean: ## Remove what was built, and the caches
 
 .PHONY: distclean
 distclean: clean ## Remove the virtual environments too
-	@rm -rf $(VENV) $(RUNTIME) $(CHECKOV)
+	@rm -rf $(VENV) $(CLI) $(DEMO) $(RUNTIME) $(CHECKOV) $(WORKFLOWS) $(INSTALLER)

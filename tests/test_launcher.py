@@ -90,11 +90,13 @@ class Operator:
         self.disk = directory / "disk"  # home and temporary files
         for made in (self.bin, self.disk, self.project / "build", self.project / "source" / "registry_connections"):
             made.mkdir(parents=True)
-        shutil.copytree(PROJECT / "source" / "launcher", self.project / "source" / "launcher")
-        for name in ("Makefile", "pyproject.toml", "source/requirements.txt"):
+        for name in ("cli", "launcher"):
+            shutil.copytree(PROJECT / "source" / name, self.project / "source" / name)
+        for name in ("Makefile", "pyproject.toml", "requirements-dev.txt", "source/requirements.txt"):
             shutil.copy2(PROJECT / name, self.project / name)
         (self.project / "template.yaml").write_text("Resources: {}\n")
-        (self.project / ".venv").symlink_to(PROJECT / ".venv")
+        for name in (".venv", ".venv-installer"):
+            (self.project / name).symlink_to(PROJECT / name)
         self.package = self.project / "build" / "lambda_function.zip"
         self.package.write_bytes(b"the package")
         (self.bin / "aws").write_text(AWS.format(python=sys.executable))

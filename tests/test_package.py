@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -119,7 +120,7 @@ def test_it_holds_our_code_and_our_dependencies_only(package: Path) -> None:
     tops = {name.partition("/")[0] for name in zipfile.ZipFile(package).namelist()}
     distributions = {top for top in tops if top.endswith(".dist-info")}
 
-    assert tops - distributions == {"registry_connections", *LIBRARIES}
+    assert tops - distributions == {"registry_connections", "LICENSE", "NOTICE", *LIBRARIES}
     assert {distribution.partition("-")[0] for distribution in distributions} == LIBRARIES
 
 
@@ -130,6 +131,16 @@ def test_it_holds_pure_python_and_the_terms_it_is_passed_on_under(package: Path)
     assert {Path(name).name.partition(".")[0] for name in others - {"certifi/cacert.pem"}} == {"LICENSE", "NOTICE"}
     for library in LIBRARIES:
         assert any(name.startswith(f"{library}-") and "LICENSE" in name for name in names), library
+
+
+def test_its_notice_names_each_library_with_its_version_and_licence(package: Path) -> None:
+    pins = re.findall(r"^([a-z0-9-]+==[^ ]+)", (PROJECT / "source" / "requirements.txt").read_text(), re.MULTILINE)
+
+    notice = zipfile.ZipFile(package).read("NOTICE").decode()
+
+    assert re.findall(r"^(\S+) (\S+): .+, see \S+\.dist-info$", notice, re.MULTILINE) == [
+        tuple(pin.split("==")) for pin in pins
+    ]
 
 
 def test_its_entries_tell_nothing_of_where_it_was_built(package: Path) -> None:

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
+from email.parser import BytesHeaderParser
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,7 @@ from typing import Final
 from launcher.errors import LauncherError, exit_status
 
 SOURCE: Final = Path(__file__).resolve().parent.parent
+LICENSE: Final = SOURCE.parent / "LICENSE"
 DEFAULT_PATH: Final = SOURCE.parent / "build" / "lambda_function.zip"
 PACKAGE: Final = "registry_connections"
 LARGEST: Final = 700_000
@@ -62,7 +64,8 @@ def build(path: Path, source: Path = SOURCE) -> None:
     with tempfile.TemporaryDirectory(prefix="package-", dir=path.parent) as directory:
         libraries, draft = Path(directory, "libraries"), Path(directory, "draft.zip")
         _install(source / "requirements.txt", libraries)
-        _write(draft, {**dict(_dependencies(libraries)), **dict(_own(source))})
+        contents = {**dict(_dependencies(libraries)), **dict(_own(source))}
+        _write(draft, {**contents, "LICENSE": LICENSE.read_bytes(), "NOTICE": _notice(contents)})
         _refuse_if_too_large(draft)
         draft.replace(path)
 
@@ -126,6 +129,20 @@ def _is_kept(name: str) -> bool:
 def _header(metadata: bytes) -> bytes:
     """Return `metadata` without the long description, which is the project's README."""
     return metadata.partition(b"\n\n")[0] + b"\n"
+
+
+def _notice(contents: Mapping[str, bytes]) -> bytes:
+    """Return the text that names every dependency in `contents`, its version and its licence."""
+    lines = [
+        "The function is under the terms in LICENSE. Its package contains these libraries, each under its own terms:",
+        "",
+    ]
+    for name in sorted(name for name in contents if name.endswith("/METADATA")):
+        metadata = BytesHeaderParser().parsebytes(contents[name])
+        # In older metadata this may be the whole text.
+        (licence, *_) = (metadata["License-Expression"] or metadata["License"] or "unnamed terms").splitlines()
+        lines.append(f"{metadata['Name']} {metadata['Version']}: {licence}, see {name.rpartition('/')[0]}")
+    return "\n".join([*lines, ""]).encode()
 
 
 def _write(path: Path, contents: Mapping[str, bytes]) -> None:

@@ -50,6 +50,13 @@ class Behaviour:
     """Seconds after a role was first named until it can be assumed; before, create and update of ECR connections
     answer 400 "failed to validate registry credential", as seen live right after the role was made. `NEVER` works."""
 
+    credential_refusal: str = "failed to validate registry credential: unable to access the registry"
+    """The message of the 400 for a role that Falcon cannot assume. The default starts like what public troubleshooting
+    guides quote; other words are possible: "failed to assume the given AWS IAM role: access denied"."""
+
+    alias_characters: int | None = None
+    """How many characters of an alias are given back; None: all. Whether the live API cuts aliases is unknown."""
+
     credential_check: Callable[[str, str], bool] | None = None
     """Decides, given role ARN and external id, whether Falcon can assume the role. May block. In-process only."""
 

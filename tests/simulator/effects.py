@@ -1,6 +1,7 @@
 """What can go wrong with an answer. Each effect is data, so that a table of faults can be written and sent."""
 
 import asyncio
+import json
 import time
 from dataclasses import asdict, dataclass, fields
 from typing import ClassVar, Literal
@@ -81,12 +82,13 @@ def credential_failure() -> Status:
 
 @dataclass(frozen=True)
 class Html(Effect):
-    """A page of a proxy instead of an answer of the API."""
+    """A page of a proxy or a captive portal, with any status, instead of an answer of the API. Nothing was done."""
 
     status: int = 502
 
     async def respond(self, exchange: Exchange) -> web.StreamResponse:
-        page = f"<html><head><title>{self.status}</title></head><body><h1>Bad Gateway</h1></body></html>"
+        text = "Bad Gateway" if self.status >= 500 else "Sign in to use this network"
+        page = f"<html><head><title>{self.status}</title></head><body><h1>{text}</h1></body></html>"
         return await exchange.send_bytes(self.status, page.encode(), "text/html")
 
 
@@ -291,3 +293,33 @@ class Echo(Effect):
     async def respond(self, exchange: Exchange) -> web.StreamResponse:
         message = " ".join([HOSTILE, *exchange.call.secrets(), HOSTILE])
         return await exchange.send(errors(exchange.call, self.status, message))
+
+
+@dataclass(frozen=True)
+class Headers(Effect):
+    """The answer has these headers instead of its own: a secret, a region that does not exist, a date that is none."""
+
+    headers: tuple[tuple[str, str], ...]
+    status: int = 0
+    """Instead of the answer's own, and then the call is not carried out."""
+
+    async def respond(self, exchange: Exchange) -> web.StreamResponse:
+        answer = Answer(self.status, {}) if self.status else await exchange.apply()
+        answer.headers |= dict(self.headers)
+        return await exchange.send(answer)
+
+
+@dataclass(frozen=True)
+class Altered(Effect):
+    """The call is carried out; parts of the answer's envelope are replaced, or fields of each of its resources."""
+
+    changes: str
+    """A JSON object. Where it has an object for the resources, that changes fields of each of them."""
+
+    async def respond(self, exchange: Exchange) -> web.StreamResponse:
+        answer, changes = await exchange.apply(), json.loads(self.changes)
+        envelope = answer.body if isinstance(answer.body, dict) else {}
+        replaced, true = changes.get("resources"), envelope.get("resources")
+        if isinstance(replaced, dict) and true:
+            changes["resources"] = [each | replaced for each in true] if isinstance(true, list) else true | replaced
+        return await exchange.send(answer.altered(**changes))

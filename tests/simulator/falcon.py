@@ -40,8 +40,13 @@ class Falcon:
             except RefusedError:
                 return ()
             return (url,) if isinstance(url, str) else ()
-        named = (self.tenant.get(value) for name in ("id", "ids") for value in call.parameters(name))
+        tenant = self.tenant_of(call)
+        named = (tenant.get(value) for name in ("id", "ids") for value in call.parameters(name))
         return tuple(connection.url for connection in named if connection)
+
+    def tenant_of(self, call: Call) -> Tenant:
+        """Return the tenant whose connections a call is about: a child's, if its token is for one."""
+        return self.tenant.meant_by(call.bearer)
 
     async def answer(self, call: Call) -> Answer:
         """Answer a call as Falcon does when nothing is wrong with it, or the network."""
@@ -101,12 +106,12 @@ class Falcon:
             raise RefusedError(429, "API rate limit exceeded.", powered_by=GATEWAY, headers=headers)
 
     def _client_of(self, call: Call) -> object:
-        return call.cloud == self.tenant.cloud and self.tenant.bearer(call.bearer)
+        return call.cloud == self.tenant.cloud and self.tenant_of(call).bearer(call.bearer)
 
     async def _operate(self, call: Call) -> Answer:
         if call.operation in oauth.OPERATIONS:
             return oauth.OPERATIONS[call.operation](self, call)
-        client = self.tenant.bearer(call.bearer)
+        client = self.tenant_of(call).bearer(call.bearer)
         if client is None or call.cloud != self.tenant.cloud:
             raise RefusedError(401, "access denied, invalid bearer token", powered_by=GATEWAY)
         if call.operation == "other":

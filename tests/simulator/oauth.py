@@ -25,11 +25,12 @@ def token(falcon: Falcon, call: Call) -> Answer:
     if elsewhere:
         return elsewhere
     client = authenticate(falcon, call, client_id, secret)
-    if form.get("member_cid"):
-        message = f"Failed to generate access token for customer ID={form['member_cid']}"
-        raise RefusedError(403, message, powered_by=SERVICE)
+    cid = form.get("member_cid", "")
+    tenant = falcon.tenant.child(cid) if cid else falcon.tenant
+    if tenant is None:
+        raise RefusedError(403, f"Failed to generate access token for customer ID={cid}", powered_by=SERVICE)
     lifetime = falcon.behaviour.token_lifetime
-    value = falcon.tenant.issue_token(client, lifetime)
+    value = tenant.issue_token(client, lifetime)
     return Answer(201, {"access_token": value, "expires_in": lifetime, "token_type": "bearer"})
 
 
@@ -40,7 +41,8 @@ def revoke(falcon: Falcon, call: Call) -> Answer:
     if elsewhere:
         return elsewhere
     authenticate(falcon, call, client_id, secret)
-    falcon.tenant.revoke(call.form().get("token", ""))
+    value = call.form().get("token", "")
+    falcon.tenant.meant_by(value).revoke(value)
     return Answer(200, {"meta": meta(call, powered_by=SERVICE)})
 
 

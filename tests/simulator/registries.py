@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from tests.simulator.falcon import Falcon
+    from tests.simulator.tenant import Tenant
 
 TYPES = frozenset(
     (
@@ -25,15 +26,12 @@ STATES = {"pause": "paused", "resume": ""}
 IDS_PER_READ = 100  # "maximum page size" in the specification
 IDS_PER_PAGE = 5000  # "maximum page size" in the specification
 DEFAULT_PAGE = 100
-BAD_CREDENTIAL = "failed to validate registry credential: unable to access the registry"
-"""Starts like the live message that public troubleshooting guides quote."""
-
 SORTS = re.compile(r"id[.|](asc|desc)")
 
 
 async def create(falcon: Falcon, call: Call) -> Answer:
     """Add a connection. Unknown fields are ignored, as the live API does."""
-    body, behaviour, tenant = call.json_object(), falcon.behaviour, falcon.tenant
+    body, behaviour, tenant = call.json_object(), falcon.behaviour, falcon.tenant_of(call)
     connection = parse(body)
     key = (connection.url, connection.url_uniqueness_key)
 
@@ -45,12 +43,12 @@ async def create(falcon: Falcon, call: Call) -> Answer:
         refuse_duplicate()
     valid = connection.type != "ecr" or await falcon.credential_is_valid(connection.details)
     if not valid and not behaviour.bad_credential_leaves_record:
-        raise RefusedError(400, BAD_CREDENTIAL)
+        raise RefusedError(400, falcon.behaviour.credential_refusal)
     refuse_duplicate()
     connection.active_at = tenant.now() + behaviour.active_after
     tenant.add(connection)
     if not valid:
-        raise RefusedError(400, BAD_CREDENTIAL)
+        raise RefusedError(400, falcon.behaviour.credential_refusal)
     return success(call, show(falcon, connection), status=behaviour.create_status)
 
 
@@ -96,7 +94,10 @@ def text(body: dict[str, object], name: str) -> str:
 
 def show(falcon: Falcon, connection: Connection) -> dict[str, object]:
     details: object = None if falcon.behaviour.details_as_null else {}
-    return connection.resource(falcon.tenant.now(), details=details)
+    shown = connection.resource(falcon.tenant.now(), details=details)
+    for name in ("user_defined_alias", "url_uniqueness_alias"):
+        shown[name] = str(shown[name])[: falcon.behaviour.alias_characters]
+    return shown
 
 
 async def update(falcon: Falcon, call: Call) -> Answer:
@@ -104,7 +105,7 @@ async def update(falcon: Falcon, call: Call) -> Answer:
     named = call.parameters("id")
     if len(named) != 1:
         raise RefusedError(400, "query parameter id is required, once")
-    body, tenant = call.json_object(), falcon.tenant
+    body, tenant = call.json_object(), falcon.tenant_of(call)
     connection = tenant.get(named[0])
     if connection is None:
         raise RefusedError(404, f"registry {named[0]} not found")
@@ -125,7 +126,7 @@ async def replace_credential(falcon: Falcon, connection: Connection, body: dict[
     if falcon.behaviour.patch_needs_credential and not credential_type:
         raise RefusedError(400, "credential.type is required")
     if connection.type == "ecr" and not await falcon.credential_is_valid(details):
-        raise RefusedError(400, BAD_CREDENTIAL)
+        raise RefusedError(400, falcon.behaviour.credential_refusal)
     connection.details = details
     connection.credential_type = credential_type or connection.credential_type
     connection.credential_updated_at = falcon.tenant.now()
@@ -137,8 +138,8 @@ async def delete(falcon: Falcon, call: Call) -> Answer:
     ids = required_ids(call)
     if len(ids) > 1 and not falcon.behaviour.delete_many:
         raise RefusedError(400, "only one id may be deleted at a time")
-    refuse_unknown(falcon, ids, falcon.behaviour.unknown_id_on_delete)
-    removed = [connection for connection in map(falcon.tenant.remove, ids) if connection]
+    refuse_unknown(falcon.tenant_of(call), ids, falcon.behaviour.unknown_id_on_delete)
+    removed = [connection for connection in map(falcon.tenant_of(call).remove, ids) if connection]
     return success(call, [show(falcon, connection) for connection in removed])
 
 
@@ -147,8 +148,8 @@ async def read(falcon: Falcon, call: Call) -> Answer:
     ids = required_ids(call)
     if len(ids) > IDS_PER_READ and falcon.behaviour.limit_ids_per_read:
         raise RefusedError(400, f"at most {IDS_PER_READ} ids may be read at a time")
-    refuse_unknown(falcon, ids, falcon.behaviour.unknown_id)
-    known = [connection for connection in map(falcon.tenant.get, ids) if connection]
+    refuse_unknown(falcon.tenant_of(call), ids, falcon.behaviour.unknown_id)
+    known = [connection for connection in map(falcon.tenant_of(call).get, ids) if connection]
     return success(call, [show(falcon, connection) for connection in known])
 
 
@@ -159,8 +160,8 @@ def required_ids(call: Call) -> list[str]:
     return ids
 
 
-def refuse_unknown(falcon: Falcon, ids: list[str], policy: str) -> None:
-    unknown = [value for value in ids if falcon.tenant.get(value) is None]
+def refuse_unknown(tenant: Tenant, ids: list[str], policy: str) -> None:
+    unknown = [value for value in ids if tenant.get(value) is None]
     if unknown and policy == "not_found":
         raise RefusedError(404, f"registry {unknown[0]} not found")
 
@@ -174,7 +175,7 @@ async def list_ids(falcon: Falcon, call: Call) -> Answer:
     sort = "".join(call.parameters("sort"))
     if sort and not SORTS.fullmatch(sort):
         raise RefusedError(400, f"invalid sort: {sort!r}")
-    ids, total = falcon.tenant.page(offset, limit, sort=sort)
+    ids, total = falcon.tenant_of(call).page(offset, limit, sort=sort)
     return success(call, ids, pagination={"limit": limit, "offset": offset, "total": total})
 
 

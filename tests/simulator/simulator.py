@@ -99,6 +99,10 @@ class FalconSimulator:
     def add_client(self, client_id: str, secret: str, scopes: Iterable[str] = ("read", "write")) -> ApiClient:
         return self.tenant.add_client(client_id, secret, scopes)
 
+    def add_child(self, cid: str) -> Tenant:
+        """Add a child tenant (Flight Control); `member_cid` in a token request names it."""
+        return self.tenant.add_child(cid)
+
     def add_connection(self, connection: Connection) -> Connection:
         """Add a connection as if it had been there before, of any type."""
         return self.tenant.add(connection)

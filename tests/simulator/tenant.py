@@ -48,6 +48,7 @@ class Tenant:
         self._ids: list[str] | None = None
         """The ids in order of creation, until something changes."""
         self._next_other_account = FIRST_OTHER_ACCOUNT
+        self._children: dict[str, Tenant] = {}
 
     def now(self) -> float:
         return self._clock()
@@ -58,6 +59,18 @@ class Tenant:
         with self._lock:
             self._clients[client_id] = client
         return client
+
+    def add_child(self, cid: str) -> "Tenant":
+        """Add a child tenant (Flight Control): connections of its own, and tokens for the clients of this one."""
+        child = self._children[cid] = Tenant(self.cloud, clock=self._clock)
+        return child
+
+    def child(self, cid: str) -> "Tenant | None":
+        return self._children.get(cid)
+
+    def meant_by(self, token: str) -> "Tenant":
+        """Return the child that a token is for, else this tenant."""
+        return next((child for child in self._children.values() if child.bearer(token)), self)
 
     def client(self, client_id: str) -> ApiClient | None:
         return self._clients.get(client_id)
@@ -81,6 +94,8 @@ class Tenant:
         """Make every token that was issued so far invalid."""
         with self._lock:
             self._tokens.clear()
+            for child in self._children.values():
+                child.expire_tokens()
 
     def add(self, connection: Connection) -> Connection:
         """Add a connection as it is; its URL and key must be new."""
@@ -155,8 +170,8 @@ class Tenant:
             connection.expired, connection.expired_at = True, self.now()
 
     def clear(self) -> None:
-        """Forget every connection and token; the clients stay."""
+        """Forget every connection, token and child; the clients stay."""
         with self._lock:
-            for forgotten in (self._tokens, self._by_id, self._by_url, self._deleted_at):
+            for forgotten in (self._tokens, self._by_id, self._by_url, self._deleted_at, self._children):
                 forgotten.clear()
             self._ids = None

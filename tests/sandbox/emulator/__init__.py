@@ -16,5 +16,5 @@ def require_pinned_version() -> None:
     if (installed := version("ministack")) != PINNED_VERSION:
         raise SystemExit(
             f"The repairs in tests/sandbox/emulator are written for ministack=={PINNED_VERSION}, but {installed} is"
-            " installed. Check each of them against the new version, run tests/test_sandbox.py, and move the pin."
+            " installed. Check each of them against the new version, run tests/sandbox, and move the pin."
         )

@@ -1,44 +1,41 @@
 """The one way in which repairs change MiniStack."""
 
+import functools
 import importlib
 import sys
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 # Imported before the first repair: a module that is imported later would copy the unrepaired function.
 MODULES = (
-    "app",
-    "core.iam_actions",
-    "core.iam_evaluator",
-    "core.lambda_runtime",
-    "core.responses",
-    "services.account",
-    "services.cloudformation",
-    "services.cloudformation.changesets",
-    "services.cloudformation.custom_resource",
-    "services.cloudformation.handlers",
-    "services.cloudformation.provisioners",
-    "services.cloudformation.stacks",
-    "services.cloudwatch_logs",
-    "services.ec2",
-    "services.ecr",
-    "services.eventbridge",
-    "services.iam",
-    "services.lambda_svc",
-    "services.organizations",
-    "services.s3",
-    "services.scheduler",
-    "services.secretsmanager",
-    "services.ssm",
+    *("app", "core.iam_actions", "core.iam_evaluator", "core.lambda_runtime", "core.responses"),
+    *("services.account", "services.cloudformation", "services.cloudformation.changesets"),
+    *("services.cloudformation.custom_resource", "services.cloudformation.handlers"),
+    *("services.cloudformation.provisioners", "services.cloudformation.stacks", "services.cloudwatch_logs"),
+    *("services.ec2", "services.ecr", "services.eventbridge", "services.iam", "services.kms", "services.lambda_svc"),
+    *("services.organizations", "services.s3", "services.scheduler", "services.secretsmanager", "services.ssm"),
     "services.sts",
 )
+
+Repair = TypeVar("Repair", bound=Callable[..., Any])
 
 
 def import_all() -> None:
     """Import every module that repairs touch."""
     for name in MODULES:
         importlib.import_module(f"ministack.{name}")
+
+
+def replacing(module: ModuleType, *names: str) -> Callable[[Repair], Repair]:
+    """Let calls of `module.name` call the decorated repair, with the original as its first argument."""
+
+    def decorate(repair: Repair) -> Repair:
+        for name in names:
+            replace(module, name, lambda original: functools.partial(repair, original))
+        return repair
+
+    return decorate
 
 
 def replace(module: ModuleType, name: str, repair: Callable[[Any], Any]) -> None:

@@ -41,7 +41,8 @@ def start(stack_set: StackSet, operation: Operation) -> str:
 def deploy_to_who_joined(owner: str) -> None:
     """Create the stacks of accounts that are now below a targeted OU, delete those of accounts that no longer are."""
     for stack_set in state.stack_sets.values():
-        if stack_set.owner != owner or not stack_set.deploys_itself or not stack_set.units:
+        deploys_itself = stack_set.auto_deployment.get("Enabled") == "true"
+        if stack_set.owner != owner or not deploys_itself or not stack_set.units:
             continue
         now = accounts_below(owner, stack_set.units)
         wanted = {(account, region): unit for account, unit in now.items() for region in stack_set.regions}
@@ -59,26 +60,26 @@ async def _run(stack_set: StackSet, operation: Operation, ahead: list[Operation]
         await asyncio.sleep(POLL_SECONDS)
     operation.status = "RUNNING"
     regions = list(dict.fromkeys(region for _, region in operation.targets))
-    if operation.preferences.parallel_regions:
+    if operation.preferences.get("RegionConcurrencyType") == "PARALLEL":
         await asyncio.gather(*(_run_region(stack_set, operation, region) for region in regions))
     else:
         for region in regions:
             await _run_region(stack_set, operation, region)
-    ended_well = all(status == "SUCCEEDED" for status, _ in operation.results.values())
-    tolerated = operation.status == "RUNNING"
-    operation.status = "STOPPED" if operation.stopping else "SUCCEEDED" if ended_well or tolerated else "FAILED"
+    operation.status = "SUCCEEDED" if operation.status == "RUNNING" else "FAILED"
     operation.ended = time.time()
 
 
 async def _run_region(stack_set: StackSet, operation: Operation, region: str) -> None:
     targets = [target for target in operation.targets if target[1] == region]
-    tolerance = operation.preferences.tolerance(len(targets))
-    places = asyncio.Semaphore(operation.preferences.concurrency(len(targets)))
+    tolerance = operation.tolerance(len(targets))
+    places = asyncio.Semaphore(operation.concurrency(len(targets)))
+
+    def too_many_failed() -> bool:
+        return sum(operation.results.get(target, ("",))[0] == "FAILED" for target in targets) > tolerance
 
     async def one(target: Target) -> None:
         async with places:
-            failed = sum(operation.results.get(each, ("", ""))[0] == "FAILED" for each in targets)
-            if failed > tolerance or operation.stopping or operation.status == "FAILED":
+            if operation.status == "FAILED" or too_many_failed():
                 operation.status = "FAILED"
                 operation.results[target] = ("CANCELLED", TOO_MANY_FAILED)
                 if target in stack_set.instances:
@@ -87,7 +88,7 @@ async def _run_region(stack_set: StackSet, operation: Operation, region: str) ->
             await _run_instance(stack_set, operation, target)
 
     await asyncio.gather(*(asyncio.create_task(one(target)) for target in targets))
-    if sum(operation.results[each][0] == "FAILED" for each in targets) > tolerance:
+    if too_many_failed():
         operation.status = "FAILED"
 
 
@@ -106,8 +107,11 @@ async def _run_instance(stack_set: StackSet, operation: Operation, target: Targe
     responses._request_region.set(region)
     iam_evaluator._request_caller_arn.set(f"arn:aws:sts::{account}:assumed-role/{EXECUTION_ROLE}/stackset")
     work: Callable[[StackSet, Operation, Instance], Awaitable[None]] = _delete if operation.action == "DELETE" else _put
+    suspended = (organizations._accounts.get_scoped(stack_set.owner, None, account) or {}).get("Status") == "SUSPENDED"
+    if suspended and not operation.retain:  # nothing is done, and nobody's failure
+        instance.detailed_status, operation.results[target] = "SKIPPED_SUSPENDED_ACCOUNT", ("SUCCEEDED", "")
+        return
     try:
-        _require_active(stack_set.owner, account)
         await work(stack_set, operation, instance)
     except InstanceFailedError as failure:
         reason = str(failure)[:REASON_CHARACTERS]
@@ -117,12 +121,6 @@ async def _run_instance(stack_set: StackSet, operation: Operation, target: Targe
     else:
         instance.status, instance.detailed_status, instance.reason = "CURRENT", "SUCCEEDED", ""
         operation.results[target] = ("SUCCEEDED", "")
-
-
-def _require_active(owner: str, account: str) -> None:
-    record = organizations._accounts.get_scoped(owner, None, account) or {}
-    if record.get("Status") == "SUSPENDED":
-        raise InstanceFailedError(f"Account {account} is suspended")
 
 
 async def _put(stack_set: StackSet, _operation: Operation, instance: Instance) -> None:
@@ -150,17 +148,20 @@ async def _put(stack_set: StackSet, _operation: Operation, instance: Instance) -
             if "No updates are to be performed" in str(error):
                 return
             raise
-    if (status := await _ended(instance)) not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
-        raise InstanceFailedError(_first_failure(instance) or f"The stack is {status}")
+    await _require_end(instance, "CREATE_COMPLETE", "UPDATE_COMPLETE")
 
 
 async def _delete(stack_set: StackSet, operation: Operation, instance: Instance) -> None:
     """Delete the instance, and its stack unless it is retained."""
     if not operation.retain and _status(instance):
         _call(handlers._delete_stack, {"StackName": instance.stack_id})
-        if (status := await _ended(instance)) != "DELETE_COMPLETE":
-            raise InstanceFailedError(_first_failure(instance) or f"The stack is {status}")
+        await _require_end(instance, "DELETE_COMPLETE")
     stack_set.instances.pop((instance.account, instance.region), None)
+
+
+async def _require_end(instance: Instance, *statuses: str) -> None:
+    if (status := await _ended(instance)) not in statuses:
+        raise InstanceFailedError(_first_failure(instance) or f"The stack is {status}")
 
 
 def _call(handler: Callable[[dict[str, list[str]]], Any], request: dict[str, Any]) -> str:

@@ -1,6 +1,5 @@
-"""StackSets as the emulator remembers them: sets, instances, operations and their preferences."""
+"""StackSets as the emulator remembers them: sets, instances and operations."""
 
-import json
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -42,40 +41,12 @@ class Instance:
         }
 
 
-@dataclass(frozen=True)
-class Preferences:
-    """How many accounts at once, and how many may fail, in each Region."""
-
-    given: dict[str, Any]
-
-    @property
-    def parallel_regions(self) -> bool:
-        """Whether all Regions are deployed to at once."""
-        return bool(self.given.get("RegionConcurrencyType") == "PARALLEL")
-
-    def tolerance(self, accounts: int) -> int:
-        """Return how many failures a Region may have before the operation stops."""
-        if percentage := self.given.get("FailureTolerancePercentage"):
-            return accounts * int(percentage) // 100
-        return int(self.given.get("FailureToleranceCount", 0))
-
-    def concurrency(self, accounts: int) -> int:
-        """Return how many accounts are deployed to at once; STRICT never has more at stake than may fail."""
-        if percentage := self.given.get("MaxConcurrentPercentage"):
-            wanted = accounts * int(percentage) // 100
-        else:
-            wanted = int(self.given.get("MaxConcurrentCount", 1))
-        if self.given.get("ConcurrencyMode") != "SOFT_FAILURE_TOLERANCE":
-            wanted = min(wanted, self.tolerance(accounts) + 1)
-        return max(wanted, 1)
-
-
 @dataclass
 class Operation:
     """An operation on the instances of a StackSet."""
 
     action: str  # CREATE, UPDATE, DELETE
-    preferences: Preferences
+    preferences: dict[str, Any]
     targets: dict[Target, str]  # each with its OU
     retain: bool = False
     operation_id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -83,23 +54,34 @@ class Operation:
     results: dict[Target, tuple[str, str]] = field(default_factory=dict)  # status and reason
     created: float = field(default_factory=time.time)
     ended: float | None = None
-    stopping: bool = False
 
-    @property
-    def failures(self) -> int:
-        """Return how many instances failed."""
-        return sum(status == "FAILED" for status, _ in self.results.values())
+    def tolerance(self, accounts: int) -> int:
+        """Return how many failures a Region may have before the operation stops."""
+        if percentage := self.preferences.get("FailureTolerancePercentage"):
+            return accounts * int(percentage) // 100
+        return int(self.preferences.get("FailureToleranceCount", 0))
+
+    def concurrency(self, accounts: int) -> int:
+        """Return how many accounts are deployed to at once; STRICT never has more at stake than may fail."""
+        if percentage := self.preferences.get("MaxConcurrentPercentage"):
+            wanted = accounts * int(percentage) // 100
+        else:
+            wanted = int(self.preferences.get("MaxConcurrentCount", 1))
+        if self.preferences.get("ConcurrencyMode") != "SOFT_FAILURE_TOLERANCE":
+            wanted = min(wanted, self.tolerance(accounts) + 1)
+        return max(wanted, 1)
 
     def describe(self) -> dict[str, Any]:
         """Return the operation as the API shows it."""
+        failed = sum(status == "FAILED" for status, _ in self.results.values())
         return {
             "OperationId": self.operation_id,
             "Action": self.action,
             "Status": self.status,
-            "OperationPreferences": self.preferences.given or None,
+            "OperationPreferences": self.preferences or None,
             "CreationTimestamp": _time(self.created),
             "EndTimestamp": _time(self.ended) if self.ended else None,
-            "StatusDetails": {"FailedStackInstancesCount": self.failures},
+            "StatusDetails": {"FailedStackInstancesCount": failed},
         }
 
 
@@ -111,12 +93,12 @@ class StackSet:
     owner: str
     region: str
     template: str
-    parameters: dict[str, str]
-    capabilities: list[str]
-    description: str
-    tags: list[dict[str, str]]
-    auto_deployment: dict[str, str]
-    managed_execution: bool
+    parameters: dict[str, str] = field(default_factory=dict)
+    capabilities: list[str] = field(default_factory=list)
+    description: str = ""
+    tags: list[dict[str, str]] = field(default_factory=list)
+    auto_deployment: dict[str, str] = field(default_factory=lambda: {"Enabled": "false"})
+    managed_execution: bool = False
     units: set[str] = field(default_factory=set)
     regions: list[str] = field(default_factory=list)
     instances: dict[Target, Instance] = field(default_factory=dict)
@@ -129,17 +111,14 @@ class StackSet:
         return f"{self.name}:{self.unique}"
 
     @property
-    def deploys_itself(self) -> bool:
-        """Whether accounts that join a targeted OU are deployed to."""
-        return self.auto_deployment.get("Enabled") == "true"
-
-    @property
     def running(self) -> list[Operation]:
         """Return the operations that have not ended, the oldest first."""
         return [operation for operation in self.operations if operation.ended is None]
 
-    def summary(self) -> dict[str, Any]:
-        """Return the StackSet as ListStackSets shows it."""
+    def describe(self) -> dict[str, Any]:
+        """Return the StackSet as DescribeStackSet shows it: without the values of parameters that are never shown."""
+        defined = engine._parse_template(self.template).get("Parameters", {})
+        hidden = {name for name, each in defined.items() if str(each.get("NoEcho")).lower() == "true"}
         return {
             "StackSetName": self.name,
             "StackSetId": self.stack_set_id,
@@ -147,15 +126,7 @@ class StackSet:
             "Status": "ACTIVE",
             "AutoDeployment": self.auto_deployment,
             "PermissionModel": "SERVICE_MANAGED",
-            "DriftStatus": "NOT_CHECKED",
             "ManagedExecution": {"Active": self.managed_execution},
-        }
-
-    def describe(self) -> dict[str, Any]:
-        """Return the StackSet as DescribeStackSet shows it."""
-        hidden = _parameters_without_echo(self.template)
-        return {
-            **{name: value for name, value in self.summary().items() if name != "DriftStatus"},
             "TemplateBody": self.template,
             "Parameters": [
                 {"ParameterKey": key, "ParameterValue": "****" if key in hidden else value}
@@ -167,14 +138,6 @@ class StackSet:
             "OrganizationalUnitIds": sorted(self.units),
             "Regions": self.regions,
         }
-
-
-def _parameters_without_echo(template: str) -> set[str]:
-    """Return the parameters that are never shown."""
-    parameters = engine._parse_template(template).get("Parameters", {})
-    return {
-        name for name, definition in parameters.items() if json.dumps(definition.get("NoEcho")).strip('"') == "true"
-    }
 
 
 def _time(epoch: float) -> str:

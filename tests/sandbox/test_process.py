@@ -1,7 +1,4 @@
-"""The local AWS as a process: what it listens on, whom it trusts, and how it ends.
-
-What it promises about AWS is tested beside it, in tests/sandbox/test_*.py.
-"""
+"""The local AWS as a process: what it listens on, whom it trusts, and how it ends."""
 
 import signal
 import socket
@@ -66,28 +63,6 @@ def test_only_its_owner_steers_it(running_aws: LocalAws) -> None:
     assert answer.status_code == 403
 
 
-def test_nothing_of_its_owner_leaks_into_functions(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FALCON_SECRET_LEAK", "secret")
-    upload(aws)
-    launch(aws)
-
-    environment = invoke(aws)["environment"]
-
-    expected = {
-        "AWS_ENDPOINT_URL",
-        "AWS_CA_BUNDLE",
-        "SSL_CERT_FILE",
-        "REQUESTS_CA_BUNDLE",
-        "TZ",
-        "PATH",
-        "LANG",
-        "HOME",
-    }
-    allowed = ("AWS_", "_HANDLER", "LAMBDA_TASK_ROOT", "LC_CTYPE", "_X_AMZN_TRACE_ID")
-    assert expected <= environment.keys()
-    assert [name for name in environment if name not in expected and not name.startswith(allowed)] == []
-
-
 def test_leaving_the_block_ends_every_process_and_removes_every_file(authority: Authority, tmp_path: Path) -> None:
     processes: list[int] = []
 
@@ -129,15 +104,13 @@ def test_it_ends_with_its_owner_even_in_the_middle_of_an_invocation(tmp_path: Pa
     assert not list(tmp_path.glob("local-aws-*/*"))
 
 
-def test_a_reset_wipes_every_account_at_once(aws: LocalAws) -> None:
+def test_a_reset_wipes_every_account(aws: LocalAws) -> None:
     upload(aws)
     launch(aws)
     invoke(aws)
-    began = time.monotonic()
 
     aws.reset()
 
-    assert time.monotonic() - began < 2
     assert aws.client("cloudformation").list_stacks()["StackSummaries"] == []
     assert aws.client("s3").list_buckets()["Buckets"] == []
     assert len(aws.processes()) == 1
@@ -153,25 +126,6 @@ def test_another_version_of_the_emulator_is_refused(monkeypatch: pytest.MonkeyPa
 def test_a_repair_of_what_is_not_there_fails() -> None:
     with pytest.raises(AttributeError, match="gone"):
         patching.replace(types.ModuleType("ministack.example"), "gone", lambda original: original)
-
-
-def test_sessions_are_never_dropped_while_others_are_made() -> None:
-    script = """
-from tests.sandbox.emulator import patching
-patching.import_all()
-from tests.sandbox.emulator import iam
-from ministack.services import sts
-iam.keep_sessions()
-sts._sessions["expired"] = {"Expiration": 0}
-sts.register_session("new", {})
-print(sorted(sts._sessions))
-"""
-
-    told = subprocess.run(
-        [sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=True
-    ).stdout
-
-    assert told.strip() == "['expired', 'new']"
 
 
 def test_the_real_aws_cli_talks_to_it(aws: LocalAws) -> None:

@@ -1,8 +1,8 @@
 """StackSets with service-managed permissions, which MiniStack does not have: the API.
 
-A model of our own (with `stackset_model` and `stackset_engine`): it deploys real stacks to the members of the
-organization, in the number and with the tolerance of failures that the preferences say, and by itself to accounts that
-join. It cannot surprise us where AWS would.
+A model of our own (with `stackset_engine`): it deploys real stacks to the members of the organization, in the number
+and with the tolerance of failures that the preferences say, and by itself to accounts that join. It cannot surprise us
+where AWS would.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from tests.sandbox.emulator import stackset_engine
 from tests.sandbox.emulator.accounts import accounts_below, is_delegated_administrator, management_account
 from tests.sandbox.emulator.patching import replacing
 from tests.sandbox.emulator.query import Answer, answer, error, nested
-from tests.sandbox.emulator.stackset_model import Operation, StackSet, Target
+from tests.sandbox.emulator.stackset_engine import Operation, StackSet, Target
 from tests.sandbox.emulator.state import state
 
 Request = dict[str, Any]
@@ -61,9 +61,6 @@ def deploy_when_accounts_move(original: Any, request: Request) -> Any:
     return moved
 
 
-# Access
-
-
 @action
 def activate_organizations_access(_: Request) -> dict[str, Any]:
     """Let StackSets act in the organization."""
@@ -77,35 +74,31 @@ def describe_organizations_access(request: Request) -> dict[str, Any]:
     return {"Status": "ENABLED" if SERVICE in state.trusted_services.get(_owner(request), set()) else "DISABLED"}
 
 
-# StackSets
-
-
 @action
 def create_stack_set(request: Request) -> dict[str, Any]:
     """Create a StackSet; nothing is deployed yet."""
     owner, name = _owner(request), request["StackSetName"]
-    if request.get("PermissionModel") != "SERVICE_MANAGED":
-        raise RefusedError("ValidationError", "This sandbox knows StackSets with service-managed permissions only")
     if SERVICE not in state.trusted_services.get(owner, set()):
         raise RefusedError("ValidationError", NOT_TRUSTED)
     if (owner, name) in state.stack_sets:
         raise RefusedError("NameAlreadyExistsException", f"The name {name} is already in use")
-    stack_set = state.stack_sets[owner, name] = StackSet(name, owner, responses.get_region(), _template(request))
+    state.stack_sets[owner, name] = stack_set = StackSet(name, owner, _template(request))
     _define(stack_set, request)
-    return {"StackSetId": stack_set.stack_set_id}
+    return {"StackSetId": name}
 
 
 @action
 def update_stack_set(request: Request) -> dict[str, Any]:
-    """Change the StackSet and update its instances, or those that are targeted."""
+    """Change the StackSet and update its instances."""
     stack_set = _stack_set(request)
     _require_free(stack_set)
     if request.get("UsePreviousTemplate") != "true":
-        stack_set.template = _template(request)
+        stack_set.template_body = _template(request)
     _define(stack_set, request)
     for instance in stack_set.instances.values():
         instance.status = "OUTDATED"
-    return _start(stack_set, "UPDATE", request)
+    everything = {target: instance.organizational_unit_id for target, instance in stack_set.instances.items()}
+    return _start(stack_set, "UPDATE", request, everything)
 
 
 @action
@@ -115,7 +108,7 @@ def delete_stack_set(request: Request) -> dict[str, Any]:
     if stack_set.instances:
         raise RefusedError("StackSetNotEmptyException", "StackSet is not empty")
     _require_free(stack_set, even_if_managed=True)
-    del state.stack_sets[stack_set.owner, stack_set.name]
+    del state.stack_sets[stack_set.owner, stack_set.stack_set_name]
     return {}
 
 
@@ -125,66 +118,42 @@ def describe_stack_set(request: Request) -> dict[str, Any]:
     return {"StackSet": _stack_set(request).describe()}
 
 
-# Instances
-
-
 @action
 def create_stack_instances(request: Request) -> dict[str, Any]:
     """Deploy to the accounts below the targeted OUs, and remember those for accounts that join."""
     stack_set = _stack_set(request)
     stack_set.units |= set(request.get("DeploymentTargets", {}).get("OrganizationalUnitIds", []))
     stack_set.regions = list(dict.fromkeys([*stack_set.regions, *request.get("Regions", [])]))
-    return _start(stack_set, "CREATE", request)
+    return _start(stack_set, "CREATE", request, _targets(stack_set, request))
 
 
 @action
 def update_stack_instances(request: Request) -> dict[str, Any]:
-    """Override parameters in some instances, and update them."""
+    """Update some instances."""
     stack_set = _stack_set(request)
-    overrides = _parameters(request.get("ParameterOverrides", []), {})
-    for target in _targets(stack_set, request):
-        if target in stack_set.instances:
-            stack_set.instances[target].overrides = overrides
-    return _start(stack_set, "UPDATE", request)
+    return _start(stack_set, "UPDATE", request, _targets(stack_set, request))
 
 
 @action
 def delete_stack_instances(request: Request) -> dict[str, Any]:
     """Delete instances, and their stacks unless they are retained."""
     stack_set = _stack_set(request)
-    units = request.get("DeploymentTargets", {}).get("OrganizationalUnitIds", [])
-    if set(request.get("Regions", [])) >= set(stack_set.regions) and not request["DeploymentTargets"].get("Accounts"):
-        stack_set.units -= set(units)
-    return _start(stack_set, "DELETE", request)
+    targets, given = _targets(stack_set, request), request["DeploymentTargets"]
+    if set(request.get("Regions", [])) >= set(stack_set.regions) and not given.get("Accounts"):
+        stack_set.units -= set(given["OrganizationalUnitIds"])
+    return _start(stack_set, "DELETE", request, targets)
 
 
 @action
 def list_stack_instances(request: Request) -> dict[str, Any]:
-    """Return the instances that pass the filters."""
-    stack_set = _stack_set(request)
-    filters = {each["Name"]: each["Values"] for each in request.get("Filters", [])}
-    return {
-        "Summaries": [
-            each.describe(stack_set.stack_set_id)
-            for each in stack_set.instances.values()
-            if request.get("StackInstanceAccount", each.account) == each.account
-            and request.get("StackInstanceRegion", each.region) == each.region
-            and filters.get("DETAILED_STATUS", each.detailed_status) == each.detailed_status
-            and filters.get("LAST_OPERATION_ID", each.operation_id) == each.operation_id
-        ]
-    }
-
-
-# Operations
+    """Return the instances."""
+    return {"Summaries": [each.describe() for each in _stack_set(request).instances.values()]}
 
 
 @action
 def describe_stack_set_operation(request: Request) -> dict[str, Any]:
     """Return an operation."""
-    found, stack_set = _operation(request), _stack_set(request)
-    return {
-        "StackSetOperation": found.describe() | {"StackSetId": stack_set.stack_set_id, "RetainStacks": found.retain}
-    }
+    return {"StackSetOperation": _operation(request).describe()}
 
 
 @action
@@ -196,19 +165,10 @@ def list_stack_set_operations(request: Request) -> dict[str, Any]:
 @action
 def list_stack_set_operation_results(request: Request) -> dict[str, Any]:
     """Return what came of an operation in each account and Region."""
-    operation = _operation(request)
-    filters = {each["Name"]: each["Values"] for each in request.get("Filters", [])}
     return {
         "Summaries": [
-            {
-                "Account": account,
-                "Region": region,
-                "Status": status,
-                "StatusReason": reason or None,
-                "OrganizationalUnitId": operation.targets[account, region],
-            }
-            for (account, region), (status, reason) in operation.results.items()
-            if filters.get("OPERATION_RESULT_STATUS", status) == status
+            {"Account": account, "Region": region, "Status": status, "StatusReason": reason or None}
+            for (account, region), (status, reason) in _operation(request).results.items()
         ]
     }
 
@@ -227,7 +187,7 @@ def _owner(request: Request) -> str:
 
 
 def _stack_set(request: Request) -> StackSet:
-    owner, name = _owner(request), request["StackSetName"].split(":", 1)[0]
+    owner, name = _owner(request), request["StackSetName"]
     if (owner, name) not in state.stack_sets:
         raise RefusedError("StackSetNotFoundException", f"StackSet {name} not found")
     found: StackSet = state.stack_sets[owner, name]
@@ -236,13 +196,17 @@ def _stack_set(request: Request) -> StackSet:
 
 def _define(stack_set: StackSet, request: Request) -> None:
     """Take what a request says of a StackSet besides its template."""
-    stack_set.parameters = _parameters(request.get("Parameters", []), stack_set.parameters)
+    before = stack_set.parameters
+    stack_set.parameters = {
+        each["ParameterKey"]: before[each["ParameterKey"]]
+        if each.get("UsePreviousValue") == "true"
+        else each.get("ParameterValue", "")
+        for each in request.get("Parameters", [])
+    }
     stack_set.capabilities = request.get("Capabilities", stack_set.capabilities)
     stack_set.description = request.get("Description", stack_set.description)
-    stack_set.tags = request.get("Tags", stack_set.tags)
     stack_set.auto_deployment = request.get("AutoDeployment", stack_set.auto_deployment)
-    if "ManagedExecution" in request:
-        stack_set.managed_execution = request["ManagedExecution"].get("Active") == "true"
+    stack_set.managed_execution = request.get("ManagedExecution", stack_set.managed_execution)
 
 
 def _template(request: Request) -> str:
@@ -257,46 +221,31 @@ def _template(request: Request) -> str:
     return str(body)
 
 
-def _parameters(given: list[dict[str, str]], before: dict[str, str]) -> dict[str, str]:
-    return {
-        each["ParameterKey"]: before[each["ParameterKey"]]
-        if each.get("UsePreviousValue") == "true"
-        else each.get("ParameterValue", "")
-        for each in given
-    }
-
-
 def _targets(stack_set: StackSet, request: Request) -> dict[Target, str]:
     """Return the accounts and Regions that a request means, each with its OU."""
     given = request.get("DeploymentTargets", {})
-    units, accounts = set(given.get("OrganizationalUnitIds", [])), set(given.get("Accounts", []))
-    if not units:
+    if not given.get("OrganizationalUnitIds"):
         raise RefusedError("ValidationError", ONLY_UNITS)
-    below, how = accounts_below(stack_set.owner, units), given.get("AccountFilterType", "NONE")
-    if how not in {"NONE", "INTERSECTION"}:
+    below, how = accounts_below(stack_set.owner, set(given["OrganizationalUnitIds"])), given.get("AccountFilterType")
+    if how not in {None, "INTERSECTION"}:
         raise RefusedError("ValidationError", f"This sandbox does not know AccountFilterType {how}")
-    chosen = sorted(below.keys() & accounts if how == "INTERSECTION" else below)
+    chosen = sorted(set(below) & set(given["Accounts"]) if how else below)
     return {(account, region): below[account] for region in request.get("Regions", []) for account in chosen}
 
 
-def _start(stack_set: StackSet, kind: str, request: Request) -> dict[str, Any]:
+def _start(stack_set: StackSet, kind: str, request: Request, targets: dict[Target, str]) -> dict[str, Any]:
     _require_free(stack_set)
-    if kind == "UPDATE" and not request.get("DeploymentTargets"):
-        targets = {target: instance.unit for target, instance in stack_set.instances.items()}
-    else:
-        targets = _targets(stack_set, request)
     if kind != "CREATE":
         targets = {target: unit for target, unit in targets.items() if target in stack_set.instances}
-    operation = Operation(
-        kind, request.get("OperationPreferences", {}), targets, retain=request.get("RetainStacks") == "true"
-    )
-    operation.operation_id = request.get("OperationId", operation.operation_id)
+    retain = request.get("RetainStacks") == "true"
+    operation = Operation(kind, request.get("OperationPreferences", {}), targets, retain)
     return {"OperationId": stackset_engine.start(stack_set, operation)}
 
 
 def _require_free(stack_set: StackSet, *, even_if_managed: bool = False) -> None:
     """Refuse while an operation runs; managed execution queues instead."""
-    if stack_set.running and (even_if_managed or not stack_set.managed_execution):
+    managed = stack_set.managed_execution.get("Active") == "true"
+    if stack_set.running and (even_if_managed or not managed):
         running = stack_set.running[0].operation_id
         raise RefusedError("OperationInProgressException", f"Another Operation on StackSet is in progress: {running}")
 

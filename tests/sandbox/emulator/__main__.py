@@ -15,8 +15,8 @@ from tests.sandbox.emulator import patching, require_pinned_version
 from tests.sandbox.emulator.control import Control
 
 THEMES = (
-    *("functions", "packages", "identity", "secrets", "parameters", "logs", "invocations", "stack_resources"),
-    *("custom_resources", "stack_operations", "templates", "regions", "accounts", "stacksets"),
+    *("identity", "secrets", "logs", "functions", "invocations", "regions", "accounts"),
+    *("resources", "custom_resources", "stack_operations", "stacksets"),
 )
 
 
@@ -49,7 +49,7 @@ def main(listening_socket: str) -> None:
     config.certfile, config.keyfile = os.environ["MINISTACK_SSL_CERT"], os.environ["MINISTACK_SSL_KEY"]
     config.keep_alive_timeout = 75
     config.loglevel = os.environ["LOG_LEVEL"]
-    asyncio.run(serve(Control(ministack.app, os.environ["SANDBOX_TOKEN"]), config))  # type: ignore[arg-type]
+    asyncio.run(serve(Control(ministack.app, os.environ["SANDBOX_TOKEN"]), config))
 
 
 if __name__ == "__main__":

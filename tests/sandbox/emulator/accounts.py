@@ -78,15 +78,15 @@ organizations._DISPATCH |= {
 
 
 @verb
-def join_organization(request: Payload) -> None:
+def join_organization(account: str, parent: str, management: str) -> None:
     """Make an account with a number of our choice a member, below the root or an OU; CreateAccount invents one."""
-    with responses.request_scope(request["management"], responses.get_region()):
+    with responses.request_scope(management, responses.get_region()):
         organizations._ensure_org()
-        root, account = next(iter(organizations._roots)), request["account"]
+        root = next(iter(organizations._roots))
         organization = organizations._orgs["self"]["Id"]
         organizations._accounts[account] = {
             "Id": account,
-            "Arn": f"arn:aws:organizations::{request['management']}:account/{organization}/{account}",
+            "Arn": f"arn:aws:organizations::{management}:account/{organization}/{account}",
             "Email": f"{account}@example.com",
             "Name": f"Account {account}",
             "Status": "ACTIVE",
@@ -95,8 +95,8 @@ def join_organization(request: Payload) -> None:
             "Path": "/",
             "_ParentId": root,
         }
-        if request["parent"]:
-            move = {"AccountId": account, "SourceParentId": root, "DestinationParentId": request["parent"]}
+        if parent:
+            move = {"AccountId": account, "SourceParentId": root, "DestinationParentId": parent}
             status, _, body = organizations._move_account(move)
             if status != 200:
                 raise LookupError(body.decode())

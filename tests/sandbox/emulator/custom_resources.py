@@ -35,55 +35,41 @@ class Waiting:
     answered: threading.Event
     cancelled: bool = False
 
-    def end(self, *, cancelled: bool = False) -> None:
-        """Stop to wait; the function may go on, but its response no longer counts."""
-        self.cancelled = cancelled
-        self.answered.set()
-
 
 _waiting: list[Waiting] = []
 
 
 def cancel(stack_id: str, kind: str) -> None:
-    """Stop waiting for responses to requests of this kind for the stack."""
+    """Stop waiting for responses to requests of this kind for the stack; the functions may go on."""
     for waiting in [each for each in _waiting if (each.stack_id, each.kind) == (stack_id, kind)]:
-        waiting.end(cancelled=True)
+        waiting.cancelled = True
+        waiting.answered.set()
 
 
 @verb
-def end_response_wait(request: dict[str, Any]) -> int:
-    """Let every ServiceTimeout that runs in the account end now; return how many did."""
-    waiting = [each for each in _waiting if each.stack_id.split(":")[4] == request["account"]]
-    for each in waiting:
-        each.end()
-    return len(waiting)
+def end_response_wait(account: str) -> None:
+    """Let every ServiceTimeout that runs in the account end now."""
+    for waiting in [each for each in _waiting if each.stack_id.split(":")[4] == account]:
+        waiting.answered.set()
 
 
 @replacing(custom_resource, "deliver_response")
 def judge_responses_as_cloudformation_does(original: Any, token: str, response: Any) -> Any:
     """Refuse what CloudFormation refuses, and word failures as it does.
 
-    CloudFormation refuses a response of more than 4,096 bytes and a success without PhysicalResourceId, and quotes the
-    reason of a failure in a sentence of its own. MiniStack accepts any response, makes up a physical id, and shows
-    the bare reason. A function whose response is too long, or whose id is missing, must fail here as on AWS.
+    MiniStack accepts a response of any size, makes up a missing physical id, and shows the bare reason.
     """
-    return original(token, _judged(response))
-
-
-def _judged(response: Any) -> dict[str, Any]:
     if not isinstance(response, dict) or response.get("Status") not in {"SUCCESS", "FAILED"}:
-        return {"Status": "FAILED", "Reason": "Invalid response body"}
-    if len(json.dumps(response)) > RESPONSE_BYTES:
-        return {"Status": "FAILED", "Reason": "Response object is too long."}
-    if not response.get("PhysicalResourceId"):
-        return response | {"Status": "FAILED", "Reason": "Invalid PhysicalResourceId"}
-    if response["Status"] == "FAILED":
-        reason = (
-            f"Received response status [FAILED] from custom resource. Message returned: {response.get('Reason')}"
-            f" (RequestId: {response.get('RequestId')})"
-        )
-        return response | {"Reason": reason}
-    return response
+        response = {"Status": "FAILED", "Reason": "Invalid response body"}
+    elif len(json.dumps(response)) > RESPONSE_BYTES:
+        response = {"Status": "FAILED", "Reason": "Response object is too long."}
+    elif not response.get("PhysicalResourceId"):
+        response = response | {"Status": "FAILED", "Reason": "Invalid PhysicalResourceId"}
+    elif response["Status"] == "FAILED":
+        said, request = response.get("Reason"), response.get("RequestId")
+        before = "Received response status [FAILED] from custom resource. Message returned:"
+        response = response | {"Reason": f"{before} {said} (RequestId: {request})"}
+    return original(token, response)
 
 
 @replacing(custom_resource, "invoke_custom_resource")

@@ -1,4 +1,4 @@
-"""Lambda functions: how they are run, kept, replaced and logged."""
+"""Lambda functions: how they are run, kept and replaced, and where their code comes from."""
 
 import hashlib
 import os
@@ -9,8 +9,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from ministack.core import lambda_runtime, responses
-from ministack.services import lambda_svc
+from ministack.core import iam_evaluator, lambda_runtime, responses
+from ministack.services import lambda_svc, s3
 from ministack.services.cloudformation import provisioners
 
 from tests.sandbox.emulator.logs import InvocationLog
@@ -18,11 +18,19 @@ from tests.sandbox.emulator.patching import replacing
 from tests.sandbox.emulator.state import state
 from tests.sandbox.lambda_runtime import LambdaRuntime
 
-# Idle processes that are kept: a few dozen megabytes each, one for every account of an organization.
-KEPT_WARM = 64
+REFUSED = "Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"
+NO_BUCKET = REFUSED.format(code="NoSuchBucket", message="The specified bucket does not exist")
+NO_KEY = REFUSED.format(code="NoSuchKey", message="The specified key does not exist.")
+DENIED = (
+    "Your access has been denied by S3, please make sure your request credentials have permission to GetObject"
+    " for {bucket}/{key}. S3 Error Code: AccessDenied. S3 Error Message: Access Denied"
+)
 
 _packages: dict[str, Path] = {}
 _packages_lock = threading.Lock()
+
+
+# Running
 
 
 @replacing(lambda_runtime, "_worker_class_for")
@@ -30,7 +38,7 @@ def run_python_with_the_runtime_of_aws(original: Any, config: Any) -> Any:
     """Run a package with AWS's own runtime client, in an environment of its own, within its memory.
 
     MiniStack runs it inside its own virtual environment and with its own environment variables: a package without
-    `requests` works, and secrets of the developer leak in. Here `awslambdaric` of .venv-lambda runs the package.
+    `requests` works, and secrets of the developer leak in.
     """
     return PythonWorker if is_python(config) else original(config)
 
@@ -61,17 +69,16 @@ class PythonWorker(lambda_runtime.Worker):  # type: ignore[misc]
 
     def invoke(self, event: Any, request_id: str, *, trace_id: str | None = None, **_: Any) -> dict[str, Any]:
         """Run one invocation and answer as MiniStack's workers do."""
-        runtime = self._runtime
-        with self._lock, InvocationLog(self.config, request_id, runtime.log_file, runtime.log_stream) as log:
-            invocation = runtime.invoke(event, request_id=request_id, trace_id=trace_id)
+        with self._lock, InvocationLog(self.config, request_id, self._runtime) as log:
+            invocation = self._runtime.invoke(event, request_id=request_id, trace_id=trace_id)
             payload = invocation.payload
             if invocation.status == "response":
-                log.end(memory_mb=runtime.peak_memory_mb)
+                log.end()
                 return {"status": "ok", "result": payload, "cold_start": invocation.cold}
             payload = payload if isinstance(payload, dict) else {"errorMessage": payload}
             message = str(payload.get("errorMessage"))
             logged_by_aws = str(payload.get("errorType")).startswith(("Runtime.", "Sandbox."))
-            log.end(*[message] * logged_by_aws, memory_mb=runtime.peak_memory_mb)
+            log.end(*[message] * logged_by_aws)
         return {"status": "error", "error": message, "error_payload": payload, "cold_start": invocation.cold}
 
     def _spawn(self) -> None:
@@ -100,8 +107,7 @@ def unpacked(package: bytes) -> Path:
 def function_environment(config: dict[str, Any]) -> dict[str, str]:
     """Return the credentials of the function's role, its own variables, and the way to the local AWS.
 
-    The function trusts our authority beside the public ones, so that its trust store takes as long to load as the
-    real one.
+    The function trusts our authority beside the public ones: its trust store takes as long to load as the real one.
     """
     logging = config.get("LoggingConfig") or {}
     in_json = logging.get("LogFormat") == "JSON"
@@ -118,44 +124,34 @@ def function_environment(config: dict[str, Any]) -> dict[str, str]:
     }
 
 
+# Replacing
+
+
 @replacing(lambda_runtime, "invalidate_worker")
 def end_idle_workers_of_the_account(
     _original: Any, func_name: str, qualifier: str | None = None, account: str | None = None, region: str | None = None
 ) -> None:
-    """Touch no other account's functions, and no running invocation.
+    """Touch no other account's functions, and no running invocation, which on AWS runs to its end.
 
-    On AWS a function is known by account, Region and name, and an invocation that runs while its function is changed
-    or deleted runs to its end. MiniStack kills the processes of every function of that name, in all accounts and in
-    mid-invocation: the stacks of an organization, whose functions share a name, would kill each other's; and a launch
-    that is cancelled deletes the function while Create still runs, which is a race it must survive.
+    MiniStack kills the processes of every function of that name: the stacks of an organization would kill each
+    other's functions; and a launch that is cancelled deletes the function while Create still runs.
     """
     scope = [account or responses.get_account_id(), region or responses.get_region(), func_name]
     with lambda_runtime._lock:
-        keys = [
-            key
-            for key in lambda_runtime._workers
-            if key.split(":", 3)[:3] == scope and qualifier in {None, key.split(":", 3)[3]}
-        ]
-        workers = [worker for key in keys for worker in lambda_runtime._workers.pop(key)]
+        pools = lambda_runtime._workers
+        keys = [key for key in pools if key.split(":", 3)[:3] == scope and qualifier in {None, key.split(":", 3)[3]}]
+        workers = [worker for key in keys for worker in pools.pop(key)]
         for worker in workers:
             worker.doomed = worker.in_use
     lambda_runtime.kill_workers([worker for worker in workers if not worker.doomed])
 
 
 @replacing(lambda_runtime, "release_worker")
-def end_workers_that_are_done(original: Any, worker: Any) -> None:
-    """End an environment whose function has changed meanwhile, and the longest idle when there are many.
-
-    MiniStack keeps one process for each function of each account until it exits, gigabytes with hundreds of accounts.
-    """
+def end_doomed_workers(original: Any, worker: Any) -> None:
+    """End an environment whose function has changed while it ran."""
     original(worker)
-    with lambda_runtime._lock:
-        pools = lambda_runtime._workers
-        idle = [(each.last_used, key, each) for key in pools for each in pools[key] if not each.in_use]
-        surplus = sorted(idle, key=lambda each: each[0])[: max(0, len(idle) - KEPT_WARM)]
-        for _, key, each in surplus:
-            pools[key].remove(each)
-    lambda_runtime.kill_workers([each for _, _, each in surplus] + [worker] * getattr(worker, "doomed", False))
+    if getattr(worker, "doomed", False):
+        lambda_runtime.kill_workers([worker])
 
 
 @replacing(lambda_svc, "_update_config")
@@ -171,3 +167,41 @@ def end_the_processes_of_a_deleted_function(original: Any, physical_id: str, pro
     """MiniStack keeps them until it exits itself."""
     original(physical_id, properties)
     lambda_runtime.invalidate_worker(physical_id)
+
+
+# Code
+
+
+@replacing(lambda_svc, "_fetch_code_from_s3")
+def fail_without_code(_original: Any, bucket: str, key: str, version_id: str | None = None) -> bytes:
+    """Read the package from any bucket that lets the caller in, and fail when it cannot be read.
+
+    MiniStack reads only buckets of the same account, and makes a function without code when it finds none, which is
+    a silent mock: a wrong key shows up as a custom resource that times out. Organizations share one bucket.
+    """
+    account = responses.get_account_id()
+    owner = next((account for account, name in s3._buckets.to_dict() if name == bucket), None)
+    if owner is None:
+        raise ValueError(NO_BUCKET)
+    if owner != account and not _lets_in(owner, account, bucket, key):
+        raise ValueError(DENIED.format(bucket=bucket, key=key))
+    with responses.request_scope(owner, responses.get_region()):
+        code: bytes | None = s3._get_object_data(bucket, key, version_id=version_id)
+    if code is None:
+        raise ValueError(NO_KEY)
+    return code
+
+
+def _lets_in(owner: str, account: str, bucket: str, key: str) -> bool:
+    """Whether the bucket's policy lets the other account read the object."""
+    request = iam_evaluator.EvalContext(
+        principal_arn=iam_evaluator.caller_arn(),
+        principal_type="Root",
+        principal_account=account,
+        action="s3:GetObject",
+        resource_arn=f"arn:aws:s3:::{bucket}/{key}",
+        region=responses.get_region(),
+        secure_transport=True,  # Lambda reads over TLS, also where no request of a client began this
+    )
+    policy: Any = s3._bucket_policies.get_scoped(owner, None, bucket)
+    return bool(iam_evaluator.evaluate_resource_policy(policy, request).decision == "Allow")

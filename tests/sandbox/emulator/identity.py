@@ -1,4 +1,4 @@
-"""Identity and access: sessions, principals, policies that take time, and the journal of API calls."""
+"""Identity and access: principals, policies that take time, and the journal of API calls."""
 
 import json
 import re
@@ -27,11 +27,9 @@ READS_ECR_ACTIONS = (  # version 3, AWS managed policy reference
     "ecr:DescribeImageScanFindings",
 )
 
-# The services that are slow to learn of a role's policy.
-SLOW_TO_LEARN = {"secretsmanager", "ssm", "ec2"}
+SLOW_TO_LEARN = {"secretsmanager", "ssm", "ec2"}  # of a role's new policy
 
-# The journal's entries of the request that is being served.
-_entries: ContextVar[list[dict[str, Any]] | None] = ContextVar("entries", default=None)
+_entries: ContextVar[list[dict[str, Any]] | None] = ContextVar("entries", default=None)  # of the request being served
 _denied_by_organization: ContextVar[bool] = ContextVar("denied_by_organization", default=False)
 
 
@@ -61,16 +59,12 @@ def role_may(role_arn: str, action: str, resource: str) -> bool:
 
 @replacing(sts, "_evict_expired_sessions")
 def keep_sessions(_original: Any) -> None:
-    """Never drop an expired session.
-
-    MiniStack does so by walking over a table that other threads write to, which fails now and then when many
-    functions start at once ("dictionary changed size during iteration"). No session of a test lives long enough.
-    """
+    """Drop none: MiniStack walks over a table that other threads write to, which fails when many functions start."""
 
 
 @replacing(iam_evaluator, "_trust_principal_matches")
 def admit_only_principals_that_are_named(original: Any, principal: Any, *rest: Any) -> Any:
-    """Let only that service assume a role that trusts a service; MiniStack lets the root of any account in, too."""
+    """Let only that service assume a role that trusts a service; MiniStack lets any account's root in, too."""
     if isinstance(principal, dict):
         principal = {kind: named for kind, named in principal.items() if kind != "Service"}
     return original(principal, *rest)
@@ -78,10 +72,7 @@ def admit_only_principals_that_are_named(original: Any, principal: Any, *rest: A
 
 @replacing(iam_evaluator, "_resolve_condition_key")
 def name_the_role_of_a_session(original: Any, key: str, context: Any) -> Any:
-    """Let `aws:PrincipalArn` of an assumed role be the role's ARN, as trust and bucket policies compare it.
-
-    MiniStack says the session's.
-    """
+    """Let `aws:PrincipalArn` of a session be its role's ARN; MiniStack says the session's."""
     if key.lower() == "aws:principalarn" and ":assumed-role/" in context.principal_arn:
         name = iam_evaluator._role_name_from_assumed_arn(context.principal_arn)
         role = iam._roles.get_scoped(context.principal_account, None, name)
@@ -91,14 +82,14 @@ def name_the_role_of_a_session(original: Any, key: str, context: Any) -> Any:
 
 @replacing(iam, "_trust_policy_not_principal_error")
 def refuse_principals_that_do_not_exist(original: Any, document: Any) -> Any:
-    """Refuse a trust policy that names a role or user that does not exist, whose account may be any.
+    """Refuse a trust policy that names a role or user that does not exist; any account does.
 
     IAM stores the unique id of a principal, and so must find it. MiniStack stores any text.
     """
     policy = json.loads(document) if isinstance(document, str) else document or {}
-    for statement in _listed(policy.get("Statement", [])):
+    for statement in listed(policy.get("Statement", [])):
         principal = statement.get("Principal", {})
-        for named in _listed(principal.get("AWS", [])) if isinstance(principal, dict) else []:
+        for named in listed(principal.get("AWS", [])) if isinstance(principal, dict) else []:
             if not _exists(named):
                 return f'Invalid principal in policy: "AWS":"{named}"'
     return original(document)
@@ -115,7 +106,8 @@ def _exists(principal: str) -> bool:
     return (iam._users if kind == "user" else iam._roles).get_scoped(account, None, name) is not None
 
 
-def _listed(value: Any) -> list[Any]:
+def listed(value: Any) -> list[Any]:
+    """Return what a policy holds as a list or as a single item."""
     return value if isinstance(value, list) else [value]
 
 
@@ -149,37 +141,41 @@ def note_a_change_by_api(original: Any, request: dict[str, Any]) -> Any:
 
 
 @replacing(iam_evaluator, "enforce")
-def obey_what_tests_set(
-    original: Any, access_key: str, action: str, service: str, region: str, *args: Any, **kwargs: Any
-) -> Any:
-    """Deny what a service control policy denies, what is not known yet, and refuse what a test refuses.
+def decide(original: Any, key: str, *call: str, resource_arn: str = "*", **rest: Any) -> Any:
+    """Decide about a call as AWS does and as tests have set, and record it in the journal.
 
-    MiniStack stores service control policies and enforces none. Organizations deny whole Regions with them, and the
-    product must tell such a Region from one that failed. What CloudFormation itself does is not checked here.
-    With MiniStack a policy is known at once. AWS denies calls for seconds, which is no reason to fail a launch.
+    MiniStack serves every account in every Region, even in some that do not exist; it enforces no service control
+    policy; it knows a policy at once; and its own CloudTrail knows neither the principal's role nor denials.
     """
-    result = original(access_key, action, service, region, *args, **kwargs)
-    account, caller = responses.get_account_id(), iam_evaluator.caller_arn()
+    account, (action, service, region) = responses.get_account_id(), call
+    if region and region not in state.enabled_regions(account):
+        message = "The security token included in the request is invalid."
+        return iam_evaluator.AuthError("UnrecognizedClientException", message)
+    result = original(key, *call, resource_arn, **rest)
+    caller = iam_evaluator.caller_arn()
     denied = any(
         account == each and (not regions or region in regions) and any(fnmatchcase(action, one) for one in actions)
         for each, actions, regions in state.denials
     )
     _denied_by_organization.set(denied)
-    if isinstance(result, iam_evaluator.AuthError):
-        return result
-    if denied:
-        return iam_evaluator.EvalResult("Deny", principal_arn=caller)
-    if result is None and service in SLOW_TO_LEARN and _is_new(account, caller):
-        return iam_evaluator.EvalResult("ImplicitDeny", principal_arn=caller)
-    if result is None and (refusal := _refusal(account, action)):
-        return iam_evaluator.AuthError(refusal.code, refusal.message)
+    early = result is None and not denied and service in SLOW_TO_LEARN and _is_new(account, caller)
+    if denied and not isinstance(result, iam_evaluator.AuthError):
+        result = iam_evaluator.EvalResult("Deny", principal_arn=caller)
+    elif early:
+        result = iam_evaluator.EvalResult("ImplicitDeny", principal_arn=caller)
+    elif result is None and (refusal := _refusal(account, action)):
+        result = iam_evaluator.AuthError(refusal.code, refusal.message)
+    entry = {"account": account, "region": region, "principal": caller, "action": action, "resource": resource_arn}
+    entry |= {"allowed": result is None, "early": early, "status": None}
+    state.api_calls.append(entry)
+    if (entries := _entries.get()) is not None:
+        entries.append(entry)
     return result
 
 
 def _is_new(account: str, caller: str) -> bool:
-    if ":assumed-role/" not in caller:
-        return False
-    changed = state.policies_changed.get((account, iam_evaluator._role_name_from_assumed_arn(caller)))
+    role = iam_evaluator._role_name_from_assumed_arn(caller) if ":assumed-role/" in caller else ""
+    changed = state.policies_changed.get((account, role))
     return changed is not None and time.monotonic() - changed < state.policy_seconds
 
 
@@ -189,6 +185,17 @@ def _refusal(account: str, action: str) -> Refusal | None:
             refusal.times = None if refusal.times is None else refusal.times - 1
             return refusal
     return None
+
+
+@replacing(app, "_dispatch_service_request")
+async def record_how_a_call_ended(original: Any, *args: Any) -> Any:
+    """Complete the journal's entries of a request with the status of its response."""
+    entries: list[dict[str, Any]] = []
+    _entries.set(entries)
+    answer = await original(*args)
+    for entry in entries:
+        entry["status"] = answer[0]
+    return answer
 
 
 @replacing(iam_actions, "access_denied_response")
@@ -205,92 +212,53 @@ def name_the_service_control_policy(
 
 
 @replacing(iam_actions, "extract_resource_arn")
-def name_the_repositories_of_a_registry(
-    original: Any, service: str, method: str, path: str, headers: dict[str, str], *rest: Any
-) -> Any:
-    """Authorize ecr:DescribeRepositories on the registry's `repository/*`, as AWS's own denials name it.
+def name_resources_as_policies_do(original: Any, service: str, *request: Any) -> str:
+    """Name the resource of a call as AWS does: with MiniStack right policies fail here, and wrong ones work.
 
-    MiniStack authorizes it on `*`, which no policy for an account's repositories allows.
+    ecr:DescribeRepositories is about `repository/*`; all calls on a log group but those on tags are about its streams
+    (`log-group:NAME:*`); a parameter's `name:version`, which AWS documents nowhere, is about the parameter.
     """
-    if headers.get("x-amz-target", "").endswith("ContainerRegistry_V20150921.DescribeRepositories"):
-        return f"arn:aws:ecr:{rest[2]}:{rest[3]}:repository/*"
-    return original(service, method, path, headers, *rest)
-
-
-# The journal
-
-
-@replacing(iam_evaluator, "enforce")
-def record_the_call(
-    original: Any, access_key: str, action: str, service: str, region: str, *args: Any, **kwargs: Any
-) -> Any:
-    """Keep a journal of every API call that was authorized or denied, as CloudTrail would.
-
-    A test proves least privilege with it: what the function's role was allowed and never used, and what it was
-    denied. MiniStack has a CloudTrail of its own, which knows neither the principal's role nor denials.
-    """
-    result = original(access_key, action, service, region, *args, **kwargs)
-    entry = {
-        "account": responses.get_account_id(),
-        "region": region,
-        "principal": iam_evaluator.caller_arn(),
-        "action": action,
-        "resource": args[0] if args else kwargs.get("resource_arn", "*"),
-        "allowed": result is None,
-        "early": service in SLOW_TO_LEARN and _is_new(responses.get_account_id(), iam_evaluator.caller_arn()),
-        "status": None,
-    }
-    state.api_calls.append(entry)
-    if (entries := _entries.get()) is not None:
-        entries.append(entry)
-    return result
-
-
-@replacing(app, "_dispatch_service_request")
-async def record_how_the_call_ended(original: Any, *args: Any) -> Any:
-    """Complete the journal's entries of a request with the status of its response."""
-    entries: list[dict[str, Any]] = []
-    _entries.set(entries)
-    answer = await original(*args)
-    for entry in entries:
-        entry["status"] = answer[0]
-    return answer
+    arn: str = original(service, *request)
+    _, _, headers, body, _, region, account = request
+    action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
+    if service == "ecr" and action == "DescribeRepositories":
+        return f"arn:aws:ecr:{region}:{account}:repository/*"
+    if service == "logs" and ":log-group:" in arn and not action.endswith(("TagResource", "UntagResource")):
+        return f"{arn}:log-stream:{iam_actions._safe_json_field(body, 'logStreamName') or ''}"
+    if service == "ssm" and ":parameter/" in arn:
+        prefix, name = arn.split(":parameter/", 1)
+        return f"{prefix}:parameter/{name.rsplit(':parameter/', 1)[-1].split(':', 1)[0]}"
+    return arn
 
 
 # What tests set
 
 
 @verb
-def deny(request: dict[str, Any]) -> None:
-    """Add a service control policy to an account."""
-    state.denials.append((request["account"], tuple(request["actions"]), tuple(request["regions"])))
+def deny(account: str, actions: list[str], regions: list[str]) -> None:
+    """Add a service control policy to an account; actions may hold `*`, no Regions means all."""
+    state.denials.append((account, actions, regions))
 
 
 @verb
-def allow(request: dict[str, Any]) -> None:
+def allow(account: str) -> None:
     """Remove the service control policies of an account."""
-    state.denials = [denial for denial in state.denials if denial[0] != request["account"]]
+    state.denials = [denial for denial in state.denials if denial[0] != account]
 
 
 @verb
-def set_policy_delay(request: dict[str, Any]) -> None:
-    """Let it take this time until a role's new policy is known."""
-    state.policy_seconds = request["seconds"]
-
-
-@verb
-def refuse_calls(request: dict[str, Any]) -> None:
+def refuse_calls(**refusal: Any) -> None:
     """Answer calls of an action with an error."""
-    state.refusals.append(Refusal(**request))
+    state.refusals.append(Refusal(**refusal))
 
 
 @verb
-def accept_calls(_: dict[str, Any]) -> None:
+def accept_calls() -> None:
     """Take back every refusal."""
     state.refusals.clear()
 
 
 @verb
-def api_calls(request: dict[str, Any]) -> list[dict[str, Any]]:
+def api_calls(account: str) -> list[dict[str, Any]]:
     """Return the API calls of an account, oldest first."""
-    return [call for call in list(state.api_calls) if call["account"] == request["account"]]
+    return [call for call in list(state.api_calls) if call["account"] == account]

@@ -20,8 +20,7 @@ from tests.sandbox.emulator.state import Hold, state
 logger = logging.getLogger("sandbox")
 
 # AWS's defaults.
-RETRIES, OLDEST_SECONDS = 2, 6 * 60 * 60
-FIRST_RETRY_SECONDS = 60.0
+RETRIES, OLDEST_SECONDS, RETRY_SECONDS = 2, 6 * 60 * 60, 60
 
 NOT_ASSUMABLE = "The execution role you provide must allow AWS EventBridge Scheduler to assume the role."
 
@@ -34,84 +33,63 @@ class Event:
     payload: Any
     sent: float = field(default_factory=time.monotonic)
 
-    @property
-    def place(self) -> tuple[str, str]:
-        """Return the function's account and Region."""
-        account, region = lambda_runtime._account_region_from_function_config(self.function["config"])
-        return account, region
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Return the function's EventInvokeConfig."""
+    def __post_init__(self) -> None:
+        self.account, self.region = lambda_runtime._account_region_from_function_config(self.function["config"])
         by_qualifier = self.function.get("event_invoke_configs") or {}
-        return by_qualifier.get("$LATEST") or self.function.get("event_invoke_config") or {}
+        settings = by_qualifier.get("$LATEST") or self.function.get("event_invoke_config") or {}
+        self.retries = int(settings.get("MaximumRetryAttempts", RETRIES))
+        self.oldest = float(settings.get("MaximumEventAgeInSeconds", OLDEST_SECONDS))
 
     def deliver(self, aged: float = 0.0) -> bool:
-        """Invoke the function in the background, unless the event is too old: it is `aged` seconds older than it is."""
+        """Invoke the function in the background, unless the event, said to be `aged` seconds older, is too old."""
         age = time.monotonic() - self.sent + aged
-        if age > float(self.settings.get("MaximumEventAgeInSeconds", OLDEST_SECONDS)):
+        if age > self.oldest:
             logger.warning("An event for %s is dropped after %.0f s", self.function["config"]["FunctionArn"], age)
             return False
-        with _lock:
-            _in_progress.append(self)
+        _in_progress.append(self)
         threading.Thread(target=self._attempt, args=(age,), name="asynchronous invocation", daemon=True).start()
         return True
 
     def _attempt(self, age: float) -> None:
-        """Invoke the function as often as its EventInvokeConfig says, and no longer than that."""
-        try:
-            oldest = float(self.settings.get("MaximumEventAgeInSeconds", OLDEST_SECONDS))
-            over = state.over
-            with responses.request_scope(*self.place):
-                for attempt in range(int(self.settings.get("MaximumRetryAttempts", RETRIES)) + 1):
-                    wait = FIRST_RETRY_SECONDS * attempt  # one minute, then two
-                    age += wait
-                    scale = (state.first_retry_seconds or FIRST_RETRY_SECONDS) / FIRST_RETRY_SECONDS
-                    if age > oldest or over.wait(wait * scale):
-                        return
-                    if not lambda_svc._execute_function(self.function, self.payload).get("error"):
-                        return
-        finally:
-            with _lock:
-                _in_progress.remove(self)
+        """Invoke the function as often, and as long, as its configuration says: again after one minute, then two."""
+        over = state.over
+        with responses.request_scope(self.account, self.region):
+            for attempt in range(self.retries + 1):
+                age += RETRY_SECONDS * attempt
+                if age > self.oldest or over.wait(state.first_retry_seconds * attempt):
+                    break
+                if not lambda_svc._execute_function(self.function, self.payload).get("error"):
+                    break
+        _in_progress.remove(self)
 
 
 _in_progress: list[Event] = []
-_lock = threading.Lock()
 
 
 def send(function: dict[str, Any], payload: Any) -> None:
-    """Send an event to a function, which gets it in the background, unless a test holds it."""
+    """Send an event to a function, which gets it in the background, unless a test holds it.
+
+    EventBridge, Scheduler and CloudFormation do so, and try again after an error. MiniStack's EventBridge invokes once.
+    """
     event = Event(function, payload)
-    hold = next((hold for hold in state.holds if _holds(hold, event)), None)
-    if not hold:
-        event.deliver()
-        return
-    hold.times = None if hold.times is None else hold.times - 1
-    state.held.append(event)
+    for hold in state.holds:
+        fields = payload if isinstance(payload, dict) else {}
+        if hold.account == event.account and hold.times != 0 and hold.fields.items() <= fields.items():
+            hold.times = None if hold.times is None else hold.times - 1
+            state.held.append(event)
+            return
+    event.deliver()
 
 
-replace(lambda_svc, "invoke_async_with_retry", lambda _original: send)
-
-
-def _holds(hold: Hold, event: Event) -> bool:
-    payload = event.payload if isinstance(event.payload, dict) else {}
-    return hold.times != 0 and hold.account == event.place[0] and hold.fields.items() <= payload.items()
+replace(lambda_svc, "invoke_async_with_retry", send)
 
 
 @replacing(eventbridge, "_dispatch_to_lambda")
 def invoke_in_the_background(_original: Any, arn: str, payload: str) -> None:
-    """Invoke for EventBridge and Scheduler in the background, and twice again after an error.
-
-    This is AWS's way. MiniStack's EventBridge invokes once. A function that raises, and does not have
-    EventInvokeConfig with no retries, runs again a minute later on AWS, when CloudFormation may long be rolling back.
-    """
+    """Invoke the function of a rule or schedule."""
     function, config, _ = lambda_svc._get_func_record_for_ref(arn)
     if function and config:
         send(lambda_svc._execution_record_for_config(function, config), json.loads(payload))
-
-
-# Who may invoke
 
 
 @replacing(eventbridge, "_invoke_target")
@@ -120,8 +98,7 @@ def require_permission_to_invoke(
 ) -> None:
     """Fire rules that the function's own policy admits, and schedules whose role may invoke it.
 
-    MiniStack fires without either. A wrong AWS::Lambda::Permission, or a schedule role without a policy, would go
-    unnoticed: on AWS nothing happens when the time comes, silently.
+    MiniStack fires without either. On AWS nothing happens when the time comes, silently.
     """
     allowed = _schedule_may if ":scheduler:" in source.get("Arn", "") else _rule_may
     if ":lambda:" in target.get("Arn", "") and not allowed(target, source):
@@ -162,12 +139,10 @@ def _admits_service(policy: dict[str, Any], action: str, resource: str, source_a
 
 
 @replacing(provisioners, "_scheduler_schedule_create")
-def begin_schedules_as_scheduler_does(
-    original: Any, logical_id: str, properties: dict[str, Any], stack_name: str
-) -> Any:
+def begin_schedules_as_scheduler_does(original: Any, logical_id: str, properties: Any, stack_name: str) -> Any:
     """Refuse a schedule whose role Scheduler cannot assume, and fire one with a rate at once.
 
-    MiniStack takes any role, and lets the first interval pass.
+    MiniStack takes any role, lets the first interval pass, and does not update a schedule.
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
     """
     group = properties.get("GroupName", "default")
@@ -176,26 +151,27 @@ def begin_schedules_as_scheduler_does(
     before = set(scheduler._schedules)
     name, attributes = original(logical_id, properties, stack_name)
     schedule = scheduler._schedules[f"{group}/{name}"]
-    if f"{group}/{name}" in before:  # MiniStack has no update
-        changed = ("ScheduleExpression", "FlexibleTimeWindow", "Target", "State", "Description")
-        schedule |= {key: properties[key] for key in changed if key in properties}
+    if f"{group}/{name}" in before:
+        schedule |= {key: properties[key] for key in schedule.keys() & properties.keys()}
     elif schedule["State"] == "ENABLED" and schedule["ScheduleExpression"].startswith("rate("):
         _fire(schedule)
     return name, attributes
 
 
 def _fire(schedule: dict[str, Any]) -> None:
-    eventbridge._invoke_target(schedule["Target"], _event("aws.scheduler", schedule["Arn"]), schedule)
+    event = _event("aws.scheduler", "Scheduled Event", {})
+    eventbridge._invoke_target(schedule["Target"], event, schedule)
 
 
-def _event(source: str, *resources: str) -> dict[str, Any]:
+def _event(source: str, detail_type: str, detail: Any) -> dict[str, Any]:
     return {
         "EventId": str(uuid.uuid4()),
         "Source": source,
-        "DetailType": "Scheduled Event",
-        "Detail": "{}",
+        "DetailType": detail_type,
+        "Detail": json.dumps(detail),
+        "EventBusName": "default",
         "Time": int(time.time()),
-        "Resources": list(resources),
+        "Resources": [],
         "Account": responses.get_account_id(),
         "Region": responses.get_region(),
     }
@@ -205,59 +181,41 @@ def _event(source: str, *resources: str) -> dict[str, Any]:
 
 
 @verb
-def fire_schedule(request: dict[str, Any]) -> None:
+def fire_schedule(name: str, account: str, region: str) -> None:
     """Let a schedule fire now instead of when its time comes."""
-    with responses.request_scope(request["account"], request["region"]):
-        schedules = [each for key, each in scheduler._schedules.items() if key.split("/", 1)[1] == request["name"]]
-        if not schedules:
-            raise LookupError(f"There is no schedule {request['name']}")
-        _fire(schedules[0])
+    with responses.request_scope(account, region):
+        _fire(scheduler._schedules[f"default/{name}"])
 
 
 @verb
-def announce(request: dict[str, Any]) -> None:
+def announce(account: str, region: str, source: str, detail_type: str, detail: Any) -> None:
     """Put an event of an AWS service on the account's default bus, which PutEvents refuses to do."""
-    with responses.request_scope(request["account"], request["region"]):
-        event = _event(request["source"]) | {
-            "DetailType": request["detail_type"],
-            "Detail": json.dumps(request["detail"]),
-            "EventBusName": "default",
-        }
-        eventbridge._dispatch_event(event)
+    with responses.request_scope(account, region):
+        eventbridge._dispatch_event(_event(source, detail_type, detail))
 
 
 @verb
-def set_first_retry(request: dict[str, Any]) -> None:
-    """Retry failed asynchronous invocations after this time instead of AWS's minute."""
-    state.first_retry_seconds = request["seconds"]
-
-
-@verb
-def hold_events(request: dict[str, Any]) -> None:
+def hold_events(**hold: Any) -> None:
     """Keep asynchronous events of an account, those with these fields, until they are released."""
-    state.holds.append(Hold(**request))
+    state.holds.append(Hold(**hold))
 
 
 @verb
-def held_events(request: dict[str, Any]) -> list[Any]:
+def held_events(account: str) -> list[Any]:
     """Return the events of the account that are held."""
-    return [event.payload for event in state.held if event.place[0] == request["account"]]
+    return [event.payload for event in state.held if event.account == account]
 
 
 @verb
-def release_events(request: dict[str, Any]) -> int:
-    """Deliver what is held of the account, so many seconds older than it is, and hold nothing more.
-
-    Returns how many were delivered: what is older than its function admits is dropped.
-    """
-    state.holds = [hold for hold in state.holds if hold.account != request["account"]]
-    released = [event for event in state.held if event.place[0] == request["account"]]
-    state.held = [event for event in state.held if event not in released]
-    return sum(event.deliver(request["aged"]) for event in released)
+def release_events(account: str, aged: float) -> int:
+    """Deliver what is held of the account, `aged` seconds older than it is; hold nothing more; return how many."""
+    state.holds = [hold for hold in state.holds if hold.account != account]
+    released = [event for event in state.held if event.account == account]
+    state.held = [event for event in state.held if event.account != account]
+    return sum(event.deliver(aged) for event in released)
 
 
 @verb
-def events_in_progress(request: dict[str, Any]) -> int:
+def events_in_progress(account: str) -> int:
     """Return how many events of the account are being worked on."""
-    with _lock:
-        return sum(event.place[0] == request["account"] for event in _in_progress)
+    return sum(event.account == account for event in list(_in_progress))

@@ -32,32 +32,26 @@ def replacing(module: ModuleType, *names: str) -> Callable[[Repair], Repair]:
 
     def decorate(repair: Repair) -> Repair:
         for name in names:
-            replace(module, name, lambda original: functools.partial(repair, original))
+            replace(module, name, functools.partial(repair, getattr(module, name)))
         return repair
 
     return decorate
 
 
-def replace(module: ModuleType, name: str, repair: Callable[[Any], Any]) -> None:
-    """Replace `module.name` by `repair(original)` wherever MiniStack refers to it: globals and dispatch tables.
+def replace(module: ModuleType, name: str, repaired: Any) -> None:
+    """Replace `module.name` wherever MiniStack refers to it: globals and dispatch tables.
 
     Fails if the name is gone, which is what a new version of MiniStack looks like.
     """
     original = getattr(module, name)
-    repaired = repair(original)
-    for place, key in list(_places(original)):
-        place[key] = repaired
+    ours = [vars(each) for key, each in list(sys.modules.items()) if key.split(".")[0] == "ministack"]
+    for table, key in [place for each in ours for place in _places(each, original, depth=3)]:
+        table[key] = repaired
 
 
-def _places(original: Any) -> Iterator[tuple[dict[Any, Any], Any]]:
-    for module_name, module in list(sys.modules.items()):
-        if module_name == "ministack" or module_name.startswith("ministack."):
-            yield from _places_in(vars(module), original, depth=3)
-
-
-def _places_in(table: dict[Any, Any], original: Any, depth: int) -> Iterator[tuple[dict[Any, Any], Any]]:
+def _places(table: dict[Any, Any], original: Any, depth: int) -> Iterator[tuple[dict[Any, Any], Any]]:
     for key, value in list(table.items()):
         if value is original:
             yield table, key
         elif depth and type(value) is dict and not str(key).startswith("__"):
-            yield from _places_in(value, original, depth - 1)
+            yield from _places(value, original, depth - 1)

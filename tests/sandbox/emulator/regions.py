@@ -3,54 +3,46 @@
 import json
 from typing import Any
 
-from ministack.core import iam_evaluator, responses
+from ministack.core import responses
 from ministack.services import account as account_service
 from ministack.services import ec2
 
-from tests.sandbox.emulator import invocations
 from tests.sandbox.emulator.control import verb
+from tests.sandbox.emulator.invocations import announce
 from tests.sandbox.emulator.patching import replacing
 from tests.sandbox.emulator.state import state
 from tests.sandbox.known_regions import KNOWN_REGIONS, WITHOUT_OPT_IN
 
 Json = tuple[int, dict[str, str], bytes]
 
-# Events about an account's Regions go to the bus of this Region of the account.
-HOME_REGION = "us-east-1"
-
-
-def enabled_regions(account: str = "") -> set[str]:
-    """Return the Regions that the account, else the caller's, has enabled: at first those that need no opt-in."""
-    return state.enabled_regions.setdefault(account or responses.get_account_id(), set(WITHOUT_OPT_IN))
+HOME_REGION = "us-east-1"  # events about an account's Regions go to the bus of this one
 
 
 @replacing(ec2, "_describe_regions")
 def describe_the_regions_of_the_account(_original: Any, request: dict[str, Any]) -> Any:
-    """Answer the enabled Regions of the account, with AllRegions the others too.
-
-    MiniStack answers 31 Regions, all enabled, to every account.
-    """
+    """Answer the enabled Regions of the account; MiniStack answers 31, all enabled, to every account."""
     wanted = ec2._parse_member_list(request, "RegionName")
     if unknown := set(wanted) - set(KNOWN_REGIONS):
         return ec2._error("InvalidParameterValue", f"Invalid region(s): [{', '.join(sorted(unknown))}]", 400)
     everything = ec2._p(request, "AllRegions", "").lower() == "true"
+    accepted = ec2._parse_filters(request).get("opt-in-status")
     statuses = {region: _status(region, "not-opted-in", "opted-in", "opt-in-not-required") for region in KNOWN_REGIONS}
-    filters = ec2._parse_filters(request)
     items = "".join(
         f"<item><regionName>{region}</regionName><regionEndpoint>ec2.{region}.amazonaws.com</regionEndpoint>"
         f"<optInStatus>{status}</optInStatus></item>"
         for region, status in statuses.items()
         if region in (wanted or KNOWN_REGIONS)
         and (everything or status != "not-opted-in")
-        and region in filters.get("region-name", [region])
-        and status in filters.get("opt-in-status", [status])
+        and status in (accepted or [status])
     )
     return ec2._xml(200, "DescribeRegionsResponse", f"<regionInfo>{items}</regionInfo>")
 
 
 def _status(region: str, disabled: str, enabled: str, default: str) -> str:
     """Return one of three words for the status of a Region of the caller's account."""
-    return disabled if region not in enabled_regions() else default if region in WITHOUT_OPT_IN else enabled
+    if region not in state.enabled_regions(responses.get_account_id()):
+        return disabled
+    return default if region in WITHOUT_OPT_IN else enabled
 
 
 def _list_regions(request: dict[str, Any]) -> Json:
@@ -61,21 +53,14 @@ def _list_regions(request: dict[str, Any]) -> Json:
 
 
 def _switch(request: dict[str, Any], *, enable: bool) -> Json:
-    region, account = request["RegionName"], request.get("AccountId") or responses.get_account_id()
+    region, account = request["RegionName"], responses.get_account_id()
     if region in WITHOUT_OPT_IN or region not in KNOWN_REGIONS:
         return _json({"message": f"{region} cannot be enabled or disabled"}, "ValidationException")
-    regions = enabled_regions(account)
+    regions = state.enabled_regions(account)
     (regions.add if enable else regions.discard)(region)
     for status in ("ENABLING", "ENABLED") if enable else ("DISABLING", "DISABLED"):
-        invocations.announce(
-            {
-                "account": account,
-                "region": HOME_REGION,
-                "source": "aws.account",
-                "detail_type": "Region Opt-In Status Change",
-                "detail": {"accountId": account, "status": status, "regionName": region},
-            }
-        )
+        detail = {"accountId": account, "status": status, "regionName": region}
+        announce(account, HOME_REGION, "aws.account", "Region Opt-In Status Change", detail)
     return _json({})
 
 
@@ -92,23 +77,9 @@ account_service._DISPATCH |= {
 }
 
 
-@replacing(iam_evaluator, "enforce")
-def accept_requests_in_enabled_regions_only(
-    original: Any, access_key: str, action: str, service: str, region: str, *args: Any, **kwargs: Any
-) -> Any:
-    """Know an account's credentials only in the Regions that it has enabled, as AWS does.
-
-    MiniStack serves every account everywhere, even in Regions that do not exist.
-    """
-    if region and region not in enabled_regions():
-        message = "The security token included in the request is invalid."
-        return iam_evaluator.AuthError("UnrecognizedClientException", message)
-    return original(access_key, action, service, region, *args, **kwargs)
-
-
 @verb
-def set_regions(request: dict[str, Any]) -> None:
+def set_regions(account: str, enabled: list[str]) -> None:
     """Give the account exactly these Regions."""
-    if unknown := set(request["enabled"]) - set(KNOWN_REGIONS):
+    if unknown := set(enabled) - set(KNOWN_REGIONS):
         raise ValueError(f"Not a commercial Region: {sorted(unknown)}")
-    state.enabled_regions[request["account"]] = set(request["enabled"])
+    state.regions[account] = set(enabled)

@@ -19,32 +19,26 @@ _lacks_resource_policy: ContextVar[bool] = ContextVar("lacks_resource_policy", d
 
 @replacing(secretsmanager, "secret_policy_for_arn")
 def find_the_policy_of_another_account(original: Any, arn: str) -> Any:
-    """Let the resource policy of a secret decide about callers of other accounts, too.
-
-    MiniStack looks for a secret in the caller's account only, so that no policy stands between two accounts.
-    """
+    """Let the resource policy of a secret decide about callers of other accounts; MiniStack looks in the caller's."""
     with responses.request_scope(*_place(arn)):
         return original(arn)
 
 
 @replacing(secretsmanager, "_get_secret_value")
 def read_secrets_as_their_keys_allow(original: Any, request: dict[str, Any]) -> Any:
-    """Read the value of a secret by its full ARN from another account, and only with permission for its key.
+    """Read a secret of another account by its full ARN, and any only with permission for its customer key.
 
-    On AWS whoever reads a secret needs kms:Decrypt on its customer key, from the key's policy and, across accounts,
-    from their own as well; a secret with the default key cannot be read from another account. MiniStack knows no
-    secret of another account, and asks nobody about keys.
+    The key's policy must allow kms:Decrypt and, across accounts, the caller's own as well; a secret with the default
+    key cannot be read from another account. MiniStack knows no secret of another account, and asks nobody about keys.
     https://docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_examples_cross.html
     """
     caller, arn = responses.get_account_id(), str(request.get("SecretId"))
     with responses.request_scope(*_place(arn)):
         _, secret = secretsmanager._resolve(arn)
-        owner = responses.get_account_id()
-        if not secret or (owner != caller and secret["ARN"] != arn):
-            return original(request)
-        if not secret.get("KmsKeyId") and owner != caller:
+        foreign = responses.get_account_id() != caller
+        if secret and foreign and secret["ARN"] == arn and not secret.get("KmsKeyId"):
             return responses.error_response_json("InvalidRequestException", DEFAULT_KEY, 400)
-        if secret.get("KmsKeyId") and not _may_decrypt(secret["KmsKeyId"], caller):
+        if secret and secret.get("KmsKeyId") and not _may_decrypt(secret["KmsKeyId"], caller):
             return responses.error_response_json("AccessDeniedException", NO_KEY, 400)
         return original(request)
 
@@ -58,17 +52,12 @@ def note_which_policy_is_missing(original: Any, identity: Any, *rest: Any, **nam
 
 
 @replacing(iam_actions, "access_denied_response")
-def name_the_policy_that_is_missing(
-    original: Any, service: str, action: str, principal_arn: str, *rest: Any, **named: Any
-) -> Any:
-    """Say that the resource policy does not allow a call that the caller's own policies do.
-
-    AWS tells the two apart, and so does the advice that the product gives. MiniStack always blames the caller's.
-    """
+def name_the_policy_that_is_missing(original: Any, service: str, *call: Any, **named: Any) -> Any:
+    """Say that the resource policy does not allow a call, where MiniStack blames the caller's own policies."""
     if service == "secretsmanager" and _lacks_resource_policy.get():
-        message = iam_actions.identity_denial_message(action, principal_arn, named["resource_arn"], False)
+        message = iam_actions.identity_denial_message(*call[:2], named["resource_arn"], False)
         named["message"] = message.replace("no identity-based policy", "no resource-based policy")
-    return original(service, action, principal_arn, *rest, **named)
+    return original(service, *call, **named)
 
 
 def _place(secret_id: str) -> tuple[str, str]:
@@ -79,18 +68,18 @@ def _place(secret_id: str) -> tuple[str, str]:
 
 def _may_decrypt(key_id: str, caller_account: str) -> bool:
     """Whether the caller may use a key of this account and Region, through Secrets Manager."""
-    found = kms._resolve_key(key_id)
-    if not found:
+    key = kms._resolve_key(key_id)
+    if not key:
         return False
-    owner, region, caller = responses.get_account_id(), responses.get_region(), iam_evaluator.caller_arn()
-    policy, owner = kms.key_policy_for_arn(found["Arn"]) or ("", owner)
+    region, caller = responses.get_region(), iam_evaluator.caller_arn()
+    policy, owner = kms.key_policy_for_arn(key["Arn"]) or ("", responses.get_account_id())
     via = {"kms:viaservice": f"secretsmanager.{region}.amazonaws.com"}
     request = iam_evaluator.EvalContext(
         principal_arn=caller,
         principal_type="AssumedRole" if ":assumed-role/" in caller else "Account",
         principal_account=caller_account,
         action="kms:Decrypt",
-        resource_arn=found["Arn"],
+        resource_arn=key["Arn"],
         region=region,
         service_context=via,
     )
@@ -98,6 +87,6 @@ def _may_decrypt(key_id: str, caller_account: str) -> bool:
     if not caller.endswith(":root"):
         role = iam_evaluator._role_name_from_assumed_arn(caller)
         with responses.request_scope(caller_account, region):
-            identity = role_decision(f"role/{role}", "kms:Decrypt", found["Arn"], service_context=via)
+            identity = role_decision(f"role/{role}", "kms:Decrypt", key["Arn"], service_context=via)
     decision = iam_evaluator.combine_resource_policy(identity, request, policy, owner, required=True)
     return bool(decision.decision == "Allow")

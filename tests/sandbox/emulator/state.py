@@ -5,13 +5,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.sandbox.known_regions import WITHOUT_OPT_IN
+
 JOURNAL_LENGTH = 50_000  # enough for any test; a long session does not grow without end
 
 POLICY_SECONDS = 0.0
 """How long a role's new policy is unknown, unless a test says otherwise. AWS: seconds, without a bound."""
-
-Denial = tuple[str, tuple[str, ...], tuple[str, ...]]
-"""Account, actions and Regions of a service control policy; actions may hold `*`, no Regions means all."""
 
 
 @dataclass
@@ -39,7 +38,7 @@ class State:
     """Everything that is ours; MiniStack has its own."""
 
     over: threading.Event = field(default_factory=threading.Event)  # set by the reset that ends this state
-    first_retry_seconds: float | None = None  # None: AWS's
+    first_retry_seconds: float = 60.0  # AWS's
     policy_seconds: float = POLICY_SECONDS
     policies_changed: dict[tuple[str, str], float] = field(default_factory=dict)  # account and role: when
     holds: list[Hold] = field(default_factory=list)
@@ -47,11 +46,15 @@ class State:
     refusals: list[Refusal] = field(default_factory=list)
     function_environment: dict[str, str] = field(default_factory=dict)
     api_calls: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=JOURNAL_LENGTH))
-    denials: list[Denial] = field(default_factory=list)  # service control policies
-    enabled_regions: dict[str, set[str]] = field(default_factory=dict)  # by account
+    denials: list[tuple[str, list[str], list[str]]] = field(default_factory=list)  # account, actions, Regions
+    regions: dict[str, set[str]] = field(default_factory=dict)  # by account
     trusted_services: dict[str, set[str]] = field(default_factory=dict)  # by management account
     delegated_administrators: dict[str, set[str]] = field(default_factory=dict)  # by management account
     stack_sets: dict[tuple[str, str], Any] = field(default_factory=dict)  # by management account and name
+
+    def enabled_regions(self, account: str) -> set[str]:
+        """Return the Regions that an account has enabled: at first those that need no opt-in."""
+        return self.regions.setdefault(account, set(WITHOUT_OPT_IN))
 
     def reset(self) -> None:
         """Forget everything, and let whoever waits for something of it go."""

@@ -6,13 +6,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.sandbox import stacks
 from tests.sandbox.local_aws import CROWDSTRIKE_ACCOUNT, FALCON_ROLE, LocalAws
 from tests.sandbox.samples import (
     FUNCTION,
     ROLE,
     allowing,
-    function,
     invoke,
     launch,
     role,
@@ -23,34 +21,24 @@ from tests.sandbox.samples import (
 
 EXTERNAL_ID = "e5f3b6a0-1111-2222-3333-444455556666"
 SECRET_CALL = ["secretsmanager", "get_secret_value", {"SecretId": "credentials"}]
-STATE = "arn:aws:ssm:us-east-1:111122223333:parameter/state"
+ARN, HERE = "arn:aws", ":us-east-1:111122223333"
+STATE = f"{ARN}:ssm{HERE}:parameter/state"
 LOG_GROUP = f"/aws/lambda/{FUNCTION}"
 
-# Each call that the product makes, the action that allows it, and how narrowly the resource can be named.
+PARAMETER = [STATE, f"{STATE}:*"]
+
+# Each kind of call that the product makes, and how narrowly its resource can be named.
 CALLS: list[tuple[list[Any], str, Any]] = [
-    (
-        SECRET_CALL,
-        "secretsmanager:GetSecretValue",
-        "arn:aws:secretsmanager:us-east-1:111122223333:secret:credentials-??????",
-    ),
-    (["ssm", "get_parameter", {"Name": "/state"}], "ssm:GetParameter", [STATE, f"{STATE}:*"]),
-    (["ssm", "get_parameter", {"Name": "/state:1"}], "ssm:GetParameter", [STATE, f"{STATE}:*"]),
-    (
-        ["ssm", "put_parameter", {"Name": "/state", "Value": "2", "Overwrite": True}],
-        "ssm:PutParameter",
-        [STATE, f"{STATE}:*"],
-    ),
-    (["ssm", "delete_parameter", {"Name": "/state"}], "ssm:DeleteParameter", [STATE, f"{STATE}:*"]),
+    (SECRET_CALL, "secretsmanager:GetSecretValue", f"{ARN}:secretsmanager{HERE}:secret:credentials-??????"),
+    (["ssm", "get_parameter", {"Name": "/state"}], "ssm:GetParameter", PARAMETER),
+    (["ssm", "get_parameter", {"Name": "/state:1"}], "ssm:GetParameter", PARAMETER),
+    (["ssm", "delete_parameter", {"Name": "/state"}], "ssm:DeleteParameter", PARAMETER),
     (["ec2", "describe_regions", {}], "ec2:DescribeRegions", "*"),
-    (
-        ["ecr", "describe_repositories", {}],
-        "ecr:DescribeRepositories",
-        "arn:aws:ecr:us-east-1:111122223333:repository/*",
-    ),
+    (["ecr", "describe_repositories", {}], "ecr:DescribeRepositories", f"{ARN}:ecr{HERE}:repository/*"),
     (
         ["logs", "put_retention_policy", {"logGroupName": LOG_GROUP, "retentionInDays": 30}],
         "logs:PutRetentionPolicy",
-        f"arn:aws:logs:us-east-1:111122223333:log-group:{LOG_GROUP}:*",
+        f"{ARN}:logs{HERE}:log-group:{LOG_GROUP}:*",
     ),
 ]
 
@@ -119,19 +107,6 @@ def test_a_service_control_policy_denies_its_regions_to_everybody(aws: LocalAws)
     assert [(each["region"], each["allowed"]) for each in mine] == [("us-west-1", False), ("us-west-2", True)]
 
 
-def test_an_update_limits_the_role_by_its_boundary(aws: LocalAws) -> None:
-    document = json.dumps(allowing("logs:*")[0]["PolicyDocument"])
-    boundary = aws.client("iam").create_policy(PolicyName="limit", PolicyDocument=document)["Policy"]["Arn"]
-    resources = {"Role": role(RoleName=ROLE, Policies=allowing("ec2:DescribeRegions")), "Function": function()}
-    stacks.create(aws.client("cloudformation"), "sample", {"Resources": resources}).wait()
-
-    resources["Role"]["Properties"]["PermissionsBoundary"] = boundary
-    bounded = stacks.update(aws.client("cloudformation"), "sample", {"Resources": resources}).wait()
-
-    assert bounded.status == "UPDATE_COMPLETE"
-    assert "UnauthorizedOperation" in invoke(aws, call=["ec2", "describe_regions", {}])["errorMessage"]
-
-
 ABSENT = "arn:aws:iam::111122223333:role/absent"
 
 
@@ -152,37 +127,6 @@ def test_a_role_that_cannot_work_fails_the_launch(aws: LocalAws, properties: dic
 
     assert stack.status == "ROLLBACK_COMPLETE"
     assert any(reason in failure for failure in stack.failures.values()), stack.failures
-
-
-def test_names_that_are_taken_fail_the_launch(aws: LocalAws) -> None:
-    secret = {"Type": "AWS::SecretsManager::Secret", "Properties": {"Name": "credentials", "SecretString": "new"}}
-    launch(aws)
-
-    failures = [
-        stacks.create(aws.client("cloudformation"), f"second-{number}", {"Resources": resources}).wait().failures
-        for number, resources in enumerate(
-            [{"Role": role(RoleName=ROLE)}, {"Role": role(), "Function": function()}, {"Secret": secret}]
-        )
-    ]
-
-    assert [list(each.values()) for each in failures] == [
-        [f"{ROLE} already exists"],
-        [f"{FUNCTION} already exists"],
-        ["The operation failed because the secret credentials already exists."],
-    ]
-
-
-def test_ref_of_a_secret_is_its_arn(aws: LocalAws) -> None:
-    secret = {"Type": "AWS::SecretsManager::Secret", "Properties": {"Name": "own", "SecretString": "mine"}}
-    policies = allowing("secretsmanager:GetSecretValue", resource={"Ref": "Secret"})
-
-    launch(aws, Secret=secret, Role=role(RoleName=ROLE, Policies=policies))
-    read = invoke(aws, call=["secretsmanager", "get_secret_value", {"SecretId": "own"}])
-    stacks.delete(aws.client("cloudformation"), "sample").wait()
-
-    assert read["SecretString"] == "mine"
-    with pytest.raises(ClientError, match="ResourceNotFoundException"):
-        aws.client("secretsmanager").describe_secret(SecretId="own")
 
 
 def test_a_trust_in_an_account_admits_one_role_of_it_by_condition(aws: LocalAws) -> None:
@@ -213,13 +157,6 @@ def test_a_trust_in_an_account_admits_one_role_of_it_by_condition(aws: LocalAws)
     assert able == {("by-condition", "falcon", EXTERNAL_ID), ("by-arn", "falcon", EXTERNAL_ID)}
 
 
-def test_nobody_but_lambda_assumes_the_role_of_a_function(aws: LocalAws) -> None:
-    launch(aws)
-
-    assert not can_assume(aws, None, ROLE, None)
-    assert not can_assume(aws, aws.principal("insider"), ROLE, None)
-
-
 def can_assume(aws: LocalAws, credentials: dict[str, Any] | None, name: str, external_id: str | None) -> bool:
     """Whether these credentials, else the account's root, can assume the role."""
     arguments = {"ExternalId": external_id} if external_id else {}
@@ -231,43 +168,6 @@ def can_assume(aws: LocalAws, credentials: dict[str, Any] | None, name: str, ext
             raise
         return False
     return True
-
-
-# Secrets
-
-
-@pytest.mark.parametrize(
-    ("key", "secret_shared", "key_shared", "allow", "expected"),
-    [
-        (True, True, True, ("secretsmanager:GetSecretValue", "kms:Decrypt"), "value"),
-        (True, True, True, ("secretsmanager:GetSecretValue",), "AccessDeniedException"),
-        (True, False, True, ("secretsmanager:GetSecretValue", "kms:Decrypt"), "AccessDeniedException"),
-        (True, True, False, ("secretsmanager:GetSecretValue", "kms:Decrypt"), "AccessDeniedException"),
-        (False, True, True, ("secretsmanager:GetSecretValue", "kms:Decrypt"), "InvalidRequestException"),
-    ],
-)
-def test_a_secret_of_another_account_needs_both_accounts_and_a_customer_key(  # noqa: PLR0917 - a table
-    aws: LocalAws, key: bool, secret_shared: bool, key_shared: bool, allow: tuple[str, ...], expected: str
-) -> None:
-    readers = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Resource": "*"}
-    own = {**readers, "Principal": {"AWS": "arn:aws:iam::444455556666:root"}, "Action": "kms:*"}
-    options = {}
-    if key:
-        policy = json.dumps(statements(own, *[readers | {"Action": "kms:Decrypt"}] * key_shared))
-        options["KmsKeyId"] = aws.client("kms", "444455556666").create_key(Policy=policy)["KeyMetadata"]["Arn"]
-    secrets = aws.client("secretsmanager", "444455556666")
-    arn = secrets.create_secret(Name="shared", SecretString="value", **options)["ARN"]
-    if secret_shared:
-        policy = json.dumps(statements(readers | {"Action": "secretsmanager:GetSecretValue"}))
-        secrets.put_resource_policy(SecretId=arn, ResourcePolicy=policy)
-
-    client = aws.client("secretsmanager", credentials=aws.principal("reader", allow=allow))
-    try:
-        read = client.get_secret_value(SecretId=arn)["SecretString"]
-    except ClientError as error:
-        read = error.response["Error"]["Code"]
-
-    assert read == expected
 
 
 # Parameters

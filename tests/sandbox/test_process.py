@@ -5,13 +5,11 @@ import socket
 import subprocess
 import sys
 import time
-import types
 from pathlib import Path
 
 import pytest
 import requests
 
-from tests.sandbox.emulator import patching, require_pinned_version
 from tests.sandbox.lambda_runtime import PROJECT
 from tests.sandbox.local_aws import LocalAws
 from tests.sandbox.processes import running
@@ -47,12 +45,6 @@ def test_it_listens_on_one_port_of_loopback_only(authority: Authority, tmp_path:
         addresses = listening(emulator)
 
     assert addresses == [f"127.0.0.1:{aws.endpoint_url.rsplit(':', 1)[1]}"]
-
-
-def test_it_speaks_tls_that_only_its_own_authority_vouches_for(running_aws: LocalAws) -> None:
-    assert requests.get(running_aws.endpoint_url, verify=str(running_aws.ca_file), timeout=5).status_code
-    with pytest.raises(requests.exceptions.SSLError):
-        requests.get(running_aws.endpoint_url, timeout=5, verify=True)
 
 
 def test_only_its_owner_steers_it(running_aws: LocalAws) -> None:
@@ -114,29 +106,6 @@ def test_a_reset_wipes_every_account(aws: LocalAws) -> None:
     assert aws.client("cloudformation").list_stacks()["StackSummaries"] == []
     assert aws.client("s3").list_buckets()["Buckets"] == []
     assert len(aws.processes()) == 1
-
-
-def test_another_version_of_the_emulator_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.sandbox.emulator.version", lambda _name: "1.6.0")
-
-    with pytest.raises(SystemExit, match=r"ministack==1\.5\.33"):
-        require_pinned_version()
-
-
-def test_a_repair_of_what_is_not_there_fails() -> None:
-    with pytest.raises(AttributeError, match="gone"):
-        patching.replace(types.ModuleType("ministack.example"), "gone", lambda original: original)
-
-
-def test_the_real_aws_cli_talks_to_it(aws: LocalAws) -> None:
-    aws_cli = str(Path(sys.executable).with_name("aws"))
-    command = [aws_cli, "sts", "get-caller-identity", "--query", "Account", "--output", "text"]
-
-    told = subprocess.run(
-        command, env=aws.environment("444455556666"), capture_output=True, text=True, check=True
-    ).stdout
-
-    assert told.strip() == "444455556666"
 
 
 def listening(process: int) -> list[str]:

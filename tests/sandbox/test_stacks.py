@@ -1,21 +1,16 @@
 """CloudFormation: templates, stack operations, and the custom resource protocol."""
 
-import json
 import time
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from tests.sandbox import stacks
 from tests.sandbox.local_aws import ACCOUNT, LocalAws
 from tests.sandbox.samples import (
-    FUNCTION,
     allowing,
     custom,
-    function,
     launch,
-    package,
     requests,
     role,
     said,
@@ -34,20 +29,6 @@ def _package(aws: LocalAws) -> None:
 
 
 # Templates
-
-
-def test_a_parameter_that_the_template_does_not_have_is_refused(aws: LocalAws) -> None:
-    template = {"Parameters": {"Known": {"Type": "String"}}, "Resources": {"Topic": TOPIC}}
-
-    with pytest.raises(ClientError, match=r"Parameters: \[Unknown\] do not exist in the template"):
-        stacks.create(aws.client("cloudformation"), "sample", template, {"Known": "1", "Unknown": "2"})
-
-
-@pytest.mark.parametrize("host", ["templates.s3.amazonaws.com", "templates.s3.us-east-1.amazonaws.com"])
-def test_a_template_is_read_from_its_bucket(aws: LocalAws, host: str) -> None:
-    stacks.upload(aws.client("s3"), "templates", "t.json", json.dumps({"Resources": {"Topic": TOPIC}}).encode())
-
-    aws.client("cloudformation").create_stack(StackName="sample", TemplateURL=f"https://{host}/t.json")
 
 
 def test_conditions_compare_values_and_pieces_of_parameters(aws: LocalAws) -> None:
@@ -130,13 +111,6 @@ def test_a_launch_cancelled_while_create_runs_delivers_delete_at_once(aws: Local
     assert [line["described"] for line in said(aws) if "described" in line] == [[invented, "DELETE_IN_PROGRESS"]]
 
 
-def test_a_function_may_not_describe_what_its_role_does_not_allow(aws: LocalAws) -> None:
-    stack = launch(aws, Custom=custom(Create={"describe": True}))
-
-    assert stack.status == "ROLLBACK_COMPLETE"
-    assert any("cloudformation:DescribeStackResource" in line for line in aws.function_logs(FUNCTION))
-
-
 # Deletions
 
 
@@ -152,14 +126,6 @@ def test_what_a_failed_delete_needs_stays_until_the_next_try(aws: LocalAws) -> N
     assert [kind for kind, _ in requests(aws)] == ["Create", "Delete", "Delete"]
 
 
-def test_a_rollback_whose_delete_failed_can_be_deleted_later(aws: LocalAws) -> None:
-    stack = launch(aws, Custom=custom(Create=FAILED, Delete=FAILED))
-    again = stacks.delete(aws.client("cloudformation"), "sample").wait()
-
-    assert (stack.status, again.status) == ("ROLLBACK_FAILED", "DELETE_FAILED")
-    assert stack.failures["sample"] == "The following resource(s) failed to delete: [Custom]."
-
-
 # Updates
 
 
@@ -173,24 +139,6 @@ def test_an_update_asks_only_about_what_changed_and_sends_back_what_failed(aws: 
     assert (good.status, bad.status) == ("UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
     assert {event.logical_id for event in good.events} == {"sample", "Custom"}
     assert [kind for kind, _ in requests(aws)] == ["Create", "Update", "Update", "Update"]
-
-
-def test_an_update_to_new_code_runs_it_for_the_resource_that_comes_and_the_one_that_goes(aws: LocalAws) -> None:
-    launch(aws, Trigger=custom())
-    upload(aws, key="v2.zip", content=package("2"))
-    code = {"S3Bucket": "packages-111122223333", "S3Key": "v2.zip"}
-
-    after = template(Connections=custom(), Function=function(Code=code))
-    stack = stacks.update(aws.client("cloudformation"), "sample", after).wait()
-
-    told = [(line["request"], line["resource"], line["version"]) for line in said(aws) if "request" in line]
-    assert told == [("Create", "Trigger", "1"), ("Create", "Connections", "2"), ("Delete", "Trigger", "2")]
-    assert [(event.logical_id, event.status) for event in stack.events][-4:] == [
-        ("sample", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"),
-        ("Trigger", "DELETE_IN_PROGRESS"),
-        ("Trigger", "DELETE_COMPLETE"),
-        ("sample", "UPDATE_COMPLETE"),
-    ]
 
 
 def test_a_deletion_in_the_cleanup_of_an_update_is_tried_three_times_and_then_forgotten(aws: LocalAws) -> None:
@@ -215,15 +163,6 @@ def test_an_update_writes_the_value_of_a_parameter_again_whatever_changed_of_it(
     stacks.update(cloudformation, "sample", parameter(team="two")).wait()
 
     assert ssm.get_parameter(Name="/state")["Parameter"]["Value"] == "from the template"
-
-
-def test_the_function_of_a_custom_resource_cannot_be_exchanged(aws: LocalAws) -> None:
-    launch(aws, Custom=custom())
-    renamed = template(Custom=custom(), Function=function(FunctionName="another-name"))
-
-    stack = stacks.update(aws.client("cloudformation"), "sample", renamed).wait()
-
-    assert stack.failures["Custom"] == "Modifying service token is not allowed."
 
 
 @pytest.mark.parametrize("kind", ["Create", "Delete"])

@@ -4,8 +4,6 @@ import hashlib
 import os
 import tempfile
 import threading
-import zipfile
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ from ministack.core import iam_evaluator, lambda_runtime, responses
 from ministack.services import lambda_svc, s3
 from ministack.services.cloudformation import provisioners
 
+from tests.sandbox.emulator.identity import request_of
 from tests.sandbox.emulator.logs import InvocationLog
 from tests.sandbox.emulator.patching import replacing
 from tests.sandbox.emulator.state import state
@@ -26,7 +25,6 @@ DENIED = (
     " for {bucket}/{key}. S3 Error Code: AccessDenied. S3 Error Message: Access Denied"
 )
 
-_packages: dict[str, Path] = {}
 _packages_lock = threading.Lock()
 
 
@@ -58,7 +56,7 @@ class PythonWorker(lambda_runtime.Worker):  # type: ignore[misc]
     def __init__(self, func_name: str, config: dict[str, Any], code_zip: bytes) -> None:
         super().__init__(func_name, config, code_zip)
         self._runtime = LambdaRuntime(
-            unpacked(code_zip),
+            package_of(code_zip),
             config["Handler"],
             environment=function_environment(config),
             timeout_seconds=float(config.get("Timeout", 3)),
@@ -92,16 +90,13 @@ def is_python(config: dict[str, Any]) -> bool:
     return str(config.get("Runtime", "")).startswith("python")
 
 
-def unpacked(package: bytes) -> Path:
-    """Unpack a package once, however many accounts run it."""
-    digest = hashlib.sha256(package).hexdigest()
+def package_of(code: bytes) -> Path:
+    """Return a file with the package, one however many accounts run it."""
+    path = Path(tempfile.gettempdir(), f"{hashlib.sha256(code).hexdigest()}.zip")
     with _packages_lock:
-        if digest not in _packages:
-            directory = Path(tempfile.mkdtemp(prefix="package-"))
-            with zipfile.ZipFile(BytesIO(package)) as archive:
-                archive.extractall(directory)
-            _packages[digest] = directory
-        return _packages[digest]
+        if not path.exists():
+            path.write_bytes(code)
+    return path
 
 
 def function_environment(config: dict[str, Any]) -> dict[str, str]:
@@ -193,15 +188,8 @@ def fail_without_code(_original: Any, bucket: str, key: str, version_id: str | N
 
 
 def _lets_in(owner: str, account: str, bucket: str, key: str) -> bool:
-    """Whether the bucket's policy lets the other account read the object."""
-    request = iam_evaluator.EvalContext(
-        principal_arn=iam_evaluator.caller_arn(),
-        principal_type="Root",
-        principal_account=account,
-        action="s3:GetObject",
-        resource_arn=f"arn:aws:s3:::{bucket}/{key}",
-        region=responses.get_region(),
-        secure_transport=True,  # Lambda reads over TLS, also where no request of a client began this
-    )
+    """Whether the bucket's policy lets the other account read the object; Lambda reads over TLS."""
+    caller, resource = iam_evaluator.caller_arn(), f"arn:aws:s3:::{bucket}/{key}"
+    request = request_of("Root", caller, account, "s3:GetObject", resource, secure_transport=True)
     policy: Any = s3._bucket_policies.get_scoped(owner, None, bucket)
     return bool(iam_evaluator.evaluate_resource_policy(policy, request).decision == "Allow")

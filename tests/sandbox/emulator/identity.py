@@ -33,18 +33,17 @@ _entries: ContextVar[list[dict[str, Any]] | None] = ContextVar("entries", defaul
 _denied_by_organization: ContextVar[bool] = ContextVar("denied_by_organization", default=False)
 
 
+def request_of(kind: str, arn: str, account: str, action: str, resource: str, **more: Any) -> Any:
+    """Return a request as MiniStack's evaluator takes it: of a principal of this kind, ARN and account."""
+    principal = {"principal_arn": arn, "principal_type": kind, "principal_account": account}
+    what = {"action": action, "resource_arn": resource, "region": responses.get_region()}
+    return iam_evaluator.EvalContext(**principal, **what, **more)
+
+
 def role_decision(role_arn: str, action: str, resource: str, **context: Any) -> Any:
     """Return what the policies of a role of this account, and its boundary, say about an action."""
     account, role = responses.get_account_id(), role_arn.rsplit("/", 1)[-1]
-    request = iam_evaluator.EvalContext(
-        principal_arn=role_arn,
-        principal_type="AssumedRole",
-        principal_account=account,
-        action=action,
-        resource_arn=resource,
-        region=responses.get_region(),
-        **context,
-    )
+    request = request_of("AssumedRole", role_arn, account, action, resource, **context)
     limits = iam_evaluator._permissions_boundary(iam._roles, role, account)
     return iam_evaluator.evaluate(request, iam_evaluator._gather_role_policies(role, account), *limits)
 

@@ -13,7 +13,7 @@ from ministack.services import eventbridge, iam, lambda_svc, scheduler
 from ministack.services.cloudformation import provisioners
 
 from tests.sandbox.emulator.control import verb
-from tests.sandbox.emulator.identity import role_may
+from tests.sandbox.emulator.identity import request_of, role_may
 from tests.sandbox.emulator.patching import replace, replacing
 from tests.sandbox.emulator.state import Hold, state
 
@@ -126,15 +126,8 @@ def _scheduler_may_assume(target: dict[str, Any], group: str) -> bool:
 
 
 def _admits_service(policy: dict[str, Any], action: str, resource: str, source_arn: str, service: str) -> bool:
-    request = iam_evaluator.EvalContext(
-        principal_arn=service,
-        principal_type="Service",
-        principal_account="",
-        action=action,
-        resource_arn=resource,
-        region=responses.get_region(),
-        service_context={"aws:sourcearn": source_arn, "aws:sourceaccount": responses.get_account_id()},
-    )
+    source = {"aws:sourcearn": source_arn, "aws:sourceaccount": responses.get_account_id()}
+    request = request_of("Service", service, "", action, resource, service_context=source)
     return bool(iam_evaluator.evaluate_resource_policy(policy, request, service=service).decision == "Allow")
 
 

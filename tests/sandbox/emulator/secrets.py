@@ -6,7 +6,7 @@ from typing import Any
 from ministack.core import iam_actions, iam_evaluator, responses
 from ministack.services import kms, secretsmanager
 
-from tests.sandbox.emulator.identity import role_decision
+from tests.sandbox.emulator.identity import request_of, role_decision
 from tests.sandbox.emulator.patching import replacing
 
 DEFAULT_KEY = (
@@ -74,15 +74,8 @@ def _may_decrypt(key_id: str, caller_account: str) -> bool:
     region, caller = responses.get_region(), iam_evaluator.caller_arn()
     policy, owner = kms.key_policy_for_arn(key["Arn"]) or ("", responses.get_account_id())
     via = {"kms:viaservice": f"secretsmanager.{region}.amazonaws.com"}
-    request = iam_evaluator.EvalContext(
-        principal_arn=caller,
-        principal_type="AssumedRole" if ":assumed-role/" in caller else "Account",
-        principal_account=caller_account,
-        action="kms:Decrypt",
-        resource_arn=key["Arn"],
-        region=region,
-        service_context=via,
-    )
+    kind = "AssumedRole" if ":assumed-role/" in caller else "Account"
+    request = request_of(kind, caller, caller_account, "kms:Decrypt", key["Arn"], service_context=via)
     identity = iam_evaluator.EvalResult("Allow")
     if not caller.endswith(":root"):
         role = iam_evaluator._role_name_from_assumed_arn(caller)

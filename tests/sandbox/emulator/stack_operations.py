@@ -1,16 +1,12 @@
 """Repairs of what CloudFormation does when an operation fails, is cancelled, or cleans up.
 
-Five differences, each of which would hide a mistake in the function or in the template's dependencies:
-
 1. A launch that is cancelled. AWS: DeleteStack during CREATE_IN_PROGRESS fails the resource that is being created with
    "Resource creation cancelled", rolls nothing back, and deletes: a custom resource gets its Delete at once, with an
    id that it never returned, while its Create may still run. MiniStack deletes while it goes on creating.
 2. A Create that failed. AWS: the rollback starts with its Delete. MiniStack forgets the resource.
    (`custom_resources` records it, with the id that CloudFormation would use.)
-3. A Delete that failed. AWS: whatever the resource depends on stays, so that the deletion can be tried again.
-   MiniStack goes on and deletes the function, so that the next deletion finds nobody to ask.
-4. The cleanup of an update. AWS: status UPDATE_COMPLETE_CLEANUP_IN_PROGRESS, an event for each deletion, three tries,
-   then the resource is forgotten. MiniStack: no status, no event, one try, and the resource stays in the stack.
+3. A Delete that failed. AWS: what the resource depends on stays. MiniStack goes on and deletes the function.
+4. The cleanup of an update. AWS: a status, events, three tries, then the resource is forgotten. MiniStack: one try.
 5. Unchanged resources of an update. AWS: no event. MiniStack: UPDATE_IN_PROGRESS and UPDATE_COMPLETE.
 """
 

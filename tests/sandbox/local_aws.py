@@ -24,6 +24,7 @@ from botocore.config import Config
 from tests.sandbox.known_regions import KNOWN_REGIONS
 from tests.sandbox.lambda_runtime import PROJECT
 from tests.sandbox.processes import group_of, kill_group
+from tests.sandbox.processor_share import remove_what_was_left
 from tests.tls import Authority
 
 ACCOUNT = "111122223333"
@@ -77,6 +78,7 @@ class LocalAws:
         if self._process:
             kill_group(self._process)
             self._process = None
+            remove_what_was_left()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def processes(self) -> list[int]:

@@ -24,7 +24,6 @@ class ProcessorShare:
         """Limit the process, and what it starts, from now on."""
         with contextlib.suppress(OSError):
             parent, settings = _hierarchy(self._quota)
-            _remove_what_was_left(parent)
             group = parent / f"sandbox-{os.getpid()}-{next(_numbers)}"
             group.mkdir()
             self._group = group
@@ -49,9 +48,9 @@ def _hierarchy(quota: int) -> tuple[Path, dict[str, str]]:
     return V2, {"cpu.max": f"{quota} {PERIOD_MICROSECONDS}"}
 
 
-def _remove_what_was_left(parent: Path) -> None:
+def remove_what_was_left() -> None:
     """Remove the groups of owners that were killed, which could not do it themselves."""
-    for group in parent.glob("sandbox-*"):
+    for group in [*V1.glob("sandbox-*"), *V2.glob("sandbox-*")]:
         if not Path(f"/proc/{group.name.split('-')[1]}").exists():
             with contextlib.suppress(OSError):
                 group.rmdir()

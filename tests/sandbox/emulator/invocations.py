@@ -25,7 +25,7 @@ RETRIES, OLDEST_SECONDS, RETRY_SECONDS = 2, 6 * 60 * 60, 60
 NOT_ASSUMABLE = "The execution role you provide must allow AWS EventBridge Scheduler to assume the role."
 
 
-@dataclass
+@dataclass(eq=False)
 class Event:
     """An event on its way to a function."""
 
@@ -47,20 +47,24 @@ class Event:
             logger.warning("An event for %s is dropped after %.0f s", self.function["config"]["FunctionArn"], age)
             return False
         _in_progress.append(self)
-        threading.Thread(target=self._attempt, args=(age,), name="asynchronous invocation", daemon=True).start()
+        threading.Thread(target=self._work_off, args=(age,), name="asynchronous invocation", daemon=True).start()
         return True
 
-    def _attempt(self, age: float) -> None:
+    def _work_off(self, age: float) -> None:
+        try:
+            with responses.request_scope(self.account, self.region):
+                self._attempt(age, state.over)
+        finally:
+            _in_progress.remove(self)
+
+    def _attempt(self, age: float, over: threading.Event) -> None:
         """Invoke the function as often, and as long, as its configuration says: again after one minute, then two."""
-        over = state.over
-        with responses.request_scope(self.account, self.region):
-            for attempt in range(self.retries + 1):
-                age += RETRY_SECONDS * attempt
-                if age > self.oldest or over.wait(state.first_retry_seconds * attempt):
-                    break
-                if not lambda_svc._execute_function(self.function, self.payload).get("error"):
-                    break
-        _in_progress.remove(self)
+        for attempt in range(self.retries + 1):
+            age += RETRY_SECONDS * attempt
+            if age > self.oldest or over.wait(state.first_retry_seconds * attempt):
+                return
+            if not lambda_svc._execute_function(self.function, self.payload).get("error"):
+                return
 
 
 _in_progress: list[Event] = []

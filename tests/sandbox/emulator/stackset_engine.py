@@ -20,7 +20,6 @@ Target = tuple[str, str]  # account, Region
 EXECUTION_ROLE = "stacksets-exec-0123456789abcdef0123456789abcdef"
 POLL_SECONDS = 0.05
 REASON_CHARACTERS = 2500
-TOO_MANY_FAILED = "Cancelled since failure tolerance has exceeded"
 
 _tasks: set[asyncio.Task[None]] = set()
 
@@ -68,12 +67,11 @@ class Operation:
     @property
     def tolerance(self) -> int:
         """Return how many failures there may be before the operation stops."""
-        percentage = int(self.operation_preferences.get("FailureTolerancePercentage", 0))
-        return int(self.operation_preferences.get("FailureToleranceCount", len(self.targets) * percentage // 100))
+        return len(self.targets) * int(self.operation_preferences.get("FailureTolerancePercentage", 0)) // 100
 
     @property
     def concurrency(self) -> int:
-        """Return how many accounts are deployed to at once; STRICT never has more at stake than may fail."""
+        """Return how many accounts are deployed to at once; by default no more are at stake than may fail."""
         wanted = int(self.operation_preferences.get("MaxConcurrentCount", 1))
         soft = self.operation_preferences.get("ConcurrencyMode") == "SOFT_FAILURE_TOLERANCE"
         return wanted if soft else min(wanted, self.tolerance + 1)
@@ -157,9 +155,7 @@ async def _run(stack_set: StackSet, operation: Operation, ahead: list[Operation]
             if operation.failed <= operation.tolerance:
                 await _run_instance(stack_set, operation, target)
                 return
-            operation.results[target] = ("CANCELLED", TOO_MANY_FAILED)
-            if target in stack_set.instances:
-                stack_set.instances[target].detailed_status = "CANCELLED"
+            operation.results[target] = ("CANCELLED", "Cancelled since failure tolerance has exceeded")
 
     await asyncio.gather(*(asyncio.create_task(one(target)) for target in operation.targets))
     operation.status = "SUCCEEDED" if operation.failed <= operation.tolerance else "FAILED"
@@ -260,8 +256,8 @@ def _first_failure(instance: Instance) -> str:
     begun = [number for number in own if events[number]["ResourceStatus"] in beginnings]
     for event in events[begun[-1] if begun else 0 :]:
         if event["ResourceStatus"].endswith("_FAILED"):
+            kind, reason = event["ResourceType"], event["ResourceStatusReason"]
             return (
-                f"ResourceLogicalId:{event['LogicalResourceId']}, ResourceType:{event['ResourceType']},"
-                f" ResourceStatusReason:{event['ResourceStatusReason']}."
+                f"ResourceLogicalId:{event['LogicalResourceId']}, ResourceType:{kind}, ResourceStatusReason:{reason}."
             )
     return ""

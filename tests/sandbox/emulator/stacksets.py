@@ -22,10 +22,7 @@ from tests.sandbox.emulator.state import state
 Request = dict[str, Any]
 
 NOT_TRUSTED = "You must enable organizations access to operate a service managed stack set"
-NOT_MANAGEMENT = (
-    "You must be the management account or delegated admin account of an organization before operating a"
-    " SERVICE_MANAGED stack set"
-)
+NOT_MANAGEMENT = "You must be the management account or delegated admin account of an organization before operating a"
 ONLY_UNITS = "StackSets with SERVICE_MANAGED permission model can only have OrganizationalUnit as target"
 NO_TRANSFORMS = "StackSets with SERVICE_MANAGED permission model do not support templates with macros or nested stacks"
 SERVICE = "member.org.stacksets.cloudformation.amazonaws.com"
@@ -182,7 +179,7 @@ def _owner(request: Request) -> str:
     management = management_account(caller)
     delegated = request.get("CallAs") == "DELEGATED_ADMIN" and is_delegated_administrator(caller)
     if caller != management and not delegated:
-        raise RefusedError("ValidationError", NOT_MANAGEMENT)
+        raise RefusedError("ValidationError", f"{NOT_MANAGEMENT} SERVICE_MANAGED stack set")
     return management
 
 
@@ -251,7 +248,7 @@ def _require_free(stack_set: StackSet, *, even_if_managed: bool = False) -> None
 
 
 def _operation(request: Request) -> Operation:
-    for operation in _stack_set(request).operations:
-        if operation.operation_id == request["OperationId"]:
-            return operation
-    raise RefusedError("OperationNotFoundException", f"Operation {request['OperationId']} not found")
+    operations = {operation.operation_id: operation for operation in _stack_set(request).operations}
+    if request["OperationId"] not in operations:
+        raise RefusedError("OperationNotFoundException", f"Operation {request['OperationId']} not found")
+    return operations[request["OperationId"]]

@@ -57,9 +57,10 @@ class Customer:
         return self.start_launch(**parameters).wait()
 
     def launched(self, **parameters: str) -> Stack:
-        """Launch the template, which must succeed; Falcon's journal is empty afterwards."""
+        """Launch the template, which must succeed; afterwards nothing is at work, and Falcon's journal is empty."""
         stack = self.launch(**parameters)
         assert stack.status == "CREATE_COMPLETE", stack.failures
+        self.aws.settle(self.account)  # the repair that the schedule began with
         self.falcon.journal.clear()
         return stack
 

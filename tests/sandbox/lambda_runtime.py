@@ -27,6 +27,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from tests.sandbox.processor_share import ProcessorShare
 from tests.sandbox.runtime_api import Event, RuntimeApi, Signal
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -63,8 +64,13 @@ class LambdaRuntime:
         memory_mb: int = 256,
         function_arn: str = "arn:aws:lambda:us-east-1:111122223333:function:function",
         python: Path = RUNTIME_PYTHON,
+        processor_share: bool = False,
     ) -> None:
-        """Prepare to run `package`, a zip or a directory that holds one unpacked."""
+        """Prepare to run `package`, a zip or a directory that holds one unpacked.
+
+        With `processor_share` the function has, once it is initialized, as much of a processor as its memory entitles
+        it to on Lambda, where this machine can do that.
+        """
         if not python.exists():
             raise FileNotFoundError(f"{python} is missing: `make dev` makes it")
         self._handler, self._timeout_seconds, self._memory_mb = handler, timeout_seconds, memory_mb
@@ -80,6 +86,7 @@ class LambdaRuntime:
         self._process: subprocess.Popen[bytes] | None = None
         self._api: RuntimeApi | None = None
         self._lifeline = -1
+        self._share = ProcessorShare(memory_mb) if processor_share else None
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -141,6 +148,8 @@ class LambdaRuntime:
             process.kill()
             process.wait()
             os.close(self._lifeline)
+            if self._share:
+                self._share.release()
         if api:
             api.close()
 
@@ -169,6 +178,8 @@ class LambdaRuntime:
         if signal == "deadline":
             signal = self._next_signal(time.monotonic() + self._timeout_seconds)  # AWS tries init a second time
         if isinstance(signal, Signal):
+            if self._share:
+                self._share.limit(self._process.pid)  # the init phase has a whole processor
             return signal.payload if signal.kind == "init error" else None
         return _died(self._process) if signal == "died" else _timed_out("init", self._timeout_seconds)
 

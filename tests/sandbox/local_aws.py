@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import urllib.request
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -23,6 +24,7 @@ from botocore.config import Config
 from tests.sandbox.known_regions import KNOWN_REGIONS
 from tests.sandbox.lambda_runtime import PROJECT
 from tests.sandbox.processes import group_of, kill_group
+from tests.sandbox.processor_share import remove_what_was_left
 from tests.tls import Authority
 
 ACCOUNT = "111122223333"
@@ -34,6 +36,9 @@ FALCON_ROLE = "CrowdStrikeCustomerRegistryAssessmentRole"
 
 # Answers at once or not at all: a test wants the error, not patience.
 CLIENT = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=60, max_pool_connections=50)
+
+
+SETTLE_SECONDS = 120.0
 
 
 class LocalAws:
@@ -73,6 +78,7 @@ class LocalAws:
         if self._process:
             kill_group(self._process)
             self._process = None
+            remove_what_was_left()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def processes(self) -> list[int]:
@@ -139,9 +145,64 @@ class LocalAws:
         self.control("deny", account=account, actions=list(deny), regions=list(regions))
 
     def api_calls(self, account: str = ACCOUNT) -> list[dict[str, Any]]:
-        """Return the API calls that were authorized or denied in the account, oldest first."""
+        """Return the API calls that were authorized or denied in the account, oldest first.
+
+        Calls that were denied because a policy was too new (see `set_policy_delay`) are left out.
+        """
         calls: list[dict[str, Any]] = self.control("api_calls", account=account)
-        return calls
+        return [call for call in calls if call["allowed"] or not call["early"]]
+
+    def set_policy_delay(self, seconds: float) -> None:
+        """Let it take this time until a role's new or changed policy is known; before, calls are denied."""
+        self.control("set_policy_delay", seconds=seconds)
+
+    def refuse_calls(
+        self, action: str, code: str, message: str = "", *, times: int | None = None, account: str = ACCOUNT
+    ) -> None:
+        """Answer calls of `action` (`ssm:PutParameter`) with the error `code`, `times` or until `accept_calls`."""
+        self.control("refuse_calls", account=account, action=action, code=code, message=message, times=times)
+
+    def accept_calls(self) -> None:
+        """Take back every refusal."""
+        self.control("accept_calls")
+
+    def hold_events(self, account: str = ACCOUNT, *, times: int | None = None, **fields: Any) -> None:
+        """Hold asynchronous events of the account's functions from now on: the next `times`, or all, with `fields`."""
+        self.control("hold_events", account=account, times=times, fields=fields)
+
+    def held_events(self, account: str = ACCOUNT) -> list[Any]:
+        """Return the events that are held, the oldest first."""
+        held: list[Any] = self.control("held_events", account=account)
+        return held
+
+    def release_events(self, account: str = ACCOUNT, *, aged: float = 0.0) -> int:
+        """Deliver what is held, as if it had waited `aged` seconds more, and hold nothing further.
+
+        Returns how many were delivered; those older than MaximumEventAgeInSeconds are dropped.
+        """
+        return int(self.control("release_events", account=account, aged=aged))
+
+    def end_response_wait(self, account: str = ACCOUNT) -> None:
+        """Let the ServiceTimeout of every custom resource that CloudFormation waits for end now."""
+        self.control("end_response_wait", account=account)
+
+    def settle(self, account: str = ACCOUNT) -> None:
+        """Wait until the account's functions have worked off every asynchronous event that is not held."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while self.control("events_in_progress", account=account):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"Functions of {account} are still at work after {SETTLE_SECONDS:.0f} s")
+            time.sleep(0.02)
+
+    def set_log_level(self, function: str, level: str, account: str = ACCOUNT, region: str = REGION) -> None:
+        """Set the application log level of a function, as an operator does in Lambda's console."""
+        logging = {"LogFormat": "JSON", "ApplicationLogLevel": level, "SystemLogLevel": "INFO"}
+        client = self.client("lambda", account, region)
+        client.update_function_configuration(FunctionName=function, LoggingConfig=logging)
+
+    def suspend_account(self, account: str, management: str = ACCOUNT) -> None:
+        """Suspend a member of the organization."""
+        self.client("organizations", management).close_account(AccountId=account)
 
     def set_regions(self, account: str = ACCOUNT, *, enabled: Iterable[str]) -> None:
         """Give the account exactly these Regions; `client("account").enable_region` adds one, with its event."""
@@ -239,6 +300,7 @@ class LocalAws:
             "DOCKER_HOST": f"unix://{self.directory}/no-docker",  # it removes containers that it takes for its own
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_EC2_METADATA_DISABLED": "true",
+            "SANDBOX_CA_BUNDLE": str(self._authority.bundle_file),
             **trust,
         }
 

@@ -45,12 +45,19 @@ def handler(event, context):
     if event.get("get"):
         return urllib.request.urlopen(event["get"], timeout=5).read().decode()
     return {"environment": dict(os.environ), "directory": os.getcwd(), "version": VERSION,
-            "memory": context.memory_limit_in_mb, "milliseconds": context.get_remaining_time_in_millis()}
+            "memory": context.memory_limit_in_mb, "milliseconds": context.get_remaining_time_in_millis(),
+            "arn": context.invoked_function_arn}
 
 def custom_resource(event):
     todo = json.loads(event["ResourceProperties"].get(event["RequestType"], "{}"))
     print(json.dumps({"request": event["RequestType"], "id": event.get("PhysicalResourceId"), "version": VERSION,
                       "resource": event["LogicalResourceId"], "at": time.time()}), flush=True)
+    if todo.get("describe"):
+        import boto3
+        described = boto3.client("cloudformation").describe_stack_resource(
+            StackName=event["StackId"], LogicalResourceId=event["LogicalResourceId"])["StackResourceDetail"]
+        print(json.dumps({"described": [described.get("PhysicalResourceId"), described["ResourceStatus"]],
+                          "at": time.time()}), flush=True)
     time.sleep(todo.get("sleep", 0))
     if todo.get("raise"):
         raise RuntimeError(todo["raise"])

@@ -1,10 +1,4 @@
-"""MiniStack, repaired: the process behind `tests.sandbox.local_aws.LocalAws`.
-
-Each module repairs one theme, by replacing functions of MiniStack inside the process. Each repair says what AWS
-does, what MiniStack does, and why that matters here. They reach into private functions, so they belong to exactly
-one version of MiniStack: `require_pinned_version` refuses any other, and `patching.replace` refuses to replace
-what is not there.
-"""
+"""MiniStack, repaired: the process behind `tests.sandbox.local_aws.LocalAws`. See README.md."""
 
 from importlib.metadata import version
 
@@ -16,5 +10,5 @@ def require_pinned_version() -> None:
     if (installed := version("ministack")) != PINNED_VERSION:
         raise SystemExit(
             f"The repairs in tests/sandbox/emulator are written for ministack=={PINNED_VERSION}, but {installed} is"
-            " installed. Check each of them against the new version, run tests/test_sandbox.py, and move the pin."
+            " installed. Check each of them against the new version, run tests/sandbox, and move the pin."
         )

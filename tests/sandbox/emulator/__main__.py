@@ -15,22 +15,8 @@ from tests.sandbox.emulator import patching, require_pinned_version
 from tests.sandbox.emulator.control import Control
 
 THEMES = (
-    "functions",
-    "packages",
-    "iam",
-    "parameters",
-    "logs",
-    "invocations",
-    "stack_resources",
-    "custom_resources",
-    "stack_operations",
-    "regions",
-    "accounts",
-    "conditions",
-    "templates",
-    "managed_policies",
-    "secret_access",
-    "stacksets",
+    *("identity", "secrets", "logs", "functions", "invocations", "regions", "accounts"),
+    *("resources", "custom_resources", "stack_operations", "stacksets"),
 )
 
 
@@ -46,10 +32,10 @@ def die_with_owner() -> None:
 
 
 def repair() -> None:
-    """Apply every repair, one theme after the other; the order does not matter."""
+    """Apply every repair: to import a theme is to apply its repairs."""
     patching.import_all()
     for theme in THEMES:
-        importlib.import_module(f"tests.sandbox.emulator.{theme}").repair()
+        importlib.import_module(f"tests.sandbox.emulator.{theme}")
 
 
 def main(listening_socket: str) -> None:
@@ -63,7 +49,7 @@ def main(listening_socket: str) -> None:
     config.certfile, config.keyfile = os.environ["MINISTACK_SSL_CERT"], os.environ["MINISTACK_SSL_KEY"]
     config.keep_alive_timeout = 75
     config.loglevel = os.environ["LOG_LEVEL"]
-    asyncio.run(serve(Control(ministack.app, os.environ["SANDBOX_TOKEN"]), config))  # type: ignore[arg-type]
+    asyncio.run(serve(Control(ministack.app, os.environ["SANDBOX_TOKEN"]), config))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
-"""Repairs of the custom resource protocol: how a function is asked, and which of its answers count."""
+"""The custom resource protocol: how a function is asked, and which of its responses count."""
 
 import json
 import threading
 import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +11,15 @@ from ministack.core import responses
 from ministack.services import cloudformation, lambda_svc
 from ministack.services.cloudformation import custom_resource, provisioners
 
-from tests.sandbox.emulator import invocations, patching
+from tests.sandbox.emulator import invocations
+from tests.sandbox.emulator.control import verb
+from tests.sandbox.emulator.patching import replacing
 from tests.sandbox.emulator.state import state
 
-ANSWER_BYTES = 4096
+RESPONSE_BYTES = 4096
 LONGEST_TIMEOUT_SECONDS = 3600
-POLL_SECONDS = 0.1  # how soon a reset is noticed; an answer is noticed at once
-NO_ANSWER = (
+POLL_SECONDS = 0.1  # how soon a reset is noticed; a response is noticed at once
+NO_RESPONSE = (
     "CloudFormation did not receive a response from your Custom Resource. Please check your logs for requestId"
     " [{request_id}]. If you are using the Python cfn-response module, you may need to update your Lambda function"
     " code so that CloudFormation can attach the updated version."
@@ -27,81 +28,53 @@ NO_ANSWER = (
 
 @dataclass
 class Waiting:
-    """CloudFormation, waiting for the answer to one request."""
+    """CloudFormation, waiting for the response to one request."""
 
     stack_id: str
     kind: str
     answered: threading.Event
     cancelled: bool = False
 
-    def cancel(self) -> None:
-        """Stop to wait; the function may go on, but its answer no longer counts."""
-        self.cancelled = True
-        self.answered.set()
-
 
 _waiting: list[Waiting] = []
 
 
-def repair() -> None:
-    """Apply the repairs of this module."""
-    judge_answers_as_cloudformation_does()
-    ask_asynchronously()
-    refuse_another_service_token()
-
-
 def cancel(stack_id: str, kind: str) -> None:
-    """Stop waiting for answers to requests of this kind for the stack."""
+    """Stop waiting for responses to requests of this kind for the stack; the functions may go on."""
     for waiting in [each for each in _waiting if (each.stack_id, each.kind) == (stack_id, kind)]:
-        waiting.cancel()
+        waiting.cancelled = True
+        waiting.answered.set()
 
 
-def judge_answers_as_cloudformation_does() -> None:
+@verb
+def end_response_wait(account: str) -> None:
+    """Let every ServiceTimeout that runs in the account end now."""
+    for waiting in [each for each in _waiting if each.stack_id.split(":")[4] == account]:
+        waiting.answered.set()
+
+
+@replacing(custom_resource, "deliver_response")
+def judge_responses_as_cloudformation_does(original: Any, token: str, response: Any) -> Any:
     """Refuse what CloudFormation refuses, and word failures as it does.
 
-    CloudFormation refuses an answer of more than 4,096 bytes and a success without PhysicalResourceId, and quotes
-    the reason of a failure in a sentence of its own.
-    MiniStack accepts any answer, makes up a physical id, and shows the bare reason. A function whose answer is too
-    long, or whose id is missing, must fail here as it would on AWS.
+    MiniStack accepts a response of any size, makes up a missing physical id, and shows the bare reason.
     """
-
-    def deliver(original: Callable[[str, Any], bool]) -> Callable[[str, Any], bool]:
-        def deliver(token: str, answer: Any) -> bool:
-            return original(token, _judged(answer))
-
-        return deliver
-
-    patching.replace(custom_resource, "deliver_response", deliver)
-
-
-def _judged(answer: Any) -> dict[str, Any]:
-    if not isinstance(answer, dict) or answer.get("Status") not in {"SUCCESS", "FAILED"}:
-        return {"Status": "FAILED", "Reason": "Invalid response body"}
-    if len(json.dumps(answer)) > ANSWER_BYTES:
-        return {"Status": "FAILED", "Reason": "Response object is too long."}
-    if not answer.get("PhysicalResourceId"):
-        return answer | {"Status": "FAILED", "Reason": "Invalid PhysicalResourceId"}
-    if answer["Status"] == "FAILED":
-        reason = (
-            f"Received response status [FAILED] from custom resource. Message returned: {answer.get('Reason')}"
-            f" (RequestId: {answer.get('RequestId')})"
-        )
-        return answer | {"Reason": reason}
-    return answer
+    if not isinstance(response, dict) or response.get("Status") not in {"SUCCESS", "FAILED"}:
+        response = {"Status": "FAILED", "Reason": "Invalid response body"}
+    elif len(json.dumps(response)) > RESPONSE_BYTES:
+        response = {"Status": "FAILED", "Reason": "Response object is too long."}
+    elif not response.get("PhysicalResourceId"):
+        response = response | {"Status": "FAILED", "Reason": "Invalid PhysicalResourceId"}
+    elif response["Status"] == "FAILED":
+        said, request = response.get("Reason"), response.get("RequestId")
+        before = "Received response status [FAILED] from custom resource. Message returned:"
+        response = response | {"Reason": f"{before} {said} (RequestId: {request})"}
+    return original(token, response)
 
 
-def ask_asynchronously() -> None:
-    """Invoke the function in the background, wait for its answer alone, and delete what a failed Create may have made.
-
-    CloudFormation sends Delete after a Create that failed, was not answered or was cancelled: with the id that the
-    function returned, else with one that it makes up. MiniStack waits for the function itself, invokes it once, and
-    never sends that Delete. The function must clean up after a failed Create, and must bear a Delete that comes
-    while Create still runs. (Who sends the Delete: see `stack_operations`.)
-    """
-    patching.replace(custom_resource, "invoke_custom_resource", lambda _original: _request)
-
-
-def _request(  # noqa: PLR0917 - MiniStack's signature
+@replacing(custom_resource, "invoke_custom_resource")
+def ask_asynchronously(  # noqa: PLR0917 - MiniStack's signature
+    _original: Any,
     kind: str,
     logical_id: str,
     properties: dict[str, Any],
@@ -111,6 +84,13 @@ def _request(  # noqa: PLR0917 - MiniStack's signature
     physical_id: str | None = None,
     old_props: dict[str, Any] | None = None,
 ) -> tuple[str, dict[str, Any]]:
+    """Invoke the function in the background, wait for its response alone, and delete what a failed Create left.
+
+    CloudFormation sends Delete after a Create that failed, got no response or was cancelled: with the id that the
+    function returned, else with one that it makes up. MiniStack waits for the function itself, invokes it once, and
+    never sends that Delete. The function must clean up after a failed Create, and must bear a Delete that comes while
+    Create still runs. (Who sends the Delete: see `stack_operations`.)
+    """
     event = {
         "RequestType": kind,
         "RequestId": str(uuid.uuid4()),
@@ -124,13 +104,13 @@ def _request(  # noqa: PLR0917 - MiniStack's signature
         event["PhysicalResourceId"] = physical_id
     if old_props is not None:
         event["OldResourceProperties"] = custom_resource._normalise_resource_properties(old_props)
-    answer = _answer(_function(str(event["ServiceToken"])), event)
-    if answer["Status"] == "SUCCESS":
-        return answer["PhysicalResourceId"], answer.get("Data") or {}
+    response = _response(_function(str(event["ServiceToken"])), event)
+    if response["Status"] == "SUCCESS":
+        return response["PhysicalResourceId"], response.get("Data") or {}
     if kind == "Create":
         invented = f"{stack_name}-{logical_id}-{uuid.uuid4().hex[:12].upper()}"
         cloudformation._stacks[stack_name]["_resources"][logical_id] = {
-            "PhysicalResourceId": answer.get("PhysicalResourceId") or invented,
+            "PhysicalResourceId": response.get("PhysicalResourceId") or invented,
             "ResourceType": resource_type,
             "ResourceStatus": "CREATE_FAILED",
             "LogicalResourceId": logical_id,
@@ -138,28 +118,30 @@ def _request(  # noqa: PLR0917 - MiniStack's signature
             "Attributes": {},
             "Timestamp": responses.now_iso(),
         }
-    raise RuntimeError(answer["Reason"])
+    raise RuntimeError(response["Reason"])
 
 
-def _answer(function: dict[str, Any], event: dict[str, Any]) -> dict[str, Any]:
-    """Invoke the function and wait until it has answered, its time is up, or nobody wants the answer any more."""
-    seconds = _timeout_seconds(event["ResourceProperties"])
+def _response(function: dict[str, Any], event: dict[str, Any]) -> dict[str, Any]:
+    """Send the event and wait until it is answered, its time is up, or nobody wants the response any more."""
+    seconds = int(event["ResourceProperties"].get("ServiceTimeout", LONGEST_TIMEOUT_SECONDS))
+    if not 1 <= seconds <= LONGEST_TIMEOUT_SECONDS:
+        raise ValueError("Invalid value for ServiceTimeout: it must be between 1 and 3600")
     token = str(uuid.uuid4())
     event["ResponseURL"] = custom_resource._response_url(token)
     waiting = Waiting(event["StackId"], event["RequestType"], custom_resource.register_token(token))
     _waiting.append(waiting)
     over, deadline = state.over, time.monotonic() + seconds
     try:
-        invocations.invoke(function, event)
+        invocations.send(function, event)
         while not waiting.answered.wait(POLL_SECONDS) and time.monotonic() < deadline and not over.is_set():
             pass
     finally:
         _waiting.remove(waiting)
         with custom_resource._lock:
-            answer = (custom_resource._pending.pop(token, None) or {}).get("result")
+            response = (custom_resource._pending.pop(token, None) or {}).get("result")
     if waiting.cancelled:
         return {"Status": "FAILED", "Reason": "Resource creation cancelled"}
-    return answer or {"Status": "FAILED", "Reason": NO_ANSWER.format(request_id=event["RequestId"])}
+    return response or {"Status": "FAILED", "Reason": NO_RESPONSE.format(request_id=event["RequestId"])}
 
 
 def _function(service_token: str) -> dict[str, Any]:
@@ -171,25 +153,14 @@ def _function(service_token: str) -> dict[str, Any]:
     return dict(lambda_svc._execution_record_for_config(function, config))
 
 
-def _timeout_seconds(properties: dict[str, Any]) -> int:
-    seconds = int(properties.get("ServiceTimeout", LONGEST_TIMEOUT_SECONDS))
-    if not 1 <= seconds <= LONGEST_TIMEOUT_SECONDS:
-        raise ValueError("Invalid value for ServiceTimeout: it must be between 1 and 3600")
-    return seconds
-
-
-def refuse_another_service_token() -> None:
+@replacing(provisioners, "_custom_resource_update")
+def refuse_another_service_token(
+    original: Any, physical_id: str, old: dict[str, Any], new: dict[str, Any], *rest: Any, **named: Any
+) -> Any:
     """CloudFormation refuses to change the function of a custom resource; MiniStack asks the new one.
 
     The template's function name is a parameter: changing it on an existing stack must fail here as on AWS.
     """
-
-    def update(original: Callable[..., Any]) -> Callable[..., Any]:
-        def update(physical_id: str, old: dict[str, Any], new: dict[str, Any], *rest: Any, **named: Any) -> Any:
-            if old.get("ServiceToken") != new.get("ServiceToken"):
-                raise ValueError("Modifying service token is not allowed.")
-            return original(physical_id, old, new, *rest, **named)
-
-        return update
-
-    patching.replace(provisioners, "_custom_resource_update", update)
+    if old.get("ServiceToken") != new.get("ServiceToken"):
+        raise ValueError("Modifying service token is not allowed.")
+    return original(physical_id, old, new, *rest, **named)

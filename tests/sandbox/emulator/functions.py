@@ -1,61 +1,51 @@
-"""Repairs of Lambda functions: how they are run, kept, replaced and logged."""
+"""Lambda functions: how they are run, kept and replaced, and where their code comes from."""
 
 import hashlib
 import os
 import tempfile
 import threading
-import zipfile
-from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from ministack.core import lambda_runtime, responses
-from ministack.services import lambda_svc
+from ministack.core import iam_evaluator, lambda_runtime, responses
+from ministack.services import lambda_svc, s3
 from ministack.services.cloudformation import provisioners
 
-from tests.sandbox.emulator import patching
-from tests.sandbox.emulator.control import verb
+from tests.sandbox.emulator.identity import request_of
 from tests.sandbox.emulator.logs import InvocationLog
+from tests.sandbox.emulator.patching import replacing
 from tests.sandbox.emulator.state import state
 from tests.sandbox.lambda_runtime import LambdaRuntime
 
-# What a function may see of the emulator's own environment: where the local AWS is and whom to trust.
-PASSED_ON = ("AWS_ENDPOINT_URL", "AWS_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+REFUSED = "Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"
+NO_BUCKET = REFUSED.format(code="NoSuchBucket", message="The specified bucket does not exist")
+NO_KEY = REFUSED.format(code="NoSuchKey", message="The specified key does not exist.")
+DENIED = (
+    "Your access has been denied by S3, please make sure your request credentials have permission to GetObject"
+    " for {bucket}/{key}. S3 Error Code: AccessDenied. S3 Error Message: Access Denied"
+)
 
-_packages: dict[str, Path] = {}
 _packages_lock = threading.Lock()
 
 
-def repair() -> None:
-    """Apply the repairs of this module."""
-    run_python_functions_with_the_runtime_of_aws()
-    invalidate_only_idle_workers_of_the_account()
-    end_the_processes_of_deleted_functions()
-    keep_few_environments_warm()
+# Running
 
 
-def run_python_functions_with_the_runtime_of_aws() -> None:
-    """Run a package with AWS's own runtime client, in an environment of its own, within a memory limit.
+@replacing(lambda_runtime, "_worker_class_for")
+def run_python_with_the_runtime_of_aws(original: Any, config: Any) -> Any:
+    """Run a package with AWS's own runtime client, in an environment of its own, within its memory.
 
     MiniStack runs it inside its own virtual environment and with its own environment variables: a package without
-    `requests` works, and secrets of the developer leak in. Here `awslambdaric` of .venv-lambda runs the package.
+    `requests` works, and secrets of the developer leak in.
     """
+    return PythonWorker if is_python(config) else original(config)
 
-    def worker_class_for(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        return lambda config: PythonWorker if _is_python(config) else original(config)
 
-    def execute(original: Callable[..., Any]) -> Callable[..., Any]:
-        def execute(function: Any, event: Any, request_id: str) -> Any:
-            config = function.get("config") or function
-            # The path for provided runtimes hands on the error as the runtime reported it.
-            run = lambda_svc._execute_function_provided_warm if _is_python(config) else original
-            return run(function, event, request_id)
-
-        return execute
-
-    patching.replace(lambda_runtime, "_worker_class_for", worker_class_for)
-    patching.replace(lambda_svc, "_execute_function_warm", execute)
+@replacing(lambda_svc, "_execute_function_warm")
+def hand_on_errors_as_reported(original: Any, function: Any, event: Any, request_id: str) -> Any:
+    """Return an error of the function as its runtime reported it, for which MiniStack has another path."""
+    run = lambda_svc._execute_function_provided_warm if is_python(function.get("config") or function) else original
+    return run(function, event, request_id)
 
 
 class PythonWorker(lambda_runtime.Worker):  # type: ignore[misc]
@@ -66,27 +56,27 @@ class PythonWorker(lambda_runtime.Worker):  # type: ignore[misc]
     def __init__(self, func_name: str, config: dict[str, Any], code_zip: bytes) -> None:
         super().__init__(func_name, config, code_zip)
         self._runtime = LambdaRuntime(
-            unpacked(code_zip),
+            package_of(code_zip),
             config["Handler"],
             environment=function_environment(config),
             timeout_seconds=float(config.get("Timeout", 3)),
             memory_mb=int(config.get("MemorySize", 128)),
             function_arn=config["FunctionArn"],
+            processor_share=True,
         )
 
     def invoke(self, event: Any, request_id: str, *, trace_id: str | None = None, **_: Any) -> dict[str, Any]:
         """Run one invocation and answer as MiniStack's workers do."""
-        runtime = self._runtime
-        with self._lock, InvocationLog(self.config, request_id, runtime.log_file, runtime.log_stream) as log:
-            invocation = runtime.invoke(event, request_id=request_id, trace_id=trace_id)
+        with self._lock, InvocationLog(self.config, request_id, self._runtime) as log:
+            invocation = self._runtime.invoke(event, request_id=request_id, trace_id=trace_id)
             payload = invocation.payload
             if invocation.status == "response":
-                log.end(memory_mb=runtime.peak_memory_mb)
+                log.end()
                 return {"status": "ok", "result": payload, "cold_start": invocation.cold}
             payload = payload if isinstance(payload, dict) else {"errorMessage": payload}
             message = str(payload.get("errorMessage"))
             logged_by_aws = str(payload.get("errorType")).startswith(("Runtime.", "Sandbox."))
-            log.end(*[message] * logged_by_aws, memory_mb=runtime.peak_memory_mb)
+            log.end(*[message] * logged_by_aws)
         return {"status": "error", "error": message, "error_payload": payload, "cold_start": invocation.cold}
 
     def _spawn(self) -> None:
@@ -96,124 +86,110 @@ class PythonWorker(lambda_runtime.Worker):  # type: ignore[misc]
         self._runtime.close()
 
 
-def unpacked(package: bytes) -> Path:
-    """Unpack a package once, however many accounts run it."""
-    digest = hashlib.sha256(package).hexdigest()
+def is_python(config: dict[str, Any]) -> bool:
+    return str(config.get("Runtime", "")).startswith("python")
+
+
+def package_of(code: bytes) -> Path:
+    """Return a file with the package, one however many accounts run it."""
+    path = Path(tempfile.gettempdir(), f"{hashlib.sha256(code).hexdigest()}.zip")
     with _packages_lock:
-        if digest not in _packages:
-            directory = Path(tempfile.mkdtemp(prefix="package-"))
-            with zipfile.ZipFile(BytesIO(package)) as archive:
-                archive.extractall(directory)
-            _packages[digest] = directory
-        return _packages[digest]
+        if not path.exists():
+            path.write_bytes(code)
+    return path
 
 
 def function_environment(config: dict[str, Any]) -> dict[str, str]:
-    """Return the credentials of the function's role, its own variables, and the way to the local AWS."""
+    """Return the credentials of the function's role, its own variables, and the way to the local AWS.
+
+    The function trusts our authority beside the public ones: its trust store takes as long to load as the real one.
+    """
     logging = config.get("LoggingConfig") or {}
+    in_json = logging.get("LogFormat") == "JSON"
     variables = (config.get("Environment") or {}).get("Variables") or {}
     return {
         **lambda_runtime.execution_credentials(config),
         "AWS_LAMBDA_LOG_FORMAT": logging.get("LogFormat", "Text"),
-        "AWS_LAMBDA_LOG_LEVEL": logging.get("ApplicationLogLevel", ""),
+        **({"AWS_LAMBDA_LOG_LEVEL": logging.get("ApplicationLogLevel", "INFO")} if in_json else {}),
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{config['Runtime']}",
-        **{name: os.environ[name] for name in PASSED_ON},
+        "AWS_ENDPOINT_URL": os.environ["AWS_ENDPOINT_URL"],
+        **dict.fromkeys(("AWS_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), os.environ["SANDBOX_CA_BUNDLE"]),
         **state.function_environment,
         **{name: str(value) for name, value in variables.items()},
     }
 
 
-def _is_python(config: dict[str, Any]) -> bool:
-    return str(config.get("Runtime", "")).startswith("python")
+# Replacing
 
 
-def invalidate_only_idle_workers_of_the_account() -> None:
-    """Touch no other account's functions, and no running invocation.
+@replacing(lambda_runtime, "invalidate_worker")
+def end_idle_workers_of_the_account(
+    _original: Any, func_name: str, qualifier: str | None = None, account: str | None = None, region: str | None = None
+) -> None:
+    """Touch no other account's functions, and no running invocation, which on AWS runs to its end.
 
-    On AWS a function is known by account, Region and name, and an invocation that runs while its function is
-    changed or deleted runs to its end.
-    MiniStack kills the processes of every function of that name, in all accounts and in mid-invocation. The
-    template has a fixed function name, so the stacks of an organization would kill each other's functions; and a
-    launch that is cancelled deletes the function while Create still runs, which is a race it must survive.
+    MiniStack kills the processes of every function of that name: the stacks of an organization would kill each
+    other's functions; and a launch that is cancelled deletes the function while Create still runs.
     """
-
-    def invalidate(_original: Callable[..., None]) -> Callable[..., None]:
-        def invalidate(
-            func_name: str, qualifier: str | None = None, account: str | None = None, region: str | None = None
-        ) -> None:
-            scope = (account or responses.get_account_id(), region or responses.get_region(), func_name)
-            with lambda_runtime._lock:
-                keys = [key for key in lambda_runtime._workers if _is_of(key, scope, qualifier)]
-                workers = [worker for key in keys for worker in lambda_runtime._workers.pop(key)]
-                for worker in workers:
-                    worker.doomed = worker.in_use
-            lambda_runtime.kill_workers([worker for worker in workers if not worker.doomed])
-
-        return invalidate
-
-    def release(original: Callable[[Any], None]) -> Callable[[Any], None]:
-        def release(worker: Any) -> None:
-            original(worker)
-            if getattr(worker, "doomed", False):
-                lambda_runtime.kill_workers([worker])
-
-        return release
-
-    patching.replace(lambda_runtime, "invalidate_worker", invalidate)
-    patching.replace(lambda_runtime, "release_worker", release)
-
-
-def _is_of(key: str, scope: tuple[str, str, str], qualifier: str | None) -> bool:
-    account, region, name, key_qualifier = key.split(":", 3)
-    return (account, region, name) == scope and qualifier in {None, key_qualifier}
-
-
-def end_the_processes_of_deleted_functions() -> None:
-    """End the execution environments of a function that is gone.
-
-    MiniStack keeps the processes of functions that CloudFormation deleted until it exits itself: a hundred accounts
-    would leave a hundred processes behind.
-    """
-
-    def delete(original: Callable[..., None]) -> Callable[..., None]:
-        def delete(physical_id: str, properties: Any) -> None:
-            original(physical_id, properties)
-            lambda_runtime.invalidate_worker(physical_id)
-
-        return delete
-
-    patching.replace(provisioners, "_lambda_delete", delete)
-
-
-def keep_few_environments_warm() -> None:
-    """End the environments that have been idle for the longest time when there are many.
-
-    AWS ends them after some minutes, too. MiniStack keeps one process for each function of each account until it
-    exits, which hundreds of accounts would turn into gigabytes.
-    """
-
-    def release(original: Callable[[Any], None]) -> Callable[[Any], None]:
-        def release(worker: Any) -> None:
-            original(worker)
-            lambda_runtime.kill_workers(_surplus())
-
-        return release
-
-    patching.replace(lambda_runtime, "release_worker", release)
-
-
-def _surplus() -> list[Any]:
-    """Take the environments that are too many out of the pool."""
+    scope = [account or responses.get_account_id(), region or responses.get_region(), func_name]
     with lambda_runtime._lock:
         pools = lambda_runtime._workers
-        idle = [(worker.last_used, key, worker) for key in pools for worker in pools[key] if not worker.in_use]
-        surplus = sorted(idle, key=lambda each: each[0])[: max(0, len(idle) - state.kept_warm)]
-        for _, key, worker in surplus:
-            pools[key].remove(worker)
-        return [worker for _, _, worker in surplus]
+        keys = [key for key in pools if key.split(":", 3)[:3] == scope and qualifier in {None, key.split(":", 3)[3]}]
+        workers = [worker for key in keys for worker in pools.pop(key)]
+        for worker in workers:
+            worker.doomed = worker.in_use
+    lambda_runtime.kill_workers([worker for worker in workers if not worker.doomed])
 
 
-@verb
-def keep_warm(request: dict[str, Any]) -> None:
-    """Keep so many idle environments at most."""
-    state.kept_warm = request["count"]
+@replacing(lambda_runtime, "release_worker")
+def end_doomed_workers(original: Any, worker: Any) -> None:
+    """End an environment whose function has changed while it ran."""
+    original(worker)
+    if getattr(worker, "doomed", False):
+        lambda_runtime.kill_workers([worker])
+
+
+@replacing(lambda_svc, "_update_config")
+def start_anew_with_another_configuration(original: Any, name: str, request: dict[str, Any]) -> Any:
+    """Run no invocation in an environment with the old configuration; MiniStack keeps it."""
+    answer = original(name, request)
+    lambda_runtime.invalidate_worker(name)
+    return answer
+
+
+@replacing(provisioners, "_lambda_delete")
+def end_the_processes_of_a_deleted_function(original: Any, physical_id: str, properties: Any) -> None:
+    """MiniStack keeps them until it exits itself."""
+    original(physical_id, properties)
+    lambda_runtime.invalidate_worker(physical_id)
+
+
+# Code
+
+
+@replacing(lambda_svc, "_fetch_code_from_s3")
+def fail_without_code(_original: Any, bucket: str, key: str, version_id: str | None = None) -> bytes:
+    """Read the package from any bucket that lets the caller in, and fail when it cannot be read.
+
+    MiniStack reads only buckets of the same account, and makes a function without code when it finds none, which is
+    a silent mock: a wrong key shows up as a custom resource that times out. Organizations share one bucket.
+    """
+    account = responses.get_account_id()
+    owner = next((account for account, name in s3._buckets.to_dict() if name == bucket), None)
+    if owner is None:
+        raise ValueError(NO_BUCKET)
+    if owner != account and not _lets_in(owner, account, bucket, key):
+        raise ValueError(DENIED.format(bucket=bucket, key=key))
+    with responses.request_scope(owner, responses.get_region()):
+        code: bytes | None = s3._get_object_data(bucket, key, version_id=version_id)
+    if code is None:
+        raise ValueError(NO_KEY)
+    return code
+
+
+def _lets_in(owner: str, account: str, bucket: str, key: str) -> bool:
+    """Whether the bucket's policy lets the other account read the object; Lambda reads over TLS."""
+    caller, resource = iam_evaluator.caller_arn(), f"arn:aws:s3:::{bucket}/{key}"
+    request = request_of("Root", caller, account, "s3:GetObject", resource, secure_transport=True)
+    policy: Any = s3._bucket_policies.get_scoped(owner, None, bucket)
+    return bool(iam_evaluator.evaluate_resource_policy(policy, request).decision == "Allow")

@@ -1,201 +1,218 @@
-"""Repairs of asynchronous invocations, and of the two services that make them: EventBridge and Scheduler."""
+"""Asynchronous invocations, and the two services that make them: EventBridge and Scheduler."""
 
 import json
 import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from ministack.core import iam_evaluator, lambda_runtime, responses
 from ministack.services import eventbridge, iam, lambda_svc, scheduler
 from ministack.services.cloudformation import provisioners
 
-from tests.sandbox.emulator import patching
 from tests.sandbox.emulator.control import verb
-from tests.sandbox.emulator.state import state
+from tests.sandbox.emulator.identity import request_of, role_may
+from tests.sandbox.emulator.patching import replace, replacing
+from tests.sandbox.emulator.state import Hold, state
 
 logger = logging.getLogger("sandbox")
 
-RETRIES = 2  # AWS's default
-LONGEST_WAIT_SECONDS = 300.0
+# AWS's defaults.
+RETRIES, OLDEST_SECONDS, RETRY_SECONDS = 2, 6 * 60 * 60, 60
+
 NOT_ASSUMABLE = "The execution role you provide must allow AWS EventBridge Scheduler to assume the role."
 
 
-def repair() -> None:
-    """Apply the repairs of this module."""
-    retry_asynchronous_invocations()
-    require_permission_to_invoke()
-    require_schedules_to_have_their_role()
+@dataclass(eq=False)
+class Event:
+    """An event on its way to a function."""
+
+    function: dict[str, Any]
+    payload: Any
+    sent: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.account, self.region = lambda_runtime._account_region_from_function_config(self.function["config"])
+        by_qualifier = self.function.get("event_invoke_configs") or {}
+        settings = by_qualifier.get("$LATEST") or self.function.get("event_invoke_config") or {}
+        self.retries = int(settings.get("MaximumRetryAttempts", RETRIES))
+        self.oldest = float(settings.get("MaximumEventAgeInSeconds", OLDEST_SECONDS))
+
+    def deliver(self, aged: float = 0.0) -> bool:
+        """Invoke the function in the background, unless the event, said to be `aged` seconds older, is too old."""
+        age = time.monotonic() - self.sent + aged
+        if age > self.oldest:
+            logger.warning("An event for %s is dropped after %.0f s", self.function["config"]["FunctionArn"], age)
+            return False
+        _in_progress.append(self)
+        threading.Thread(target=self._work_off, args=(age,), name="asynchronous invocation", daemon=True).start()
+        return True
+
+    def _work_off(self, age: float) -> None:
+        try:
+            with responses.request_scope(self.account, self.region):
+                self._attempt(age, state.over)
+        finally:
+            _in_progress.remove(self)
+
+    def _attempt(self, age: float, over: threading.Event) -> None:
+        """Invoke the function as often, and as long, as its configuration says: again after one minute, then two."""
+        for attempt in range(self.retries + 1):
+            age += RETRY_SECONDS * attempt
+            if age > self.oldest or over.wait(state.first_retry_seconds * attempt):
+                return
+            if not lambda_svc._execute_function(self.function, self.payload).get("error"):
+                return
 
 
-def retry_asynchronous_invocations() -> None:
-    """Invoke for EventBridge, Scheduler and CloudFormation in the background, and twice again after an error.
+_in_progress: list[Event] = []
 
-    This is AWS's way. MiniStack's EventBridge invokes once. A function that raises, and does not have
-    EventInvokeConfig with no retries, runs again a minute later on AWS, when CloudFormation may long be rolling back.
+
+def send(function: dict[str, Any], payload: Any) -> None:
+    """Send an event to a function, which gets it in the background, unless a test holds it.
+
+    EventBridge, Scheduler and CloudFormation do so, and try again after an error. MiniStack's EventBridge invokes once.
     """
-
-    def dispatch(_original: Callable[[str, str], None]) -> Callable[[str, str], None]:
-        def dispatch(arn: str, payload: str) -> None:
-            function, config, _ = lambda_svc._get_func_record_for_ref(arn)
-            if function and config:
-                invoke(lambda_svc._execution_record_for_config(function, config), json.loads(payload))
-
-        return dispatch
-
-    patching.replace(eventbridge, "_dispatch_to_lambda", dispatch)
-    patching.replace(lambda_svc, "invoke_async_with_retry", lambda _original: invoke)
+    event = Event(function, payload)
+    for hold in state.holds:
+        fields = payload if isinstance(payload, dict) else {}
+        if hold.account == event.account and hold.times != 0 and hold.fields.items() <= fields.items():
+            hold.times = None if hold.times is None else hold.times - 1
+            state.held.append(event)
+            return
+    event.deliver()
 
 
-def invoke(function: dict[str, Any], event: Any) -> None:
-    """Invoke the function in the background, as often as its EventInvokeConfig says."""
-    threading.Thread(target=_attempts, args=(function, event), name="asynchronous invocation", daemon=True).start()
+replace(lambda_svc, "invoke_async_with_retry", send)
 
 
-def _attempts(function: dict[str, Any], event: Any) -> None:
-    account, region = lambda_runtime._account_region_from_function_config(function["config"])
-    settings = (function.get("event_invoke_configs") or {}).get("$LATEST") or function.get("event_invoke_config") or {}
-    retries = int(settings.get("MaximumRetryAttempts", RETRIES))
-    over = state.over
-    with responses.request_scope(account, region):
-        for attempt in range(retries + 1):
-            if attempt and over.wait(_wait_seconds(attempt)):
-                return
-            if not lambda_svc._execute_function(function, event).get("error"):
-                return
+@replacing(eventbridge, "_dispatch_to_lambda")
+def invoke_in_the_background(_original: Any, arn: str, payload: str) -> None:
+    """Invoke the function of a rule or schedule."""
+    function, config, _ = lambda_svc._get_func_record_for_ref(arn)
+    if function and config:
+        send(lambda_svc._execution_record_for_config(function, config), json.loads(payload))
 
 
-def _wait_seconds(attempt: int) -> float:
-    return float(min(state.first_retry_seconds * 2 ** (attempt - 1), LONGEST_WAIT_SECONDS))
-
-
-def require_permission_to_invoke() -> None:
+@replacing(eventbridge, "_invoke_target")
+def require_permission_to_invoke(
+    original: Any, target: dict[str, Any], event: dict[str, Any], source: dict[str, Any], *rest: Any
+) -> None:
     """Fire rules that the function's own policy admits, and schedules whose role may invoke it.
 
-    MiniStack fires without either. A wrong AWS::Lambda::Permission, or a schedule role without a policy, would go
-    unnoticed: on AWS nothing happens when the time comes, silently.
+    MiniStack fires without either. On AWS nothing happens when the time comes, silently.
     """
-
-    def invoke_target(original: Callable[..., None]) -> Callable[..., None]:
-        def invoke_target(target: dict[str, Any], event: dict[str, Any], source: dict[str, Any], *rest: Any) -> None:
-            if ":lambda:" in target.get("Arn", ""):
-                allowed = _schedule_may(target, source) if _is_schedule(source) else _rule_may(target, source)
-                if not allowed:
-                    logger.warning("%s may not invoke %s", source.get("Arn"), target["Arn"])
-                    return
-            original(target, event, source, *rest)
-
-        return invoke_target
-
-    patching.replace(eventbridge, "_invoke_target", invoke_target)
-
-
-def _is_schedule(source: dict[str, Any]) -> bool:
-    return ":scheduler:" in source.get("Arn", "")
+    allowed = _schedule_may if ":scheduler:" in source.get("Arn", "") else _rule_may
+    if ":lambda:" in target.get("Arn", "") and not allowed(target, source):
+        logger.warning("%s may not invoke %s", source.get("Arn"), target["Arn"])
+        return
+    original(target, event, source, *rest)
 
 
 def _rule_may(target: dict[str, Any], rule: dict[str, Any]) -> bool:
     policy, _ = lambda_svc.function_policy_for_arn(target["Arn"]) or ({}, "")
-    request = _request("lambda:InvokeFunction", target["Arn"], rule["Arn"], "events.amazonaws.com")
-    return _allows_service(policy, request, "events.amazonaws.com")
+    return _admits_service(policy, "lambda:InvokeFunction", target["Arn"], rule["Arn"], "events.amazonaws.com")
 
 
 def _schedule_may(target: dict[str, Any], schedule: dict[str, Any]) -> bool:
-    if not _scheduler_may_assume(target, schedule.get("GroupName", "default")):
-        return False
-    account, role = responses.get_account_id(), target["RoleArn"].rsplit("/", 1)[-1]
-    request = _request("lambda:InvokeFunction", target["Arn"], schedule["Arn"], target["RoleArn"])
-    limits = iam_evaluator._permissions_boundary(iam._roles, role, account)
-    policies = iam_evaluator._gather_role_policies(role, account)
-    return bool(iam_evaluator.evaluate(request, policies, *limits).decision == "Allow")
-
-
-def _scheduler_may_assume(target: dict[str, Any], group: str) -> bool:
-    role = iam._roles.get(str(target.get("RoleArn")).rsplit("/", 1)[-1])
-    if role is None:
-        return False
-    request = _request("sts:AssumeRole", "*", scheduler._group_arn(group), "scheduler.amazonaws.com")
-    return _allows_service(json.loads(role["AssumeRolePolicyDocument"]), request, "scheduler.amazonaws.com")
-
-
-def _allows_service(policy: dict[str, Any], request: Any, service: str) -> bool:
-    decision = iam_evaluator.evaluate_resource_policy(policy, request, service=service).decision
-    return bool(decision == "Allow")
-
-
-def _request(action: str, resource: str, source_arn: str, principal: str) -> Any:
-    return iam_evaluator.EvalContext(
-        principal_arn=principal,
-        principal_type="Service",
-        principal_account="",
-        action=action,
-        resource_arn=resource,
-        region=responses.get_region(),
-        service_context={"aws:sourcearn": source_arn, "aws:sourceaccount": responses.get_account_id()},
+    return _scheduler_may_assume(target, schedule.get("GroupName", "default")) and role_may(
+        target["RoleArn"], "lambda:InvokeFunction", target["Arn"]
     )
 
 
-def require_schedules_to_have_their_role() -> None:
-    """Refuse a schedule whose role Scheduler cannot assume; MiniStack takes any.
+def _scheduler_may_assume(target: dict[str, Any], group: str) -> bool:
+    """Whether the trust policy lets Scheduler in; the source in its conditions is the group, not the schedule."""
+    role = iam._roles.get(str(target.get("RoleArn")).rsplit("/", 1)[-1])
+    trust = json.loads(role["AssumeRolePolicyDocument"]) if role else {}
+    return _admits_service(trust, "sts:AssumeRole", "*", scheduler._group_arn(group), "scheduler.amazonaws.com")
 
-    The source ARN in such a trust policy is the schedule's group, not the schedule.
+
+def _admits_service(policy: dict[str, Any], action: str, resource: str, source_arn: str, service: str) -> bool:
+    source = {"aws:sourcearn": source_arn, "aws:sourceaccount": responses.get_account_id()}
+    request = request_of("Service", service, "", action, resource, service_context=source)
+    return bool(iam_evaluator.evaluate_resource_policy(policy, request, service=service).decision == "Allow")
+
+
+@replacing(provisioners, "_scheduler_schedule_create")
+def begin_schedules_as_scheduler_does(original: Any, logical_id: str, properties: Any, stack_name: str) -> Any:
+    """Refuse a schedule whose role Scheduler cannot assume, and fire one with a rate at once.
+
+    MiniStack takes any role, lets the first interval pass, and does not update a schedule.
+    https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
     """
-
-    def create(original: Callable[..., Any]) -> Callable[..., Any]:
-        def create(logical_id: str, properties: dict[str, Any], stack_name: str) -> Any:
-            if not _scheduler_may_assume(properties.get("Target", {}), properties.get("GroupName", "default")):
-                raise ValueError(NOT_ASSUMABLE)
-            return original(logical_id, properties, stack_name)
-
-        return create
-
-    patching.replace(provisioners, "_scheduler_schedule_create", create)
-
-
-@verb
-def fire_schedule(request: dict[str, Any]) -> None:
-    """Let a schedule, or a rule with a schedule expression, fire now instead of when its time comes."""
-    name = request["name"]
-    with responses.request_scope(request["account"], request["region"]):
-        schedules = [item for key, item in scheduler._schedules.items() if key.split("/", 1)[1] == name]
-        rules = [(key, rule) for key, rule in eventbridge._rules.items() if rule["Name"] == name]
-        if not schedules and not rules:
-            raise LookupError(f"There is no schedule or rule {name}")
-        for schedule in schedules:
-            eventbridge._invoke_target(schedule["Target"], _event("aws.scheduler", schedule["Arn"]), schedule)
-        for key, rule in rules:
-            for target in eventbridge._targets.get(key, []):
-                eventbridge._invoke_target(target, _event("aws.events", rule["Arn"]), rule)
+    group = properties.get("GroupName", "default")
+    if not _scheduler_may_assume(properties.get("Target", {}), group):
+        raise ValueError(NOT_ASSUMABLE)
+    before = set(scheduler._schedules)
+    name, attributes = original(logical_id, properties, stack_name)
+    schedule = scheduler._schedules[f"{group}/{name}"]
+    if f"{group}/{name}" in before:
+        schedule |= {key: properties[key] for key in schedule.keys() & properties.keys()}
+    elif schedule["State"] == "ENABLED" and schedule["ScheduleExpression"].startswith("rate("):
+        _fire(schedule)
+    return name, attributes
 
 
-@verb
-def announce(request: dict[str, Any]) -> None:
-    """Put an event of an AWS service on the account's default bus, which PutEvents refuses to do."""
-    with responses.request_scope(request["account"], request["region"]):
-        event = _event(request["source"]) | {
-            "DetailType": request["detail_type"],
-            "Detail": json.dumps(request["detail"]),
-            "EventBusName": "default",
-        }
-        eventbridge._dispatch_event(event)
+def _fire(schedule: dict[str, Any]) -> None:
+    event = _event("aws.scheduler", "Scheduled Event", {})
+    eventbridge._invoke_target(schedule["Target"], event, schedule)
 
 
-@verb
-def set_first_retry(request: dict[str, Any]) -> None:
-    """Retry failed asynchronous invocations after this time instead of AWS's minute."""
-    state.first_retry_seconds = request["seconds"]
-
-
-def _event(source: str, *resources: str) -> dict[str, Any]:
+def _event(source: str, detail_type: str, detail: Any) -> dict[str, Any]:
     return {
         "EventId": str(uuid.uuid4()),
         "Source": source,
-        "DetailType": "Scheduled Event",
-        "Detail": "{}",
+        "DetailType": detail_type,
+        "Detail": json.dumps(detail),
+        "EventBusName": "default",
         "Time": int(time.time()),
-        "Resources": list(resources),
+        "Resources": [],
         "Account": responses.get_account_id(),
         "Region": responses.get_region(),
     }
+
+
+# What tests ask for
+
+
+@verb
+def fire_schedule(name: str, account: str, region: str) -> None:
+    """Let a schedule fire now instead of when its time comes."""
+    with responses.request_scope(account, region):
+        _fire(scheduler._schedules[f"default/{name}"])
+
+
+@verb
+def announce(account: str, region: str, source: str, detail_type: str, detail: Any) -> None:
+    """Put an event of an AWS service on the account's default bus, which PutEvents refuses to do."""
+    with responses.request_scope(account, region):
+        eventbridge._dispatch_event(_event(source, detail_type, detail))
+
+
+@verb
+def hold_events(**hold: Any) -> None:
+    """Keep asynchronous events of an account, those with these fields, until they are released."""
+    state.holds.append(Hold(**hold))
+
+
+@verb
+def held_events(account: str) -> list[Any]:
+    """Return the events of the account that are held."""
+    return [event.payload for event in state.held if event.account == account]
+
+
+@verb
+def release_events(account: str, aged: float) -> int:
+    """Deliver what is held of the account, `aged` seconds older than it is; hold nothing more; return how many."""
+    state.holds = [hold for hold in state.holds if hold.account != account]
+    released = [event for event in state.held if event.account == account]
+    state.held = [event for event in state.held if event.account != account]
+    return sum(event.deliver(aged) for event in released)
+
+
+@verb
+def events_in_progress(account: str) -> int:
+    """Return how many events of the account are being worked on."""
+    return sum(event.account == account for event in list(_in_progress))

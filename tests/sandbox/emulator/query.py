@@ -30,23 +30,20 @@ def _listed(value: Any) -> Any:
     return {key: _listed(inner) for key, inner in value.items()}
 
 
-def flat(request: Mapping[str, Any]) -> dict[str, list[str]]:
+def flat(value: Any, prefix: str = "") -> dict[str, list[str]]:
     """Return a request as MiniStack's handlers take it."""
-    found: dict[str, list[str]] = {}
+    if isinstance(value, dict):
+        parts = {f"{prefix}.{key}" if prefix else key: inner for key, inner in value.items()}
+    elif isinstance(value, list):
+        parts = {f"{prefix}.member.{number}": inner for number, inner in enumerate(value, 1)}
+    else:
+        return {prefix: [str(value)]}
+    return {name: text for part, inner in parts.items() for name, text in flat(inner, part).items()}
 
-    def add(prefix: str, value: Any) -> None:
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                add(f"{prefix}.{key}", inner)
-        elif isinstance(value, list):
-            for number, inner in enumerate(value, 1):
-                add(f"{prefix}.member.{number}", inner)
-        else:
-            found[prefix] = [str(value)]
 
-    for name, value in request.items():
-        add(name, value)
-    return found
+def shown(record: Any, *names: str) -> dict[str, Any]:
+    """Return fields of a record, named as the API names them."""
+    return {"".join(word.capitalize() for word in name.split("_")): getattr(record, name) for name in names}
 
 
 def answer(action: str, **result: Any) -> Answer:
@@ -67,6 +64,4 @@ def _xml(value: Any) -> str:
         return "".join(f"<{name}>{_xml(inner)}</{name}>" for name, inner in value.items() if inner is not None)
     if isinstance(value, list):
         return "".join(f"<member>{_xml(item)}</member>" for item in value)
-    if isinstance(value, bool):
-        return str(value).lower()
     return escape(str(value))

@@ -1,22 +1,18 @@
 """Repairs of what CloudFormation does when an operation fails, is cancelled, or cleans up.
 
-Five differences, each of which would hide a mistake in the function or in the template's dependencies:
-
 1. A launch that is cancelled. AWS: DeleteStack during CREATE_IN_PROGRESS fails the resource that is being created with
    "Resource creation cancelled", rolls nothing back, and deletes: a custom resource gets its Delete at once, with an
    id that it never returned, while its Create may still run. MiniStack deletes while it goes on creating.
 2. A Create that failed. AWS: the rollback starts with its Delete. MiniStack forgets the resource.
    (`custom_resources` records it, with the id that CloudFormation would use.)
-3. A Delete that failed. AWS: whatever the resource depends on stays, so that the deletion can be tried again.
-   MiniStack goes on and deletes the function, so that the next deletion finds nobody to ask.
-4. The cleanup of an update. AWS: status UPDATE_COMPLETE_CLEANUP_IN_PROGRESS, an event for each deletion, three tries,
-   then the resource is forgotten. MiniStack: no status, no event, one try, and the resource stays in the stack.
+3. A Delete that failed. AWS: what the resource depends on stays. MiniStack goes on and deletes the function.
+4. The cleanup of an update. AWS: a status, events, three tries, then the resource is forgotten. MiniStack: one try.
 5. Unchanged resources of an update. AWS: no event. MiniStack: UPDATE_IN_PROGRESS and UPDATE_COMPLETE.
 """
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -24,13 +20,13 @@ from typing import Any, Literal
 from ministack.services import cloudformation
 from ministack.services.cloudformation import stacks
 
-from tests.sandbox.emulator import custom_resources, patching
+from tests.sandbox.emulator import custom_resources
+from tests.sandbox.emulator.patching import replacing
 from tests.sandbox.emulator.state import state
 
 CLEANUP_TRIES = 3
 
 Record = dict[str, Any]
-Async = Callable[..., Coroutine[Any, Any, None]]
 
 
 @dataclass
@@ -55,84 +51,73 @@ _current: ContextVar[Operation | None] = ContextVar("operation", default=None)
 _deploying: dict[str, Operation] = {}  # by stack id
 
 
-def repair() -> None:
-    """Apply the repairs of this module."""
-    patching.replace(stacks, "_deploy_stack_async", _deploy)
-    patching.replace(stacks, "_roll_back_operation", _roll_back)
-    patching.replace(stacks, "_delete_stack_async", _delete)
-    patching.replace(stacks, "_delete_resource", _delete_resource)
-    patching.replace(stacks, "_update_resource", _update_resource)
-    patching.replace(stacks, "_add_event", _add_event)
-    patching.replace(stacks, "_rollback_failure_reason", _rollback_failure_reason)
+@replacing(stacks, "_deploy_stack_async")
+async def deploy(original: Any, stack_name: str, stack_id: str, template: Record, *rest: Any, **named: Any) -> None:
+    """Create or update a stack."""
+    operation = _deploying[stack_id] = Operation(cloudformation._stacks[stack_name], "deploy")
+    _current.set(operation)
+    try:
+        await original(stack_name, stack_id, template, *rest, **named)
+        resources = operation.stack["_resources"]
+        for logical_id in resources.keys() - template["Resources"].keys():
+            if operation.stack["StackStatus"] == "UPDATE_COMPLETE":
+                resources.pop(logical_id)  # difference 4: forgotten
+    finally:
+        _deploying.pop(stack_id)
+        operation.done.set()
 
 
-def _deploy(original: Async) -> Async:
-    async def deploy(stack_name: str, stack_id: str, template: Record, *rest: Any, **named: Any) -> None:
-        operation = _deploying[stack_id] = Operation(cloudformation._stacks[stack_name], "deploy")
-        _current.set(operation)
-        try:
-            await original(stack_name, stack_id, template, *rest, **named)
-            resources = operation.stack["_resources"]
-            for logical_id in resources.keys() - template["Resources"].keys():
-                if operation.stack["StackStatus"] == "UPDATE_COMPLETE":
-                    resources.pop(logical_id)  # difference 4: forgotten
-        finally:
-            _deploying.pop(stack_id)
-            operation.done.set()
-
-    return deploy
-
-
-def _roll_back(original: Async) -> Async:
-    async def roll_back(stack_name: str, stack_id: str, stack: Record, failed: Record, *rest: Any) -> None:
-        deploying = _deploying.get(stack_id)
-        if deploying and (deploying.cancelled or deploying.over.is_set()):
-            return  # difference 1, or a reset
-        resources, logical_id = stack["_resources"], failed.get("failed_logical_id")
-        if resources.get(logical_id, {}).get("ResourceStatus") == "CREATE_FAILED":
-            failed["created"] = [*failed["created"], logical_id]  # difference 2
-        before, operation = dict(resources), Operation(stack, "rollback")
-        token = _current.set(operation)
-        try:
-            await original(stack_name, stack_id, stack, failed, *rest)
-        finally:
-            _current.reset(token)
-        if stack["StackStatus"] == "ROLLBACK_FAILED":  # difference 3
-            for kept in stack.pop("_rollback_failed"):
-                resources[kept] = before[kept] | {"ResourceStatus": "DELETE_FAILED"}
-            resources.update(operation.held)
-
-    return roll_back
+@replacing(stacks, "_roll_back_operation")
+async def roll_back(original: Any, stack_name: str, stack_id: str, stack: Record, failed: Record, *rest: Any) -> None:
+    """Undo an operation that failed."""
+    deploying = _deploying.get(stack_id)
+    if deploying and (deploying.cancelled or deploying.over.is_set()):
+        return  # difference 1, or a reset
+    resources, logical_id = stack["_resources"], failed.get("failed_logical_id")
+    if resources.get(logical_id, {}).get("ResourceStatus") == "CREATE_FAILED":
+        failed["created"] = [*failed["created"], logical_id]  # difference 2
+    before, operation = dict(resources), Operation(stack, "rollback")
+    token = _current.set(operation)
+    try:
+        await original(stack_name, stack_id, stack, failed, *rest)
+    finally:
+        _current.reset(token)
+    if stack["StackStatus"] == "ROLLBACK_FAILED":  # difference 3
+        for kept in stack.pop("_rollback_failed"):
+            resources[kept] = before[kept] | {"ResourceStatus": "DELETE_FAILED"}
+        resources.update(operation.held)
 
 
-def _delete(original: Async) -> Async:
-    async def delete(stack_name: str, stack_id: str, *rest: Any, **named: Any) -> None:
-        if deploying := _deploying.get(stack_id):  # difference 1
-            deploying.cancelled = deploying.stack["StackStatus"] == "CREATE_IN_PROGRESS"
-            if deploying.cancelled:
-                custom_resources.cancel(stack_id, "Create")
-            await deploying.done.wait()
-        operation = Operation(cloudformation._stacks[stack_name], "delete")
-        _current.set(operation)
-        await original(stack_name, stack_id, *rest, **named)
-        operation.stack["_resources"].update(operation.held)
+@replacing(stacks, "_delete_stack_async")
+async def delete(original: Any, stack_name: str, stack_id: str, *rest: Any, **named: Any) -> None:
+    """Delete a stack, also one that is being created."""
+    if deploying := _deploying.get(stack_id):  # difference 1
+        deploying.cancelled = deploying.stack["StackStatus"] == "CREATE_IN_PROGRESS"
+        if deploying.cancelled:
+            custom_resources.cancel(stack_id, "Create")
+        await deploying.done.wait()
+    operation = Operation(cloudformation._stacks[stack_name], "delete")
+    _current.set(operation)
+    await original(stack_name, stack_id, *rest, **named)
+    operation.stack["_resources"].update(operation.held)
 
-    return delete
 
+@replacing(stacks, "_delete_resource")
+def delete_resource(original: Any, kind: str, physical_id: str, properties: Any, *names: Any) -> None:
+    """Delete a resource, as the operation that does it asks for."""
+    operation, logical_id = _current.get(), names[1] if len(names) > 1 else ""
 
-def _delete_resource(original: Callable[..., None]) -> Callable[..., None]:
-    def delete_resource(kind: str, physical_id: str, properties: Any, *names: Any) -> None:
-        operation, logical_id = _current.get(), names[1] if len(names) > 1 else ""
-        if operation is None:
-            original(kind, physical_id, properties, *names)
-        elif operation.over.is_set():
-            pass
-        elif operation.phase == "deploy":
-            _clean_up(operation, logical_id, kind, physical_id, lambda: original(kind, physical_id, properties, *names))
-        else:
-            _delete_or_hold(operation, logical_id, lambda: original(kind, physical_id, properties, *names))
+    def delete() -> None:
+        original(kind, physical_id, properties, *names)
 
-    return delete_resource
+    if operation is None:
+        delete()
+    elif operation.over.is_set():
+        pass
+    elif operation.phase == "deploy":
+        _clean_up(operation, logical_id, kind, physical_id, delete)
+    else:
+        _delete_or_hold(operation, logical_id, delete)
 
 
 def _clean_up(operation: Operation, logical_id: str, kind: str, physical_id: str, delete: Callable[[], None]) -> None:
@@ -159,6 +144,9 @@ def _delete_or_hold(operation: Operation, logical_id: str, delete: Callable[[], 
     """Delete the resource; if that fails, hold what it depends on (difference 3)."""
     if logical_id in operation.held:
         raise RuntimeError("Another resource that was not deleted depends on this one")
+    resources = operation.stack["_resources"]
+    if logical_id in resources:  # as DescribeStackResource shows it meanwhile
+        resources[logical_id] = resources[logical_id] | {"ResourceStatus": "DELETE_IN_PROGRESS"}
     try:
         delete()
     except Exception:
@@ -175,41 +163,32 @@ def _hold_what_is_needed_by(logical_id: str, operation: Operation) -> None:
             del resources[needed]  # so that the deletion passes it by; it is put back in the end
 
 
-def _update_resource(original: Callable[..., Any]) -> Callable[..., Any]:
-    def update_resource(kind: str, physical_id: str, old: Any, new: Any, stack_name: str, *rest: Any) -> Any:
-        operation, logical_id = _current.get(), rest[0] if rest else ""
-        if operation and operation.phase == "deploy" and old == new:  # difference 5
-            operation.unchanged.add(logical_id)
-            events = cloudformation._stack_events[operation.stack["StackId"]]
-            if events and (events[-1]["LogicalResourceId"], events[-1]["ResourceStatus"]) == (
-                logical_id,
-                "UPDATE_IN_PROGRESS",
-            ):
-                events.pop()
-        return original(kind, physical_id, old, new, stack_name, *rest)
-
-    return update_resource
+@replacing(stacks, "_update_resource")
+def update_resource(original: Any, kind: str, physical_id: str, old: Any, new: Any, *rest: Any) -> Any:
+    """Update a resource, without a trace if nothing of it changes (difference 5)."""
+    operation, logical_id = _current.get(), rest[1] if len(rest) > 1 else ""
+    if operation and operation.phase == "deploy" and old == new:
+        operation.unchanged.add(logical_id)
+        events = cloudformation._stack_events[operation.stack["StackId"]]
+        last = (events[-1]["LogicalResourceId"], events[-1]["ResourceStatus"]) if events else ()
+        if last == (logical_id, "UPDATE_IN_PROGRESS"):
+            events.pop()
+    return original(kind, physical_id, old, new, *rest)
 
 
-def _add_event(original: Callable[..., None]) -> Callable[..., None]:
-    def add_event(
-        stack_id: str, stack_name: str, logical_id: str, kind: str, status: str, *rest: Any, **named: Any
-    ) -> None:
-        operation = _current.get()
-        if operation and (
-            logical_id in operation.held or (logical_id in operation.unchanged and status == "UPDATE_COMPLETE")
-        ):
-            return
-        original(stack_id, stack_name, logical_id, kind, status, *rest, **named)
-
-    return add_event
+@replacing(stacks, "_add_event")
+def add_event(original: Any, *event: Any, **named: Any) -> None:
+    """Add a line to the history, unless AWS would have none."""
+    operation, (logical_id, _, status) = _current.get(), event[2:5]
+    unchanged = operation and logical_id in operation.unchanged and status == "UPDATE_COMPLETE"
+    if not (unchanged or (operation and logical_id in operation.held)):
+        original(*event, **named)
 
 
-def _rollback_failure_reason(original: Callable[[Record], str]) -> Callable[[Record], str]:
-    def reason(failed: Record) -> str:
-        operation = _current.get()
-        for held in operation.held if operation else ():
-            failed.pop(held, None)
-        return original(failed)
-
-    return reason
+@replacing(stacks, "_rollback_failure_reason")
+def say_why_a_rollback_failed(original: Any, failed: Record) -> Any:
+    """Name what could not be deleted, and not what is held for it."""
+    operation = _current.get()
+    for held in operation.held if operation else ():
+        failed.pop(held, None)
+    return original(failed)

@@ -1,31 +1,120 @@
-"""What StackSets do: run operations on real stacks in the accounts of an organization."""
+"""StackSets: what they remember, and what they do: operations on real stacks in the accounts of an organization."""
 
 import asyncio
 import re
-import time
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from ministack.core import iam_evaluator, responses
 from ministack.services import cloudformation, organizations
-from ministack.services.cloudformation import handlers
+from ministack.services.cloudformation import engine, handlers
 
 from tests.sandbox.emulator import query
 from tests.sandbox.emulator.accounts import accounts_below
-from tests.sandbox.emulator.stackset_model import Instance, Operation, StackSet, Target
 from tests.sandbox.emulator.state import state
+
+Target = tuple[str, str]  # account, Region
 
 EXECUTION_ROLE = "stacksets-exec-0123456789abcdef0123456789abcdef"
 POLL_SECONDS = 0.05
 REASON_CHARACTERS = 2500
-TOO_MANY_FAILED = "Cancelled since failure tolerance has exceeded"
 
 _tasks: set[asyncio.Task[None]] = set()
 
 
 class InstanceFailedError(Exception):
     """A stack of the StackSet did not reach the state that it should."""
+
+
+@dataclass
+class Instance:
+    """A StackSet's stack in one account and Region."""
+
+    account: str
+    region: str
+    organizational_unit_id: str
+    stack_id: str = ""
+    status: str = "OUTDATED"  # CURRENT, OUTDATED, INOPERABLE
+    status_reason: str = ""
+    detailed_status: str = "PENDING"
+
+    def describe(self) -> dict[str, Any]:
+        """Return the instance as the API shows it."""
+        names = ("account", "region", "organizational_unit_id", "stack_id", "status", "status_reason")
+        return query.shown(self, *names) | {"StackInstanceStatus": {"DetailedStatus": self.detailed_status}}
+
+
+@dataclass
+class Operation:
+    """An operation on the instances of a StackSet."""
+
+    action: str  # CREATE, UPDATE, DELETE
+    operation_preferences: dict[str, Any]
+    targets: dict[Target, str]  # each with its OU
+    retain_stacks: bool = False
+    operation_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    status: str = "QUEUED"
+    results: dict[Target, tuple[str, str]] = field(default_factory=dict)  # status and reason
+    ended: bool = False
+
+    @property
+    def failed(self) -> int:
+        """Return how many instances failed."""
+        return sum(status == "FAILED" for status, _ in self.results.values())
+
+    @property
+    def tolerance(self) -> int:
+        """Return how many failures there may be before the operation stops."""
+        return len(self.targets) * int(self.operation_preferences.get("FailureTolerancePercentage", 0)) // 100
+
+    @property
+    def concurrency(self) -> int:
+        """Return how many accounts are deployed to at once; by default no more are at stake than may fail."""
+        wanted = int(self.operation_preferences.get("MaxConcurrentCount", 1))
+        soft = self.operation_preferences.get("ConcurrencyMode") == "SOFT_FAILURE_TOLERANCE"
+        return wanted if soft else min(wanted, self.tolerance + 1)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the operation as the API shows it."""
+        names = ("action", "operation_id", "operation_preferences", "status")
+        return query.shown(self, *names) | {"StatusDetails": {"FailedStackInstancesCount": self.failed}}
+
+
+@dataclass
+class StackSet:
+    """A service-managed StackSet."""
+
+    stack_set_name: str
+    owner: str
+    template_body: str
+    parameters: dict[str, str] = field(default_factory=dict)
+    capabilities: list[str] = field(default_factory=list)
+    description: str = ""
+    auto_deployment: dict[str, str] = field(default_factory=dict)
+    managed_execution: dict[str, str] = field(default_factory=dict)
+    units: set[str] = field(default_factory=set)
+    regions: list[str] = field(default_factory=list)
+    instances: dict[Target, Instance] = field(default_factory=dict)
+    operations: list[Operation] = field(default_factory=list)
+    permission_model: str = "SERVICE_MANAGED"
+    status: str = "ACTIVE"
+
+    @property
+    def running(self) -> list[Operation]:
+        """Return the operations that have not ended, the oldest first."""
+        return [each for each in self.operations if not each.ended]
+
+    def describe(self) -> dict[str, Any]:
+        """Return the StackSet as the API shows it: without the values of parameters that are never shown."""
+        defined = engine._parse_template(self.template_body).get("Parameters", {})
+        hidden = {name for name, each in defined.items() if str(each.get("NoEcho")).lower() == "true"}
+        shown = {key: "****" if key in hidden else value for key, value in self.parameters.items()}
+        listed = [{"ParameterKey": key, "ParameterValue": value} for key, value in shown.items()]
+        names = ("stack_set_name", "template_body", "capabilities", "description", "auto_deployment", "regions")
+        more = query.shown(self, *names, "managed_execution", "permission_model", "status")
+        return more | {"Parameters": listed, "OrganizationalUnitIds": sorted(self.units)}
 
 
 def start(stack_set: StackSet, operation: Operation) -> str:
@@ -41,54 +130,36 @@ def start(stack_set: StackSet, operation: Operation) -> str:
 def deploy_to_who_joined(owner: str) -> None:
     """Create the stacks of accounts that are now below a targeted OU, delete those of accounts that no longer are."""
     for stack_set in state.stack_sets.values():
-        if stack_set.owner != owner or not stack_set.deploys_itself or not stack_set.units:
+        deploys_itself = stack_set.auto_deployment.get("Enabled") == "true"
+        if stack_set.owner != owner or not deploys_itself or not stack_set.units:
             continue
-        now = accounts_below(owner, stack_set.units)
+        now, before = accounts_below(owner, stack_set.units), stack_set.instances
         wanted = {(account, region): unit for account, unit in now.items() for region in stack_set.regions}
-        preferences = stack_set.operations[0].preferences
-        if joined := {target: unit for target, unit in wanted.items() if target not in stack_set.instances}:
+        preferences = stack_set.operations[0].operation_preferences
+        if joined := {target: unit for target, unit in wanted.items() if target not in before}:
             start(stack_set, Operation("CREATE", preferences, joined))
-        if left := {target: each.unit for target, each in stack_set.instances.items() if target not in wanted}:
+        if left := {target: each.organizational_unit_id for target, each in before.items() if target not in wanted}:
             retain = stack_set.auto_deployment.get("RetainStacksOnAccountRemoval") == "true"
-            start(stack_set, Operation("DELETE", preferences, left, retain=retain))
+            start(stack_set, Operation("DELETE", preferences, left, retain))
 
 
 async def _run(stack_set: StackSet, operation: Operation, ahead: list[Operation]) -> None:
     over = state.over
-    while any(each.ended is None for each in ahead) and not over.is_set():
+    while not all(each.ended for each in ahead) and not over.is_set():
         await asyncio.sleep(POLL_SECONDS)
     operation.status = "RUNNING"
-    regions = list(dict.fromkeys(region for _, region in operation.targets))
-    if operation.preferences.parallel_regions:
-        await asyncio.gather(*(_run_region(stack_set, operation, region) for region in regions))
-    else:
-        for region in regions:
-            await _run_region(stack_set, operation, region)
-    ended_well = all(status == "SUCCEEDED" for status, _ in operation.results.values())
-    tolerated = operation.status == "RUNNING"
-    operation.status = "STOPPED" if operation.stopping else "SUCCEEDED" if ended_well or tolerated else "FAILED"
-    operation.ended = time.time()
-
-
-async def _run_region(stack_set: StackSet, operation: Operation, region: str) -> None:
-    targets = [target for target in operation.targets if target[1] == region]
-    tolerance = operation.preferences.tolerance(len(targets))
-    places = asyncio.Semaphore(operation.preferences.concurrency(len(targets)))
+    places = asyncio.Semaphore(operation.concurrency)
 
     async def one(target: Target) -> None:
         async with places:
-            failed = sum(operation.results.get(each, ("", ""))[0] == "FAILED" for each in targets)
-            if failed > tolerance or operation.stopping or operation.status == "FAILED":
-                operation.status = "FAILED"
-                operation.results[target] = ("CANCELLED", TOO_MANY_FAILED)
-                if target in stack_set.instances:
-                    stack_set.instances[target].detailed_status = "CANCELLED"
+            if operation.failed <= operation.tolerance:
+                await _run_instance(stack_set, operation, target)
                 return
-            await _run_instance(stack_set, operation, target)
+            operation.results[target] = ("CANCELLED", "Cancelled since failure tolerance has exceeded")
 
-    await asyncio.gather(*(asyncio.create_task(one(target)) for target in targets))
-    if sum(operation.results[each][0] == "FAILED" for each in targets) > tolerance:
-        operation.status = "FAILED"
+    await asyncio.gather(*(asyncio.create_task(one(target)) for target in operation.targets))
+    operation.status = "SUCCEEDED" if operation.failed <= operation.tolerance else "FAILED"
+    operation.ended = True
 
 
 async def _run_instance(stack_set: StackSet, operation: Operation, target: Target) -> None:
@@ -100,29 +171,23 @@ async def _run_instance(stack_set: StackSet, operation: Operation, target: Targe
     if instance is None:
         operation.results[target] = ("SUCCEEDED", "")
         return
-    instance.operation_id, instance.detailed_status = operation.operation_id, "RUNNING"
-    operation.results[target] = ("RUNNING", "")
+    instance.detailed_status, operation.results[target] = "RUNNING", ("RUNNING", "")
     responses._request_account_id.set(account)
     responses._request_region.set(region)
     iam_evaluator._request_caller_arn.set(f"arn:aws:sts::{account}:assumed-role/{EXECUTION_ROLE}/stackset")
+    member = organizations._accounts.get_scoped(stack_set.owner, None, account) or {}
+    if member.get("Status") == "SUSPENDED" and not operation.retain_stacks:  # nothing is done, and nobody's failure
+        instance.detailed_status, operation.results[target] = "SKIPPED_SUSPENDED_ACCOUNT", ("SUCCEEDED", "")
+        return
     work: Callable[[StackSet, Operation, Instance], Awaitable[None]] = _delete if operation.action == "DELETE" else _put
     try:
-        _require_active(stack_set.owner, account)
         await work(stack_set, operation, instance)
     except InstanceFailedError as failure:
-        reason = str(failure)[:REASON_CHARACTERS]
         instance.status = "INOPERABLE" if operation.action == "DELETE" else "OUTDATED"
-        instance.detailed_status, instance.reason = "FAILED", reason
-        operation.results[target] = ("FAILED", reason)
+        instance.detailed_status, instance.status_reason = "FAILED", str(failure)[:REASON_CHARACTERS]
     else:
-        instance.status, instance.detailed_status, instance.reason = "CURRENT", "SUCCEEDED", ""
-        operation.results[target] = ("SUCCEEDED", "")
-
-
-def _require_active(owner: str, account: str) -> None:
-    record = organizations._accounts.get_scoped(owner, None, account) or {}
-    if record.get("Status") == "SUSPENDED":
-        raise InstanceFailedError(f"Account {account} is suspended")
+        instance.status, instance.detailed_status, instance.status_reason = "CURRENT", "SUCCEEDED", ""
+    operation.results[target] = (instance.detailed_status, instance.status_reason)
 
 
 async def _put(stack_set: StackSet, _operation: Operation, instance: Instance) -> None:
@@ -131,17 +196,12 @@ async def _put(stack_set: StackSet, _operation: Operation, instance: Instance) -
     if status in {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}:
         _call(handlers._delete_stack, {"StackName": instance.stack_id})
         status = await _ended(instance)
-    parameters = stack_set.parameters | instance.overrides
-    request = {
-        "TemplateBody": stack_set.template,
-        "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
-        "Capabilities": stack_set.capabilities,
-        "Tags": stack_set.tags,
-    }
+    parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in stack_set.parameters.items()]
+    request: dict[str, Any] = {"TemplateBody": stack_set.template_body, "Parameters": parameters}
+    request["Capabilities"] = stack_set.capabilities
     if status in {"", "DELETE_COMPLETE"}:
-        name = f"StackSet-{stack_set.name}-{uuid.uuid4()}"
-        answer = _call(handlers._create_stack, {"StackName": name, **request})
-        found = re.search(r"<StackId>(.+?)</StackId>", answer)
+        name = f"StackSet-{stack_set.stack_set_name}-{uuid.uuid4()}"
+        found = re.search(r"<StackId>(.+?)</StackId>", _call(handlers._create_stack, {"StackName": name, **request}))
         instance.stack_id = found[1] if found else ""
     else:
         try:
@@ -150,16 +210,14 @@ async def _put(stack_set: StackSet, _operation: Operation, instance: Instance) -
             if "No updates are to be performed" in str(error):
                 return
             raise
-    if (status := await _ended(instance)) not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
-        raise InstanceFailedError(_first_failure(instance) or f"The stack is {status}")
+    await _require_end(instance, "CREATE_COMPLETE", "UPDATE_COMPLETE")
 
 
 async def _delete(stack_set: StackSet, operation: Operation, instance: Instance) -> None:
     """Delete the instance, and its stack unless it is retained."""
-    if not operation.retain and _status(instance):
+    if not operation.retain_stacks and _status(instance):
         _call(handlers._delete_stack, {"StackName": instance.stack_id})
-        if (status := await _ended(instance)) != "DELETE_COMPLETE":
-            raise InstanceFailedError(_first_failure(instance) or f"The stack is {status}")
+        await _require_end(instance, "DELETE_COMPLETE")
     stack_set.instances.pop((instance.account, instance.region), None)
 
 
@@ -177,6 +235,11 @@ def _status(instance: Instance) -> str:
     return str(stack["StackStatus"]) if stack else ""
 
 
+async def _require_end(instance: Instance, *statuses: str) -> None:
+    if (status := await _ended(instance)) not in statuses:
+        raise InstanceFailedError(_first_failure(instance) or f"The stack is {status}")
+
+
 async def _ended(instance: Instance) -> str:
     over = state.over
     await asyncio.sleep(0)  # the stack's own task starts
@@ -188,15 +251,13 @@ async def _ended(instance: Instance) -> str:
 def _first_failure(instance: Instance) -> str:
     """Return the first failure of the stack's last operation, as StackSets words it."""
     events: list[dict[str, Any]] = cloudformation._stack_events.get(instance.stack_id, [])
-    begins = [number for number, event in enumerate(events) if event["PhysicalResourceId"] == instance.stack_id]
-    begun = [number for number in begins if events[number]["ResourceStatus"] in _BEGINNINGS]
+    beginnings = {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"}
+    own = [number for number, event in enumerate(events) if event["PhysicalResourceId"] == instance.stack_id]
+    begun = [number for number in own if events[number]["ResourceStatus"] in beginnings]
     for event in events[begun[-1] if begun else 0 :]:
         if event["ResourceStatus"].endswith("_FAILED"):
+            kind, reason = event["ResourceType"], event["ResourceStatusReason"]
             return (
-                f"ResourceLogicalId:{event['LogicalResourceId']}, ResourceType:{event['ResourceType']},"
-                f" ResourceStatusReason:{event['ResourceStatusReason']}."
+                f"ResourceLogicalId:{event['LogicalResourceId']}, ResourceType:{kind}, ResourceStatusReason:{reason}."
             )
     return ""
-
-
-_BEGINNINGS = {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"}

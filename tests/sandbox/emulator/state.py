@@ -5,22 +5,32 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-# Enough for any test; a ring, so that a long session does not grow without end.
-JOURNAL_LENGTH = 50_000
+from tests.sandbox.known_regions import WITHOUT_OPT_IN
 
-# How long AWS waits before it tries a failed asynchronous invocation again.
-FIRST_RETRY_SECONDS = 60.0
+JOURNAL_LENGTH = 50_000  # enough for any test; a long session does not grow without end
 
-# Idle function processes: a few dozen megabytes each, one for every account of an organization that was deployed to.
-KEPT_WARM = 64
+POLICY_SECONDS = 0.0
+"""How long a role's new policy is unknown, unless a test says otherwise. AWS: seconds, without a bound."""
 
 
-@dataclass(frozen=True)
-class ServiceControlPolicy:
-    """Actions (with `*`) that every principal of the account is denied in the Regions; no Regions means all."""
+@dataclass
+class Refusal:
+    """An error that a service answers calls of an action with; the calls are not carried out."""
 
-    actions: tuple[str, ...]
-    regions: tuple[str, ...]
+    account: str
+    action: str
+    code: str
+    message: str
+    times: int | None  # None: until a test takes it back
+
+
+@dataclass
+class Hold:
+    """Asynchronous events of an account that are not delivered: those that have these fields."""
+
+    account: str
+    fields: dict[str, Any]
+    times: int | None
 
 
 @dataclass
@@ -28,17 +38,23 @@ class State:
     """Everything that is ours; MiniStack has its own."""
 
     over: threading.Event = field(default_factory=threading.Event)  # set by the reset that ends this state
-    first_retry_seconds: float = FIRST_RETRY_SECONDS
-    kept_warm: int = KEPT_WARM
+    first_retry_seconds: float = 60.0  # AWS's
+    policy_seconds: float = POLICY_SECONDS
+    policies_changed: dict[tuple[str, str], float] = field(default_factory=dict)  # account and role: when
+    holds: list[Hold] = field(default_factory=list)
+    held: list[Any] = field(default_factory=list)  # events, the oldest first
+    refusals: list[Refusal] = field(default_factory=list)
     function_environment: dict[str, str] = field(default_factory=dict)
     api_calls: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=JOURNAL_LENGTH))
-    service_control_policies: dict[str, list[ServiceControlPolicy]] = field(default_factory=dict)
-    # by account, once something asked for them or changed them
-    enabled_regions: dict[str, set[str]] = field(default_factory=dict)
-    # by management account
-    trusted_services: dict[str, set[str]] = field(default_factory=dict)
-    delegated_administrators: dict[str, set[str]] = field(default_factory=dict)
+    denials: list[tuple[str, list[str], list[str]]] = field(default_factory=list)  # account, actions, Regions
+    regions: dict[str, set[str]] = field(default_factory=dict)  # by account
+    trusted_services: dict[str, set[str]] = field(default_factory=dict)  # by management account
+    delegated_administrators: dict[str, set[str]] = field(default_factory=dict)  # by management account
     stack_sets: dict[tuple[str, str], Any] = field(default_factory=dict)  # by management account and name
+
+    def enabled_regions(self, account: str) -> set[str]:
+        """Return the Regions that an account has enabled: at first those that need no opt-in."""
+        return self.regions.setdefault(account, set(WITHOUT_OPT_IN))
 
     def reset(self) -> None:
         """Forget everything, and let whoever waits for something of it go."""

@@ -1,0 +1,263 @@
+"""Identity and access: principals, policies that take time, and the journal of API calls."""
+
+import json
+import re
+import time
+from contextvars import ContextVar
+from fnmatch import fnmatchcase
+from typing import Any
+
+from ministack import app
+from ministack.core import iam_actions, iam_evaluator, responses
+from ministack.services import iam, sts
+from ministack.services.cloudformation import provisioners
+
+from tests.sandbox.emulator.control import verb
+from tests.sandbox.emulator.patching import replacing
+from tests.sandbox.emulator.state import Refusal, state
+
+FALCON_ROLE_ARN = "arn:aws:iam::292230061137:role/CrowdStrikeCustomerRegistryAssessmentRole"
+"""A principal in an account that is not ours, which exists. A test makes it, with its permissions, when it needs it."""
+
+READS_ECR = "AmazonEC2ContainerRegistryReadOnly"
+READS_ECR_ACTIONS = (  # version 3, AWS managed policy reference
+    *("ecr:GetAuthorizationToken", "ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer"),
+    *("ecr:GetRepositoryPolicy", "ecr:DescribeRepositories", "ecr:ListImages", "ecr:DescribeImages"),
+    *("ecr:BatchGetImage", "ecr:GetLifecyclePolicy", "ecr:GetLifecyclePolicyPreview", "ecr:ListTagsForResource"),
+    "ecr:DescribeImageScanFindings",
+)
+
+SLOW_TO_LEARN = {"secretsmanager", "ssm", "ec2"}  # of a role's new policy
+
+_entries: ContextVar[list[dict[str, Any]] | None] = ContextVar("entries", default=None)  # of the request being served
+_denied_by_organization: ContextVar[bool] = ContextVar("denied_by_organization", default=False)
+
+
+def request_of(kind: str, arn: str, account: str, action: str, resource: str, **more: Any) -> Any:
+    """Return a request as MiniStack's evaluator takes it: of a principal of this kind, ARN and account."""
+    principal = {"principal_arn": arn, "principal_type": kind, "principal_account": account}
+    what = {"action": action, "resource_arn": resource, "region": responses.get_region()}
+    return iam_evaluator.EvalContext(**principal, **what, **more)
+
+
+def role_decision(role_arn: str, action: str, resource: str, **context: Any) -> Any:
+    """Return what the policies of a role of this account, and its boundary, say about an action."""
+    account, role = responses.get_account_id(), role_arn.rsplit("/", 1)[-1]
+    request = request_of("AssumedRole", role_arn, account, action, resource, **context)
+    limits = iam_evaluator._permissions_boundary(iam._roles, role, account)
+    return iam_evaluator.evaluate(request, iam_evaluator._gather_role_policies(role, account), *limits)
+
+
+def role_may(role_arn: str, action: str, resource: str) -> bool:
+    """Whether the policies of a role of this account allow an action."""
+    return bool(role_decision(role_arn, action, resource).decision == "Allow")
+
+
+# Principals
+
+
+@replacing(sts, "_evict_expired_sessions")
+def keep_sessions(_original: Any) -> None:
+    """Drop none: MiniStack walks over a table that other threads write to, which fails when many functions start."""
+
+
+@replacing(iam_evaluator, "_trust_principal_matches")
+def admit_only_principals_that_are_named(original: Any, principal: Any, *rest: Any) -> Any:
+    """Let only that service assume a role that trusts a service; MiniStack lets any account's root in, too."""
+    if isinstance(principal, dict):
+        principal = {kind: named for kind, named in principal.items() if kind != "Service"}
+    return original(principal, *rest)
+
+
+@replacing(iam_evaluator, "_resolve_condition_key")
+def name_the_role_of_a_session(original: Any, key: str, context: Any) -> Any:
+    """Let `aws:PrincipalArn` of a session be its role's ARN; MiniStack says the session's."""
+    if key.lower() == "aws:principalarn" and ":assumed-role/" in context.principal_arn:
+        name = iam_evaluator._role_name_from_assumed_arn(context.principal_arn)
+        role = iam._roles.get_scoped(context.principal_account, None, name)
+        return role["Arn"] if role else f"arn:aws:iam::{context.principal_account}:role/{name}"
+    return original(key, context)
+
+
+@replacing(iam, "_trust_policy_not_principal_error")
+def refuse_principals_that_do_not_exist(original: Any, document: Any) -> Any:
+    """Refuse a trust policy that names a role or user that does not exist; any account does.
+
+    IAM stores the unique id of a principal, and so must find it. MiniStack stores any text.
+    """
+    policy = json.loads(document) if isinstance(document, str) else document or {}
+    for statement in listed(policy.get("Statement", [])):
+        principal = statement.get("Principal", {})
+        for named in listed(principal.get("AWS", [])) if isinstance(principal, dict) else []:
+            if not _exists(named):
+                return f'Invalid principal in policy: "AWS":"{named}"'
+    return original(document)
+
+
+def _exists(principal: str) -> bool:
+    if principal == FALCON_ROLE_ARN or re.fullmatch(r"\*|\d{12}|arn:aws:iam::\d{12}:root", principal):
+        return True
+    found = re.fullmatch(r"arn:aws:(?:iam|sts)::(\d{12}):(role|user|assumed-role)/(.+)", principal)
+    if not found:
+        return False
+    account, kind, path = found.groups()
+    name = path.split("/")[0] if kind == "assumed-role" else path.rsplit("/", 1)[-1]
+    return (iam._users if kind == "user" else iam._roles).get_scoped(account, None, name) is not None
+
+
+def listed(value: Any) -> list[Any]:
+    """Return what a policy holds as a list or as a single item."""
+    return value if isinstance(value, list) else [value]
+
+
+# Policies
+
+
+@replacing(iam, "_lookup_policy")
+def know_the_policy_that_reads_ecr(original: Any, arn: str) -> Any:
+    """AWS has some 1,300 managed policies; MiniStack knows the commonest, and not the one of the connection role."""
+    known = iam._aws_managed_policies
+    if arn.endswith(f":policy/{READS_ECR}") and arn not in known and iam._is_aws_managed_arn(arn):
+        statement = {"Effect": "Allow", "Action": list(READS_ECR_ACTIONS), "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        known[arn] = iam._make_aws_managed_record(READS_ECR, document)
+    return original(arn)
+
+
+@replacing(provisioners, "_iam_role_create", "_iam_role_update")
+def note_a_change_by_cloudformation(original: Any, *arguments: Any, **named: Any) -> Any:
+    """Remember when a stack made or changed a role: its policy takes a moment until it is known."""
+    made = original(*arguments, **named)
+    state.policies_changed[responses.get_account_id(), made[0]] = time.monotonic()
+    return made
+
+
+@replacing(iam, "_put_role_policy", "_attach_role_policy")
+def note_a_change_by_api(original: Any, request: dict[str, Any]) -> Any:
+    """Remember when somebody changed a role's policies."""
+    state.policies_changed[responses.get_account_id(), iam._p(request, "RoleName")] = time.monotonic()
+    return original(request)
+
+
+@replacing(iam_evaluator, "enforce")
+def decide(original: Any, key: str, *call: str, resource_arn: str = "*", **rest: Any) -> Any:
+    """Decide about a call as AWS does and as tests have set, and record it in the journal.
+
+    MiniStack serves every account in every Region, even in some that do not exist; it enforces no service control
+    policy; it knows a policy at once; and its own CloudTrail knows neither the principal's role nor denials.
+    """
+    account, (action, service, region) = responses.get_account_id(), call
+    if region and region not in state.enabled_regions(account):
+        message = "The security token included in the request is invalid."
+        return iam_evaluator.AuthError("UnrecognizedClientException", message)
+    result = original(key, *call, resource_arn, **rest)
+    caller = iam_evaluator.caller_arn()
+    denied = any(
+        account == each and (not regions or region in regions) and any(fnmatchcase(action, one) for one in actions)
+        for each, actions, regions in state.denials
+    )
+    _denied_by_organization.set(denied)
+    early = result is None and not denied and service in SLOW_TO_LEARN and _is_new(account, caller)
+    if denied and not isinstance(result, iam_evaluator.AuthError):
+        result = iam_evaluator.EvalResult("Deny", principal_arn=caller)
+    elif early:
+        result = iam_evaluator.EvalResult("ImplicitDeny", principal_arn=caller)
+    elif result is None and (refusal := _refusal(account, action)):
+        result = iam_evaluator.AuthError(refusal.code, refusal.message)
+    entry = {"account": account, "region": region, "principal": caller, "action": action, "resource": resource_arn}
+    entry |= {"allowed": result is None, "early": early, "status": None}
+    state.api_calls.append(entry)
+    if (entries := _entries.get()) is not None:
+        entries.append(entry)
+    return result
+
+
+def _is_new(account: str, caller: str) -> bool:
+    role = iam_evaluator._role_name_from_assumed_arn(caller) if ":assumed-role/" in caller else ""
+    changed = state.policies_changed.get((account, role))
+    return changed is not None and time.monotonic() - changed < state.policy_seconds
+
+
+def _refusal(account: str, action: str) -> Refusal | None:
+    for refusal in state.refusals:
+        if (refusal.account, refusal.action) == (account, action) and refusal.times != 0:
+            refusal.times = None if refusal.times is None else refusal.times - 1
+            return refusal
+    return None
+
+
+@replacing(app, "_dispatch_service_request")
+async def record_how_a_call_ended(original: Any, *args: Any) -> Any:
+    """Complete the journal's entries of a request with the status of its response."""
+    entries: list[dict[str, Any]] = []
+    _entries.set(entries)
+    answer = await original(*args)
+    for entry in entries:
+        entry["status"] = answer[0]
+    return answer
+
+
+@replacing(iam_actions, "access_denied_response")
+def name_the_service_control_policy(
+    original: Any, service: str, action: str, principal_arn: str, *args: Any, **kwargs: Any
+) -> Any:
+    """Say that it was a service control policy that denied, as AWS does."""
+    if not _denied_by_organization.get() or kwargs.get("error_code"):
+        return original(service, action, principal_arn, *args, **kwargs)
+    resource = kwargs.get("resource_arn", "*")
+    kwargs["message"] = iam_actions.identity_denial_message(action, principal_arn, resource, True)
+    status, headers, body = original(service, action, principal_arn, *args, **kwargs)
+    return status, headers, body.replace(b"an identity-based policy", b"a service control policy")
+
+
+@replacing(iam_actions, "extract_resource_arn")
+def name_resources_as_policies_do(original: Any, service: str, *request: Any) -> str:
+    """Name the resource of a call as AWS does: with MiniStack right policies fail here, and wrong ones work.
+
+    ecr:DescribeRepositories is about `repository/*`; all calls on a log group but those on tags are about its streams
+    (`log-group:NAME:*`); a parameter's `name:version`, which AWS documents nowhere, is about the parameter.
+    """
+    arn: str = original(service, *request)
+    _, _, headers, body, _, region, account = request
+    action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
+    if service == "ecr" and action == "DescribeRepositories":
+        return f"arn:aws:ecr:{region}:{account}:repository/*"
+    if service == "logs" and ":log-group:" in arn and not action.endswith(("TagResource", "UntagResource")):
+        return f"{arn}:log-stream:{iam_actions._safe_json_field(body, 'logStreamName') or ''}"
+    if service == "ssm" and ":parameter/" in arn:
+        prefix, name = arn.split(":parameter/", 1)
+        return f"{prefix}:parameter/{name.rsplit(':parameter/', 1)[-1].split(':', 1)[0]}"
+    return arn
+
+
+# What tests set
+
+
+@verb
+def deny(account: str, actions: list[str], regions: list[str]) -> None:
+    """Add a service control policy to an account; actions may hold `*`, no Regions means all."""
+    state.denials.append((account, actions, regions))
+
+
+@verb
+def allow(account: str) -> None:
+    """Remove the service control policies of an account."""
+    state.denials = [denial for denial in state.denials if denial[0] != account]
+
+
+@verb
+def refuse_calls(**refusal: Any) -> None:
+    """Answer calls of an action with an error."""
+    state.refusals.append(Refusal(**refusal))
+
+
+@verb
+def accept_calls() -> None:
+    """Take back every refusal."""
+    state.refusals.clear()
+
+
+@verb
+def api_calls(account: str) -> list[dict[str, Any]]:
+    """Return the API calls of an account, oldest first."""
+    return [call for call in list(state.api_calls) if call["account"] == account]

@@ -1,0 +1,193 @@
+"""What CloudFormation makes: roles, functions, secrets and parameters, from templates that are checked first."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ministack.core import iam_evaluator, responses
+from ministack.services import iam, lambda_svc, secretsmanager, ssm
+from ministack.services.cloudformation import engine, handlers, helpers, provisioners
+
+from tests.sandbox.emulator.identity import listed
+from tests.sandbox.emulator.patching import replacing
+from tests.sandbox.emulator.query import error, nested
+
+Properties = dict[str, Any]
+
+BUCKET_URL = re.compile(r"https://(?P<bucket>[a-z0-9.-]+)\.s3(\.[a-z0-9-]+)?\.amazonaws\.com/(?P<key>.+)")
+
+STANDARD_CHARACTERS, VERSIONS_KEPT = 4096, 100
+TOO_LONG = (
+    "Standard tier parameters support a maximum parameter value of 4096 characters. To create a larger parameter"
+    " value, upgrade the parameter to use the advanced-parameter tier."
+)
+EMPTY = (
+    "1 validation error detected: Value '' at 'value' failed to satisfy constraint: Member must have length greater"
+    " than or equal to 1."
+)
+NESTED = 'Parameter value can\'t nest another parameter. Do not use "{{}}" in the value'
+
+
+# Templates
+
+
+@replacing(helpers, "_resolve_document")
+def know_templates_by_the_name_of_their_bucket(
+    original: Any, request: Properties, body_key: str, url_key: str, label: str
+) -> Any:
+    """Accept `https://BUCKET.s3.REGION.amazonaws.com/KEY` as TemplateURL; MiniStack knows only the older form."""
+    if found := BUCKET_URL.fullmatch(helpers._p(request, url_key)):
+        request = request | {url_key: [f"https://s3.amazonaws.com/{found['bucket']}/{found['key']}"]}
+    return original(request, body_key, url_key, label)
+
+
+@replacing(handlers, "_create_stack", "_update_stack")
+def refuse_unknown_parameters(original: Any, request: Properties) -> Any:
+    """Refuse parameters that the template does not have; MiniStack ignores them."""
+    body, _ = helpers._resolve_template(request)
+    given = {each["ParameterKey"] for each in nested(request).get("Parameters") or []}
+    unknown = given - engine._parse_template(body).get("Parameters", {}).keys() if body else set()
+    if unknown:
+        return error("ValidationError", f"Parameters: [{', '.join(sorted(unknown))}] do not exist in the template")
+    return original(request)
+
+
+@replacing(engine, "_evaluate_conditions")
+def resolve_values_in_conditions(original: Any, template: Properties, parameters: Properties) -> Any:
+    """Let a condition compare pseudo parameters, and pieces of a parameter.
+
+    MiniStack compares the name `AWS::Partition` where AWS compares its value, and fails with an internal error on
+    `!Select [0, !Split [...]]`, with which a template tells an ARN from a name.
+    """
+    values = {name: str(parameter["Value"]) for name, parameter in parameters.items()}
+    values |= {"AWS::Partition": "aws", "AWS::URLSuffix": "amazonaws.com"}
+    values |= {"AWS::Region": responses.get_region(), "AWS::AccountId": responses.get_account_id()}
+    return original({**template, "Conditions": _resolved(template.get("Conditions", {}), values)}, parameters)
+
+
+def _resolved(value: Any, values: Mapping[str, str]) -> Any:
+    """Return a condition with the pieces of parameters in the place of the functions that cut them out."""
+    if isinstance(value, list):
+        return [_resolved(item, values) for item in value]
+    if not isinstance(value, dict):
+        return value
+    resolved = {name: _resolved(item, values) for name, item in value.items()}
+    match resolved:
+        case {"Ref": str(name)} if name.startswith("AWS::") and name in values:
+            return values[name]
+        case {"Fn::Split": [str(separator), {"Ref": str(name)}]} if name in values:
+            return values[name].split(separator)
+        case {"Fn::Select": [index, list(items)]}:
+            return items[int(index)]
+    return resolved
+
+
+# Roles and functions
+
+
+@replacing(provisioners, "_iam_role_create")
+def create_role(original: Any, logical_id: str, properties: Properties, stack_name: str) -> Any:
+    """Fail if the name is taken, or a policy missing; limit the role by its permissions boundary.
+
+    MiniStack overwrites an existing role, drops the boundary of a template, and attaches missing policies silently.
+    """
+    _refuse_taken(properties.get("RoleName"), iam._roles)
+    _require_policies(properties)
+    name, attributes = original(logical_id, properties, stack_name)
+    iam._roles[name]["PermissionsBoundary"] = properties.get("PermissionsBoundary")
+    return name, attributes
+
+
+@replacing(provisioners, "_iam_role_update")
+def update_role(original: Any, physical_id: str, old: Properties, new: Properties, *rest: Any) -> Any:
+    """Obey the same rules."""
+    _require_policies(new)
+    name, attributes = original(physical_id, old, new, *rest)
+    iam._roles[name]["PermissionsBoundary"] = new.get("PermissionsBoundary")
+    return name, attributes
+
+
+@replacing(provisioners, "_lambda_create")
+def create_function(original: Any, logical_id: str, properties: Properties, stack_name: str) -> Any:
+    """Fail if the name is taken, or the role does not exist or does not trust Lambda; MiniStack does neither."""
+    _refuse_taken(properties.get("FunctionName"), lambda_svc._functions)
+    _require_trust(properties)
+    return original(logical_id, properties, stack_name)
+
+
+@replacing(provisioners, "_lambda_update")
+def update_function(original: Any, physical_id: str, old: Properties, new: Properties, *rest: Any) -> Any:
+    """Obey the same rules."""
+    _require_trust(new)
+    return original(physical_id, old, new, *rest)
+
+
+def _refuse_taken(name: str | None, existing: Any, message: str = "{name} already exists") -> None:
+    if name and name in existing:
+        raise ValueError(message.format(name=name))
+
+
+def _require_policies(properties: Properties) -> None:
+    account, boundary = responses.get_account_id(), properties.get("PermissionsBoundary")
+    for arn in [*([boundary] if boundary else []), *properties.get("ManagedPolicyArns", [])]:
+        if iam_evaluator._resolve_managed_policy_document(arn, account) is None:
+            what = "Scope ARN:" if arn == boundary else "Policy"
+            raise ValueError(f"{what} {arn} does not exist or is not attachable.")
+
+
+def _require_trust(function: Properties) -> None:
+    role = iam._roles.get(function.get("Role", "").rsplit("/", 1)[-1])
+    statements = listed(json.loads(role["AssumeRolePolicyDocument"]).get("Statement", [])) if role else []
+    principals = [each.get("Principal", {}) for each in statements if each.get("Effect") == "Allow"]
+    services = [listed(each.get("Service", [])) for each in principals if isinstance(each, dict)]
+    if not any("lambda.amazonaws.com" in each for each in services):
+        raise ValueError("The role defined for the function cannot be assumed by Lambda.")
+
+
+# Secrets, whose `Ref` is their ARN on AWS and their name with MiniStack: a policy with `!Ref Secret` would not match
+
+
+@replacing(provisioners, "_sm_secret_create")
+def create_secret(original: Any, logical_id: str, properties: Properties, stack_name: str) -> Any:
+    """Fail if the name is taken, where MiniStack overwrites the secret; return its ARN."""
+    taken = "The operation failed because the secret {name} already exists."
+    _refuse_taken(properties.get("Name"), secretsmanager._secrets, taken)
+    _, attributes = original(logical_id, properties, stack_name)
+    return attributes["Arn"], attributes
+
+
+@replacing(provisioners, "_sm_secret_update")
+def update_secret(original: Any, physical_id: str, *rest: Any) -> Any:
+    """Find the secret by its ARN."""
+    _, attributes = original(_secret_name(physical_id), *rest)
+    return attributes["Arn"], attributes
+
+
+@replacing(provisioners, "_sm_secret_delete")
+def delete_secret(original: Any, physical_id: str, properties: Properties) -> None:
+    """Find the secret by its ARN."""
+    original(_secret_name(physical_id), properties)
+
+
+def _secret_name(arn: str) -> str:
+    return next((name for name, secret in secretsmanager._secrets.items() if secret["ARN"] == arn), arn)
+
+
+# Parameters
+
+
+@replacing(ssm, "_put_parameter")
+def refuse_values_that_do_not_fit(original: Any, request: Properties) -> Any:
+    """Refuse empty values, values over 4,096 characters and `{{}}`; keep the last 100 versions.
+
+    AWS does so in the standard tier; MiniStack stores anything, and every version.
+    """
+    value = request.get("Value", "")
+    too_long = len(value) > STANDARD_CHARACTERS and request.get("Tier", "Standard") == "Standard"
+    problem = NESTED if re.search(r"\{\{.*\}\}", value) else TOO_LONG if too_long else ""
+    if problem or not value:
+        return responses.error_response_json("ValidationException", problem or EMPTY, 400)
+    answer = original(request)
+    del ssm._parameter_history.get(request.get("Name"), [])[:-VERSIONS_KEPT]
+    return answer

@@ -1,11 +1,11 @@
 """Executes a plan in Falcon: creates first, then refreshes, then removes, so that being cut short costs no coverage.
 
-It sees Falcon only through the protocol below, and time only through what is passed in.
+It sees Falcon only through a protocol, and time only through what is passed in.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Final
 
 from registry_connections.concurrency import ThreadPool
 from registry_connections.core.errors import (
@@ -26,42 +26,13 @@ from registry_connections.core.model import (
     Outcome,
     OutcomeKind,
     Owner,
-    Registry,
     RoleGrant,
 )
 from registry_connections.core.plan import Action, Create, Keep, Leave, Plan, Refresh, Remove, Why
+from registry_connections.protocols import FalconApi
 
 PROBE_SECONDS: Final = 10.0
 REFRESHED_AS: Final = {Why.ADOPTED: OutcomeKind.ADOPTED, Why.LOST: OutcomeKind.CREATED}
-
-
-class FalconApi(Protocol):
-    """What this package needs of a Falcon tenant; `falcon.client.Falcon` says what each call raises."""
-
-    @property
-    def cloud(self) -> str:
-        """The cloud, once logged in."""
-
-    def log_in(self, deadline: Deadline, hint: str = "") -> None:
-        """Get a token."""
-
-    def probe(self, deadline: Deadline) -> None:
-        """Raise ScopeError if connections may not be read."""
-
-    def create(self, registry: Registry, alias: str, grant: RoleGrant, deadline: Deadline, *, fresh: bool) -> str:
-        """Make a connection and return its id."""
-
-    def refresh(self, connection_id: str, alias: str, grant: RoleGrant, deadline: Deadline, *, fresh: bool) -> None:
-        """Set the credential of a connection, and its alias if one is given."""
-
-    def remove(self, connection_id: str, deadline: Deadline) -> None:
-        """Remove a connection, or find it gone."""
-
-    def read(self, identifiers: Sequence[str], deadline: Deadline) -> list[Connection]:
-        """Return those connections that exist."""
-
-    def list_all(self, deadline: Deadline) -> list[Connection]:
-        """Return every connection of the tenant."""
 
 
 @dataclass

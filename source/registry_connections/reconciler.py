@@ -7,7 +7,7 @@ through protocols, and time only through what is passed in.
 import logging
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final
 
 from registry_connections.concurrency import Clock, ThreadPool
 from registry_connections.core.errors import (
@@ -44,8 +44,9 @@ from registry_connections.core.record import (
 )
 from registry_connections.core.report import Report, reason, with_room_for
 from registry_connections.core.settings import parse
-from registry_connections.executor import Executor, FalconApi, Results, spare_all
+from registry_connections.executor import Executor, Results, spare_all
 from registry_connections.logs import log
+from registry_connections.protocols import FalconApi, RecordStore
 from registry_connections.snapshot import Reader, Snapshot
 
 POLL_SECONDS: Final = 1.0
@@ -58,19 +59,6 @@ AT_WORK: Final = "another run is at work"
 NOTHING_APPLIED: Final = "nothing is applied yet"
 # A stack that could not be deleted takes no update, so that its parameters are no way out.
 DELETE_ADVICE: Final = "Delete the stack again, or retain RegistryConnections to leave the connections."
-
-
-class RecordStore(Protocol):
-    """Where the record is kept; `aws.parameter_store.ParameterStore` says what each call raises."""
-
-    def load(self) -> Record | None:
-        """Return the record, or None if there is none."""
-
-    def swap(self, record: Record) -> Record:
-        """Write the record if nobody did since it was loaded."""
-
-    def delete(self) -> None:
-        """Delete the record."""
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,12 @@ It sees Falcon and AWS only through protocols.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from registry_connections.concurrency import ThreadPool
 from registry_connections.core.errors import DeadlineError, ScopeError, SettingsError
 from registry_connections.core.model import (
     AUTODISCOVER,
     FALCON_CLOUDS,
-    AccountRegions,
     Connection,
     Credentials,
     Deadline,
@@ -24,23 +22,7 @@ from registry_connections.core.model import (
 from registry_connections.core.plan import Scope, filter_by_use, scope
 from registry_connections.core.record import Record
 from registry_connections.core.settings import region_names
-from registry_connections.executor import FalconApi
-
-
-class Account(Protocol):
-    """What this package needs of AWS; `aws.account.AwsAccount` says what each call raises."""
-
-    def credentials(self) -> Credentials:
-        """Return the Falcon credentials."""
-
-    def regions(self) -> AccountRegions:
-        """Return the account's Regions."""
-
-    def region_use(self, region: str) -> RegionUse:
-        """Return what ECR says of a Region."""
-
-    def holds(self, logical_id: str, physical_id: str) -> bool:
-        """Whether CloudFormation holds that id for a resource of this stack."""
+from registry_connections.protocols import Account, FalconApi
 
 
 @dataclass(frozen=True, slots=True)

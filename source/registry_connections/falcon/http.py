@@ -5,30 +5,27 @@ show of the live service where the two differ.
 """
 
 import json
-import os
 import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import certifi
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.exceptions import NameResolutionError
-from urllib3.util.ssl_ import create_urllib3_context
 
 from registry_connections import __version__
 from registry_connections.concurrency import WORKERS
 from registry_connections.core.errors import DeadlineError, FalconError, MalformedError, sanitize
 from registry_connections.core.model import Deadline
 from registry_connections.falcon.rate_limit import RateLimiter
+from registry_connections.tls import tls_context
 
 USER_AGENT: Final = f"falcon-ecr-registry-connections/{__version__}"
 CONNECT_SECONDS: Final = 5.0
@@ -109,20 +106,11 @@ class _Bearer(AuthBase):
         return request
 
 
-@cache
-def tls_context(bundle: str) -> ssl.SSLContext:
-    """Return a context with a bundle of authorities, which takes milliseconds to load: once for each container."""
-    context = create_urllib3_context()
-    context.load_verify_locations(cafile=bundle)
-    return context
-
-
 def new_session() -> requests.Session:
     """Return a session without cookies, with the bundle that the environment names, else that of certifi."""
     session = requests.Session()
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    bundle = next(filter(None, map(os.environ.get, CA_VARIABLES)), certifi.where())
-    session.mount("https://", _SharedContext(tls_context(bundle)))
+    session.mount("https://", _SharedContext(tls_context(*CA_VARIABLES)))
     return session
 
 

@@ -64,9 +64,13 @@ class Customer:
         self.falcon.journal.clear()
         return stack
 
+    def start_update(self, **parameters: str) -> Operation:
+        """Start to change parameters of the stack."""
+        return stacks.update(self.cloudformation, STACK, parameters=parameters)
+
     def update(self, **parameters: str) -> Stack:
         """Change parameters of the stack and wait for the end."""
-        return stacks.update(self.cloudformation, STACK, parameters=parameters).wait()
+        return self.start_update(**parameters).wait()
 
     def delete(self, **options: Any) -> Stack:
         """Delete the stack and wait for the end."""
@@ -101,8 +105,8 @@ class Customer:
 
     # AWS
 
-    def state(self, stack: Stack) -> dict[str, Any]:
-        """Return what the stack's state parameter holds."""
+    def record(self, stack: Stack) -> dict[str, Any]:
+        """Return what the stack's record holds."""
         name = f"/falcon-ecr/{stack_uuid(stack)}"
         value = self.aws.client("ssm", self.account).get_parameter(Name=name)["Parameter"]["Value"]
         found: dict[str, Any] = json.loads(value)
@@ -123,6 +127,11 @@ class Customer:
     def resources(self) -> set[str]:
         """Return what there is in the account besides the package: `kind name`."""
         return set(resources(self.aws, self.account))
+
+
+def mark(stack: Stack) -> str:
+    """Return how the aliases of connections name a stack."""
+    return stack_uuid(stack).partition("-")[0]
 
 
 def stack_uuid(stack: Stack) -> str:

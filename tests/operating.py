@@ -77,8 +77,8 @@ def fire_schedule(customer: Customer) -> None:
     customer.aws.fire_schedule(schedule["Name"], customer.account)
 
 
-def state_version(customer: Customer, stack: Stack) -> int:
-    """Return how often the state was written."""
+def record_version(customer: Customer, stack: Stack) -> int:
+    """Return how often the stack's record was written."""
     name = f"/falcon-ecr/{stack_uuid(stack)}"
     parameter = customer.aws.client("ssm", customer.account).get_parameter(Name=name)["Parameter"]
     return int(parameter["Version"])

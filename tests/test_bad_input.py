@@ -1,7 +1,6 @@
 """Bad input: each is refused with a reason in the stack's events that names what to correct, and registers nothing."""
 
 import json
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -15,38 +14,9 @@ GOVERNMENT_PRINCIPAL = "arn:aws-us-gov:iam::358431324613:role/CrowdStrikeCustome
 
 # Parameters of a launch, and what its reason must say.
 REFUSED: dict[str, tuple[dict[str, str], list[str]]] = {
-    "unknown Region": (
-        {"Regions": "us-east-1,us-east-9"},
-        ["Regions: AWS knows no Region 'us-east-9' in this partition."],
-    ),
-    "not a Region": ({"Regions": "us-east-1,virginia"}, ["Regions: 'virginia' is not the name of a Region."]),
-    "Region that is not enabled": (
-        {"Regions": "us-east-1,me-south-1"},
-        ["Regions: me-south-1 is not enabled in this account: enable it, or take it out."],
-    ),
-    "unknown Region to leave out": (
-        {"ExcludedRegions": "us-east-9"},
-        ["ExcludedRegions: AWS knows no Region 'us-east-9' in this partition."],
-    ),
-    "nothing left": (
-        {"Regions": "us-east-1, eu-west-1", "ExcludedRegions": "eu-west-1,us-east-1,"},
-        ["Regions and ExcludedRegions leave no enabled Region to register."],
-    ),
-    "cloud of another partition": (
-        {"FalconCloud": "us-gov-1"},
-        ["Falcon cloud us-gov-1 has no known principal in partition aws: set FalconPrincipalArn"],
-    ),
-    "principal of another partition": (
-        {"FalconPrincipalArn": GOVERNMENT_PRINCIPAL},
-        ["FalconPrincipalArn is of partition aws-us-gov, but this account is of aws."],
-    ),
     "several at once": (
         {"Regions": "us-east-9", "ExcludedRegions": "moon", "FalconPrincipalArn": GOVERNMENT_PRINCIPAL},
         ["Regions: AWS knows no Region 'us-east-9'", "ExcludedRegions: 'moon'", "FalconPrincipalArn is of partition"],
-    ),
-    "wrong client id": (
-        {"FalconClientID": "unknown-client-id"},
-        ["Falcon login: the client id is unknown in the cloud behind FalconApiUrl: check the client id"],
     ),
     "wrong secret": (
         {"FalconSecret": "wrong-client-secret"},
@@ -79,14 +49,6 @@ def test_launch_with_bad_input_says_what_to_correct_and_registers_nothing(custom
     assert "secret" not in reason(stack).replace("client secret is wrong", "")
     assert customer.connections() == {}
     assert customer.resources() == {f"log group {LOG_GROUP}"}
-
-
-@pytest.mark.parametrize("case", ["nothing left", "several at once", "unknown Region", "cloud of another partition"])
-def test_launch_with_wrong_properties_asks_falcon_for_a_token_at_most(customer: Customer, case: str) -> None:
-    stack = customer.launch(**REFUSED[case][0])
-
-    assert stack.status == "ROLLBACK_COMPLETE"
-    assert customer.falcon.journal.operations().keys() <= {"token"}
 
 
 def test_launch_with_more_problems_than_a_reason_holds_counts_them_and_logs_them_all(customer: Customer) -> None:
@@ -144,50 +106,15 @@ def test_launch_with_a_value_that_cannot_be_right_is_refused_at_once(customer: C
     assert customer.cloudformation.list_stacks()["StackSummaries"] == []
 
 
-BROKEN_SECRETS: dict[str, tuple[Any, str]] = {
-    "not JSON": (f"client {CLIENT_SECRET}", f"The secret {SECRET} is not JSON."),
-    "not an object": (json.dumps([CLIENT_SECRET]), f"The secret {SECRET} is not a JSON object."),
-    "without the id": (json.dumps({"FalconSecret": CLIENT_SECRET}), f"The secret {SECRET} has no FalconClientId."),
-    "without the secret": (json.dumps({"FalconClientId": "an-id"}), f"The secret {SECRET} has no FalconSecret."),
-    "without both": ("{}", f"The secret {SECRET} has no FalconClientId and no FalconSecret."),
-    "with an unknown cloud": (
-        json.dumps({"FalconClientId": "an-id", "FalconSecret": CLIENT_SECRET, "FalconCloud": "us-5"}),
-        "The secret names a Falcon cloud that is unknown",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", BROKEN_SECRETS)
-def test_launch_with_a_broken_secret_names_the_key_and_shows_no_value(customer: Customer, case: str) -> None:
-    value, said = BROKEN_SECRETS[case]
-    secret = customer.aws.client("secretsmanager").create_secret(Name=SECRET, SecretString=value)
+def test_launch_with_a_broken_secret_names_the_key_and_shows_no_value(customer: Customer) -> None:
+    held = json.dumps({"FalconClientId": "an-id", "Secret": CLIENT_SECRET})
+    secret = customer.aws.client("secretsmanager").create_secret(Name=SECRET, SecretString=held)
 
     stack = customer.launch(FalconClientID="", FalconSecret="", SecretsManagerSecretName=secret["ARN"])
 
     assert stack.status == "ROLLBACK_COMPLETE"
-    assert said in reason(stack).replace(secret["ARN"].rsplit(":", 1)[-1], SECRET)
+    assert "has no FalconSecret" in reason(stack)
     log = "\n".join(customer.aws.function_logs(FUNCTION))
     assert CLIENT_SECRET not in reason(stack) + log
     assert "an-id" not in reason(stack) + log
     assert customer.falcon.journal.count() == 0
-
-
-def test_launch_with_the_name_of_a_secret_that_is_missing_says_so(customer: Customer) -> None:
-    stack = customer.launch(FalconClientID="", FalconSecret="", SecretsManagerSecretName="mistyped")
-
-    assert stack.status == "ROLLBACK_COMPLETE"
-    assert "The secret mistyped is missing or cannot be read: AccessDeniedException." in reason(stack)
-    assert customer.falcon.journal.count() == 0
-
-
-def test_update_with_a_secret_that_is_gone_says_so_and_changes_nothing(customer: Customer) -> None:
-    customer.launched(Regions="us-east-1")
-    before = customer.connections()
-    customer.aws.client("secretsmanager").delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
-
-    stack = customer.update(Regions="us-east-1,eu-west-1")
-
-    assert stack.status.startswith("UPDATE_ROLLBACK_")
-    assert "cannot be read: ResourceNotFoundException." in reason(stack)
-    assert customer.falcon.journal.count() == 0
-    assert customer.connections() == before

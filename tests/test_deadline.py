@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 import pytest
 import requests
 import urllib3
-from requests.adapters import BaseAdapter
-
 from registry_connections.crew import WORKERS
 from registry_connections.errors import DeadlineError, FalconError
 from registry_connections.gate import RateGate
 from registry_connections.model import Deadline
 from registry_connections.transport import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, PATIENCE_SECONDS, Transport
+from requests.adapters import BaseAdapter
+
 from tests.faults.bench import shared_bench
 from tests.faults.deadline import DEADLINE, MINUTE, SPARE
 from tests.faults.rows import Row

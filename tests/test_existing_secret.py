@@ -6,9 +6,6 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-
-from registry_connections.aws import CLIENT_ID_KEYS, CLIENT_SECRET_KEYS, CLOUD_KEYS, parse_secret
-from registry_connections.errors import SecretError
 from tests.customer import PROJECT, ROLE, SECRET, Customer, reason
 from tests.operating import act, delete_in_falcon, failure, outcomes, wrote
 from tests.sandbox.local_aws import ACCOUNT
@@ -247,35 +244,6 @@ def test_a_launch_without_the_key_of_the_secret_fails_with_what_to_do(customer: 
 
 
 # What the secret holds
-
-
-@pytest.mark.parametrize("client_id", CLIENT_ID_KEYS)
-@pytest.mark.parametrize("client_secret", CLIENT_SECRET_KEYS)
-def test_every_documented_shape_is_accepted(client_id: str, client_secret: str) -> None:
-    for cloud in CLOUD_KEYS:
-        held = {client_id: " simulated-client-id ", client_secret: CLIENT_SECRET, cloud: "eu-1", "Owner": "security"}
-
-        found = parse_secret(json.dumps(held), NAME)
-
-        assert (found.client_id, found.client_secret, found.cloud) == (CLIENT_ID, CLIENT_SECRET, "eu-1")
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (None, "The secret security/falcon is not JSON."),
-        (f"{CLIENT_ID}:{CLIENT_SECRET}", "The secret security/falcon is not JSON."),
-        (f'["{CLIENT_SECRET}"]', "The secret security/falcon is not a JSON object."),
-        (f'{{"FalconSecret": "{CLIENT_SECRET}"}}', "The secret security/falcon has no FalconClientId."),
-        (f'{{"secret": "{CLIENT_SECRET}"}}', "The secret security/falcon has no FalconClientId and no FalconSecret."),
-        (f'{{"ClientId": 7, "ClientSecret": "{CLIENT_SECRET}"}}', "The secret security/falcon has no FalconClientId."),
-    ],
-)
-def test_another_shape_is_refused_without_showing_a_value(text: str | None, expected: str) -> None:
-    with pytest.raises(SecretError) as refused:
-        parse_secret(text, NAME)
-
-    assert str(refused.value) == expected
 
 
 def test_a_secret_in_another_shape_works_from_end_to_end(customer: Customer) -> None:

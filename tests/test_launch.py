@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.customer import LOG_GROUP, STACK, Customer, reason, stack_uuid
+from tests.customer import LOG_GROUP, STACK, Customer, mark, reason, stack_uuid
 from tests.sandbox.local_aws import ACCOUNT
 from tests.simulator import Fault, Status
 from tests.simulator.probe import registry
@@ -32,7 +32,7 @@ def test_launch_tells_falcon_role_external_id_and_a_readable_alias(customer: Cus
 
     for region, connection in customer.connections().items():
         assert connection.url == registry(ACCOUNT, region)
-        assert connection.user_defined_alias == f"ecr-{ACCOUNT}-{region}"
+        assert connection.user_defined_alias == f"ecr-{mark(stack)}-{ACCOUNT}-{region}"
         assert connection.credential_type == "ecr"
         assert connection.details == {
             "aws_iam_role": stack.outputs["ConnectionRoleArn"],
@@ -69,19 +69,11 @@ def test_launch_has_outputs_that_tell_what_was_done_and_where_to_look(customer: 
 def test_launch_remembers_what_it_applied_and_which_connections_it_manages(customer: Customer) -> None:
     stack = customer.launched(Regions="us-east-1,us-west-2", DeleteConnections="Stack")
 
-    state = customer.state(stack)
-    assert state["connections"] == {region: found.id for region, found in customer.connections().items()}
-    assert state["settings"] == {
-        "AccountId": ACCOUNT,
-        "Partition": "aws",
-        "UrlSuffix": "amazonaws.com",
-        "ConnectionRoleArn": stack.outputs["ConnectionRoleArn"],
-        "ExternalId": stack_uuid(stack),
-        "Regions": "us-east-1,us-west-2",
-        "DeleteConnections": "Stack",
-    }
-    assert state["cloud"] == "us-1"
-    assert "run" not in state
+    record = customer.record(stack)
+    assert record["connections"] == {region: found.id for region, found in customer.connections().items()}
+    assert record["applied"]["choices"] == {"Regions": "us-east-1,us-west-2", "DeleteConnections": "Stack"}
+    assert record["cloud"] == "us-1"
+    assert not {"lease", "dirty"} & record.keys()
     (resource,) = customer.cloudformation.describe_stack_resources(
         StackName=STACK, LogicalResourceId="RegistryConnections"
     )["StackResources"]
@@ -120,9 +112,9 @@ def test_launch_over_connections_made_elsewhere_adopts_them(customer: Customer) 
         adopted = connections[region]
         assert adopted.id == identifier
         assert (adopted.role, adopted.external_id) == (stack.outputs["ConnectionRoleArn"], stack_uuid(stack))
-        assert adopted.user_defined_alias == f"ecr-{ACCOUNT}-{region}"
+        assert adopted.user_defined_alias == f"ecr-adopted-{mark(stack)}-{ACCOUNT}-{region}"
     assert calls == {"token": 1, "create": 17, "list": 1 + 2, "read": -(-tenant // 100), "update": 3}
-    assert before.items() <= customer.state(stack)["connections"].items()
+    assert before.items() <= customer.record(stack)["connections"].items()
     assert stack.outputs["ConnectedCount"] == "17"
 
 
@@ -137,7 +129,7 @@ def test_launch_waits_until_falcon_can_assume_the_fresh_role(customer: Customer)
 
 
 def test_launch_with_report_succeeds_and_names_the_region_that_failed(customer: Customer) -> None:
-    customer.falcon.arm(Fault("create", Status(400, message="registry limit reached"), region="eu-west-1"))
+    customer.falcon.arm(Fault("create", Status(422, message="registry limit reached"), region="eu-west-1"))
 
     stack = customer.launch(Regions="us-east-1,eu-west-1,us-west-2", OnRegionFailure="Report")
 
@@ -149,17 +141,17 @@ def test_launch_with_report_succeeds_and_names_the_region_that_failed(customer: 
 
 
 def test_launch_with_report_fails_if_no_region_could_be_registered(customer: Customer) -> None:
-    customer.falcon.arm(Fault("create", Status(400, message="registry limit reached")))
+    customer.falcon.arm(Fault("create", Status(422, message="registry limit reached")))
 
     stack = customer.launch(Regions="us-east-1,eu-west-1", OnRegionFailure="Report")
 
     assert stack.status == "ROLLBACK_COMPLETE"
-    assert reason(stack).startswith("2 Regions failed: eu-west-1, us-east-1. First cause (eu-west-1):")
+    assert reason(stack) == "2 Regions failed. eu-west-1: HTTP 422 registry limit reached. Also: us-east-1."
 
 
 def test_failed_launch_rolls_back_and_leaves_nothing_behind(customer: Customer) -> None:
     theirs = customer.add_connection("sa-east-1")
-    customer.falcon.arm(Fault("create", Status(400, message="registry limit reached"), region="eu-west-1"))
+    customer.falcon.arm(Fault("create", Status(422, message="registry limit reached"), region="eu-west-1"))
 
     stack = customer.launch()
 
@@ -175,7 +167,7 @@ def test_failed_launch_rolls_back_and_leaves_nothing_behind(customer: Customer) 
 
 
 def test_failed_launch_is_deleted_and_launched_again(customer: Customer) -> None:
-    customer.falcon.arm(Fault("create", Status(400, message="registry limit reached"), times=1))
+    customer.falcon.arm(Fault("create", Status(422, message="registry limit reached"), times=1))
     assert customer.launch(Regions="us-east-1").status == "ROLLBACK_COMPLETE"
     assert customer.delete().status == "DELETE_COMPLETE"
 

@@ -15,7 +15,7 @@ import pytest
 from launcher.operate import show_reconcile
 from launcher.screen import Screen
 from tests.customer import FUNCTION, LOG_GROUP, PROJECT, STACK, Customer
-from tests.operating import act, delete_in_falcon, outcomes, state_version, wrote
+from tests.operating import act, delete_in_falcon, outcomes, record_version, wrote
 from tests.sandbox.local_aws import ACCOUNT
 from tests.simulator import Fault, Status
 
@@ -94,7 +94,7 @@ def test_the_make_commands_show_and_repair_what_drifted(customer: Customer, oper
     before = customer.connections()["us-east-1"]
     delete_in_falcon(customer, "eu-west-1")
     customer.aws.set_regions(enabled=[*THREE.split(","), "af-south-1"])
-    version = state_version(customer, stack)
+    version = record_version(customer, stack)
 
     with customer.counting() as looking:
         plan, status = operator.make("plan"), operator.make("status")
@@ -121,7 +121,7 @@ def test_the_make_commands_show_and_repair_what_drifted(customer: Customer, oper
     assert re.fullmatch(rf"us-east-1 +{before.id}  (pending|active) +valid +(-|20\S+ \S+) +20\S+ \S+  -", lines[6])
     assert lines[8:] == ["1 skipped (in ExcludedRegions): sa-east-1", "2 Regions to repair: make reconcile"]
     assert not wrote(looking)
-    assert state_version(customer, stack) == version
+    assert record_version(customer, stack) == version
 
     reconcile = operator.make("reconcile")
 
@@ -181,7 +181,7 @@ def test_the_commands_in_the_outputs_print_json_alone_with_the_aws_cli(customer:
 def test_a_repair_that_fails_shows_why_and_not_where_in_the_code(customer: Customer, operator: Operator) -> None:
     customer.launched(Regions=THREE)
     delete_in_falcon(customer, "sa-east-1")
-    customer.falcon.arm(Fault("create", Status(400, message="registry limit reached")))
+    customer.falcon.arm(Fault("create", Status(422, message="registry limit reached")))
 
     ran = operator.make("reconcile")
 

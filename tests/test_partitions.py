@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-
 from registry_connections.crew import Crew
 from registry_connections.errors import SettingsError
 from registry_connections.model import (
@@ -18,6 +17,7 @@ from registry_connections.model import (
 from registry_connections.reading import Reader
 from registry_connections.settings import parse
 from registry_connections.state import State
+
 from tests import readme
 from tests.rendering import Rendering, strings
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.access import Attempt, Caller, policy
-from tests.customer import BUCKET, FUNCTION, KEY, LOG_GROUP, ROLE, SECRET, STACK, Customer, reason
+from tests.customer import BUCKET, FUNCTION, KEY, LOG_GROUP, ROLE, SECRET, STACK, Customer
 from tests.sandbox.local_aws import ACCOUNT
 from tests.sandbox.stacks import Stack
 
@@ -11,6 +11,10 @@ pytest_plugins = ["tests.launching"]
 
 OF_LAMBDA = {"logs:CreateLogStream", "logs:PutLogEvents"}
 """What Lambda does with the role, on behalf of the function."""
+
+
+WHEN_CANCELLED = {"cloudformation:DescribeStackResource"}
+"""What the function asks when a launch was cancelled, and not otherwise."""
 
 
 def roles_of(customer: Customer) -> list[str]:
@@ -43,8 +47,10 @@ def test_the_function_uses_every_permission_it_has_and_asks_for_no_other(custome
 
     calls = customer.role_calls()
 
-    assert [call for call in calls if not call["allowed"]] == []
-    assert {call["action"] for call in calls} | OF_LAMBDA == allowed
+    # A policy takes a moment until it is known: what is denied until then is tried again.
+    denied = {call["action"] for call in calls if not call["allowed"]}
+    assert denied <= {call["action"] for call in calls if call["allowed"]}
+    assert {call["action"] for call in calls} | OF_LAMBDA | WHEN_CANCELLED == allowed
     assert not {action for action in allowed if action.startswith("iam:") or "*" in action}
 
 
@@ -59,20 +65,19 @@ def function(customer: Customer) -> Caller:
     return root.assume(role_arn)
 
 
-def state_of(customer: Customer) -> str:
-    """Return the name of the stack's state parameter."""
+def record_of(customer: Customer) -> str:
+    """Return the name of the parameter with the stack's record."""
     (name,) = [each.removeprefix("parameter ") for each in customer.resources() if each.startswith("parameter ")]
     return name
 
 
 def test_the_execution_role_may_do_what_the_function_needs(customer: Customer, function: Caller) -> None:
     assert function.client("secretsmanager").get_secret_value(SecretId=SECRET)
-    assert function.client("ssm").get_parameter(Name=state_of(customer))
+    assert function.client("ssm").get_parameter(Name=record_of(customer))
     assert function.client("ec2").describe_regions()
 
 
 def test_the_execution_role_may_do_nothing_else(customer: Customer, function: Caller) -> None:
-    parameter = state_of(customer)
     customer.aws.client("secretsmanager").create_secret(Name=f"{SECRET}-of-somebody-else", SecretString="{}")
     customer.aws.client("ssm").put_parameter(Name="/falcon-ecr/another-stack", Value="{}", Type="String")
     connection_role = next(role for role in roles_of(customer) if role.startswith("CrowdStrikeECRConnectionRole-"))
@@ -99,7 +104,7 @@ def test_the_execution_role_may_do_nothing_else(customer: Customer, function: Ca
         ("ssm", "get_parameter", {"Name": "/falcon-ecr/another-stack"}),
         ("ssm", "put_parameter", {"Name": "/falcon-ecr/another-stack", "Value": "{}", "Overwrite": True}),
         ("ssm", "get_parameters_by_path", {"Path": "/falcon-ecr"}),
-        ("ssm", "delete_parameter", {"Name": parameter}),
+        ("ssm", "delete_parameter", {"Name": "/falcon-ecr/another-stack"}),
         ("s3", "list_buckets", {}),
         ("s3", "get_object", {"Bucket": BUCKET, "Key": KEY}),
         ("s3", "put_object", {"Bucket": BUCKET, "Key": KEY, "Body": b""}),
@@ -149,15 +154,6 @@ def test_every_role_of_the_stack_has_the_permissions_boundary(customer: Customer
     for role in roles:
         boundary = iam.get_role(RoleName=role)["Role"]["PermissionsBoundary"]
         assert boundary["PermissionsBoundaryArn"] == f"arn:aws:iam::{ACCOUNT}:policy/anything"
-
-
-def test_a_boundary_that_forbids_what_the_function_needs_is_told(customer: Customer) -> None:
-    stack = bounded(customer, PermissionsBoundary="no-secrets")
-
-    assert stack.status == "ROLLBACK_COMPLETE"
-    assert f"The secret {SECRET}" in reason(stack)
-    assert "AccessDenied" in reason(stack)
-    assert customer.falcon.journal.count() == 0
 
 
 def test_update_sets_and_takes_away_the_permissions_boundary(customer: Customer) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.customer import SECRET, Customer, reason
-from tests.operating import act, failure, state_version, wrote
+from tests.operating import act, failure, record_version, wrote
 from tests.sandbox.egress import EgressProxy
 from tests.simulator import FalconSimulator
 from tests.simulator.clouds import HOSTS
@@ -72,7 +72,7 @@ BROKEN: dict[str, tuple[Callable[[Customer], object], str, dict[str, object]]] =
 def test_a_plan_and_a_repair_tell_apart_what_is_wrong_and_change_nothing(customer: Customer) -> None:
     customer.aws.enable_regions(count=2)
     stack = customer.launched()
-    connections, version = customer.connections(), state_version(customer, stack)
+    connections, version = customer.connections(), record_version(customer, stack)
     well = act(customer, "plan")
 
     for name, (break_it, expected, preflight) in BROKEN.items():
@@ -101,7 +101,7 @@ def test_a_plan_and_a_repair_tell_apart_what_is_wrong_and_change_nothing(custome
         "regions": 2,
     }
     assert customer.connections() == connections
-    assert state_version(customer, stack) == version
+    assert record_version(customer, stack) == version
 
 
 def test_a_plan_cannot_know_that_the_scope_to_write_is_missing_and_says_so(customer: Customer) -> None:

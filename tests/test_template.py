@@ -6,8 +6,8 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from registry_connections.settings import DEFAULTS
+
 from tests import readme
 from tests.rendering import Rendering, strings
 

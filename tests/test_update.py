@@ -21,7 +21,7 @@ def test_update_that_changes_nothing_in_falcon_costs_one_token_and_one_read(cust
     assert stack.status == "UPDATE_COMPLETE", stack.failures
     assert calls == {"token": 1, "read": 1}
     assert customer.connections() == before
-    assert customer.state(stack)["settings"]["DeleteConnections"] == "Stack"
+    assert customer.record(stack)["applied"]["choices"]["DeleteConnections"] == "Stack"
     assert stack.outputs["ConnectedCount"] == "17"
 
 
@@ -50,7 +50,7 @@ def test_update_that_narrows_the_regions_with_stack_removes_the_others(customer:
     assert stack.status == "UPDATE_COMPLETE", stack.failures
     assert calls == {"token": 1, "read": 1, "delete": 2}
     assert customer.connections() == {"us-east-1": kept, "us-west-2": by_hand}
-    assert customer.state(stack)["connections"] == {"us-east-1": kept.id}
+    assert customer.record(stack)["connections"] == {"us-east-1": kept.id}
     assert stack.outputs["ConnectedRegions"] == "us-east-1"
 
 
@@ -127,18 +127,16 @@ def test_update_of_the_log_retention_takes_effect_at_once(customer: Customer) ->
 def test_failed_update_is_rolled_back_and_takes_back_what_it_made(customer: Customer) -> None:
     customer.launched(Regions="us-east-1")
     before = customer.connections()
-    customer.falcon.arm(Fault("create", Status(400, message="registry limit reached"), region="sa-east-1"))
+    customer.falcon.arm(Fault("create", Status(422, message="registry limit reached"), region="sa-east-1"))
 
     stack = customer.update(Regions=THREE)
 
     assert stack.status == "UPDATE_ROLLBACK_COMPLETE"
-    said = reason(stack)
-    assert said.startswith("1 Region failed: sa-east-1. First cause (sa-east-1):")
-    assert "registry limit reached" in said
+    assert reason(stack) == "1 Region failed. sa-east-1: HTTP 422 registry limit reached"
     assert customer.connections() == before
-    state = customer.state(stack)
-    assert state["connections"] == {"us-east-1": before["us-east-1"].id}
-    assert state["settings"]["Regions"] == "us-east-1"
+    record = customer.record(stack)
+    assert record["connections"] == {"us-east-1": before["us-east-1"].id}
+    assert record["applied"]["choices"]["Regions"] == "us-east-1"
 
 
 def test_update_that_renames_the_function_is_refused_and_loses_no_connection(customer: Customer) -> None:

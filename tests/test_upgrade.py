@@ -93,9 +93,9 @@ def test_upgrade_lets_the_original_trigger_go_without_an_effect(customer: Custom
         (TRIGGER_TYPE, TRIGGER_ID, "DELETE_COMPLETE"),
     ]
     assert len(customer.connections()) == 17
-    assert len(customer.state(stack)["connections"]) == 17
+    assert len(customer.record(stack)["connections"]) == 17
     log = customer.aws.function_logs(FUNCTION)
-    assert any("a resource of another type is deleted, with no effect" in line for line in log)
+    assert any("a resource that is not ours is deleted, with no effect" in line for line in log)
 
 
 def test_upgrade_takes_the_originals_permissions_away(customer: Customer, package: bytes) -> None:

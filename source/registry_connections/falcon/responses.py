@@ -48,7 +48,9 @@ def verify(response: Response, method: str, *, sets_credential: bool = False) ->
         cause = "the API client lacks the scope" if SCOPE_MISSING in said else "access denied: check the scope"
         raise response.error(ScopeError, f"{cause} Falcon Container Image: {access} ({text})")
     if status == HTTPStatus.BAD_REQUEST and sets_credential:
-        raise response.error(CredentialError, f"Falcon cannot use the connection role ({text})")
+        known = REJECTED_CREDENTIAL in said.lower()
+        cause = "Falcon cannot use the connection role" if known else "Falcon refuses the connection, or its role"
+        raise response.error(CredentialError, f"{cause} ({text})")
     raise response.error(_KINDS.get(status, FalconError), text)
 
 

@@ -7,29 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry_connections.model import (
+from registry_connections.core.model import (
     AUTODISCOVER,
     FALCON_CLOUDS,
     DeletePolicy,
     RegionFailurePolicy,
     RegionScope,
     Settings,
+    mismatch,
 )
-from registry_connections.settings import DEFAULTS, REQUIRED, parse, region_names, trust_problem
+from registry_connections.core.settings import DEFAULTS, parse, region_names
 
-GIVEN: Mapping[str, str] = {
-    "AccountId": "111122223333",
-    "Partition": "aws",
-    "UrlSuffix": "amazonaws.com",
-    "ConnectionRoleArn": "arn:aws:iam::111122223333:role/a-role",
-    "ExternalId": "2f6b1c3e-9d0a-4e55-8c7b-0123456789ab",
-}
 FIELDS = {
-    "AccountId": "account",
-    "Partition": "partition",
-    "UrlSuffix": "url_suffix",
-    "ConnectionRoleArn": "role_arn",
-    "ExternalId": "external_id",
     "FalconCloud": "falcon_cloud",
     "FalconPrincipalArn": "principal_arn",
     "Regions": "regions",
@@ -38,78 +27,55 @@ FIELDS = {
     "OnRegionFailure": "on_region_failure",
     "DeleteConnections": "delete_connections",
 }
-ABSENT: Mapping[str, object] = {
-    "FalconCloud": AUTODISCOVER,
-    "FalconPrincipalArn": "",
-    "Regions": (),
-    "ExcludedRegions": (),
-    "RegionScope": RegionScope.ENABLED,
-    "OnRegionFailure": RegionFailurePolicy.FAIL,
-    "DeleteConnections": DeletePolicy.KEEP,
-}
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "FalconCloud": (AUTODISCOVER, *FALCON_CLOUDS),
     "RegionScope": tuple(RegionScope),
     "OnRegionFailure": tuple(RegionFailurePolicy),
     "DeleteConnections": tuple(DeletePolicy),
 }
-WRONG_TYPES = [5, 0, True, False, ["us-east-1"], [], {"a": "b"}, {}, 1.5]
+TYPICAL = {
+    "FalconCloud": "us-2",
+    "FalconPrincipalArn": "arn:aws:iam::444455556666:role/Falcon",
+    "Regions": "us-east-1",
+    "ExcludedRegions": "us-west-1",
+    "RegionScope": "WithRepositories",
+    "OnRegionFailure": "Report",
+    "DeleteConnections": "Stack",
+}
 
 
-def parsed(**properties: object) -> tuple[Settings, list[str]]:
-    return parse({**GIVEN, **properties})
+def parsed(*, partition: str = "aws", **properties: object) -> tuple[Settings, list[str]]:
+    return parse(properties, partition)
 
 
 def value(settings: Settings, name: str) -> object:
     return getattr(settings, FIELDS[name])
 
 
-def test_every_property_is_in_these_tables() -> None:
-    assert FIELDS.keys() == DEFAULTS.keys()
-    assert set(REQUIRED) == GIVEN.keys()
-    assert GIVEN.keys() | ABSENT.keys() == DEFAULTS.keys()
-
-
-def test_what_the_template_always_passes_suffices() -> None:
-    settings, problems = parsed()
-
-    assert problems == []
-    assert settings.properties == GIVEN
-
-
-@pytest.mark.parametrize("name", ABSENT)
-@pytest.mark.parametrize("nothing", [None, "", "  ", "\t\n"], ids=repr)
-def test_a_property_that_is_absent_or_empty_has_its_default(name: str, nothing: str | None) -> None:
-    settings, problems = parsed(**{name: nothing})
-
-    assert problems == []
-    assert value(settings, name) == ABSENT[name]
-    assert settings == parsed()[0]
-
-
-@pytest.mark.parametrize("name", REQUIRED)
-@pytest.mark.parametrize("nothing", [None, "", "  "], ids=repr)
-def test_a_required_property_that_is_absent_or_empty_is_missing(name: str, nothing: str | None) -> None:
-    assert f"{name} is missing." in parsed(**{name: nothing})[1]
+def test_every_property_has_a_default_which_is_that_of_the_settings() -> None:
+    assert FIELDS.keys() == TYPICAL.keys() == DEFAULTS.keys()
+    assert parsed() == (Settings(), [])
+    assert parsed()[0].choices == {}
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
-@pytest.mark.parametrize("wrong", WRONG_TYPES, ids=repr)
-def test_a_property_of_another_type_is_a_problem_and_counts_as_absent(name: str, wrong: Any) -> None:
-    settings, problems = parsed(**{name: wrong})
+@pytest.mark.parametrize("nothing", [None, "", " \t\n"], ids=repr)
+def test_a_property_that_is_empty_has_its_default(name: str, nothing: str | None) -> None:
+    assert parse({name: nothing}, "aws") == parsed()
 
-    assert problems[0] == f"{name} must be text."
-    assert value(settings, name) == ABSENT.get(name, "")
+
+@pytest.mark.parametrize("name", DEFAULTS)
+@pytest.mark.parametrize("wrong", [5, True, ["us-east-1"], {}, 1.5], ids=repr)
+def test_a_property_of_another_type_is_a_problem_and_counts_as_absent(name: str, wrong: object) -> None:
+    assert parse({name: wrong}, "aws") == (parsed()[0], [f"{name} must be text."])
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_space_around_a_property_does_no_harm(name: str) -> None:
-    right = {**GIVEN, **{each: choices[-1] for each, choices in CHOICES.items()}}
-    right |= {"Partition": "aws-us-gov", "Regions": "us-gov-east-1", "ExcludedRegions": "us-gov-west-1"}
-    padded = {**right, name: f" \t{right.get(name, '')}\n"}
+    padded = parse({**TYPICAL, name: f" \t{TYPICAL[name]}\n"}, "aws")
 
-    assert parse(padded) == parse(right)
-    assert parse(padded)[1] == []
+    assert padded == parse(TYPICAL, "aws")
+    assert padded[1] == []
 
 
 @pytest.mark.parametrize(
@@ -117,7 +83,7 @@ def test_space_around_a_property_does_no_harm(name: str) -> None:
 )
 def test_a_choice_is_taken_as_it_is_written(name: str, choice: str) -> None:
     partition = "aws-us-gov" if choice.startswith("us-gov") else "aws"
-    settings, problems = parsed(**{name: choice, "Partition": partition})
+    settings, problems = parsed(partition=partition, **{name: choice})
 
     assert problems == []
     assert value(settings, name) == choice
@@ -132,16 +98,7 @@ def test_a_choice_of_another_case_is_a_problem_that_lists_what_there_is(name: st
     assert len(problems) == 1
     assert problems[0].startswith(f"{name} {choice.swapcase()!r} is unknown: use ")
     assert all(each in problems[0] for each in CHOICES[name])
-    assert value(settings, name) == ABSENT[name]
-
-
-@pytest.mark.parametrize("name", CHOICES)
-@pytest.mark.parametrize("wrong", ["true", "yes", "Keep,Stack", "us-1 ,us-2", "{{resolve:ssm:a}}", "None"])
-def test_a_choice_that_there_is_not_is_a_problem(name: str, wrong: str) -> None:
-    settings, problems = parsed(**{name: wrong})
-
-    assert len(problems) == 1
-    assert value(settings, name) == ABSENT[name]
+    assert value(settings, name) == DEFAULTS[name]
 
 
 @pytest.mark.parametrize(
@@ -152,6 +109,7 @@ def test_a_choice_that_there_is_not_is_a_problem(name: str, wrong: str) -> None:
         (" us-east-1 , ,eu-west-1,, us-east-1,", ("eu-west-1", "us-east-1")),
         ("US-EAST-1,us-east-1", ("us-east-1",)),
         ("us-gov-west-1,us-isob-east-1,cn-northwest-1", ("cn-northwest-1", "us-gov-west-1", "us-isob-east-1")),
+        ("us-east-1 us-west-2\tus-gov-east-1", ("us-east-1", "us-gov-east-1", "us-west-2")),
         (",", ()),
     ],
 )
@@ -163,20 +121,41 @@ def test_regions_are_a_list_sorted_and_once_each(name: str, text: str, names: tu
     assert value(settings, name) == names
 
 
-@pytest.mark.parametrize("name", ["Regions", "ExcludedRegions"])
-def test_each_name_that_is_no_regions_is_a_problem_of_its_own_and_the_others_are_kept(name: str) -> None:
-    settings, problems = parsed(**{name: "us-east-1,useast1,*,eu-west-1;us-west-2,eu-west-"})
+@pytest.mark.parametrize(
+    ("wrong", "advice"),
+    [
+        ("us-east-1a", "is an Availability Zone: write us-east-1."),
+        ("all", "is not the name of a Region: leave Regions empty for every enabled Region."),
+        ("GLOBAL", "is not the name of a Region: leave Regions empty for every enabled Region."),
+        ("*", "is not the name of a Region: leave Regions empty for every enabled Region."),
+        ("eu-west-1;us-west-2", "is not the name of a Region: write names such as us-east-1,eu-west-1."),
+        ("useast1", "is not the name of a Region: write names such as us-east-1,eu-west-1."),
+    ],
+)
+def test_what_is_no_region_is_refused_with_what_to_write_instead_and_the_others_are_kept(
+    wrong: str, advice: str
+) -> None:
+    settings, problems = parsed(Regions=f"us-east-1,{wrong}")
 
-    assert problems == [
-        f"{name}: {wrong!r} is not the name of a Region."
-        for wrong in ("*", "eu-west-", "eu-west-1;us-west-2", "useast1")
+    assert problems == [f"Regions: {wrong.lower()!r} {advice}"]
+    assert settings.regions == ("us-east-1",)
+
+
+def test_no_region_is_excluded_by_an_empty_list() -> None:
+    assert parsed(ExcludedRegions="all")[1] == [
+        "ExcludedRegions: 'all' is not the name of a Region: leave ExcludedRegions empty for none."
     ]
-    assert value(settings, name) == ("us-east-1",)
+
+
+def test_of_a_long_value_the_beginning_is_shown() -> None:
+    (problem,) = parsed(Regions="x" * 100)[1]
+
+    assert problem.startswith(f"Regions: '{'x' * 40}...' is not")
 
 
 def test_all_problems_are_told_at_once() -> None:
     wrong: dict[str, object] = {
-        **dict.fromkeys(DEFAULTS, 5),
+        "FalconPrincipalArn": 5,
         "FalconCloud": "us-9",
         "Regions": "nowhere",
         "ExcludedRegions": "somewhere",
@@ -185,41 +164,35 @@ def test_all_problems_are_told_at_once() -> None:
         "DeleteConnections": "Yes",
     }
 
-    assert parse(wrong)[1] == [
-        *(f"{name} must be text." for name in [*REQUIRED, "FalconPrincipalArn"]),
-        *(f"{name} is missing." for name in REQUIRED),
+    assert parse(wrong, "aws")[1] == [
+        "FalconPrincipalArn must be text.",
         "FalconCloud 'us-9' is unknown: use autodiscover, us-1, us-2, us-3, eu-1, us-gov-1, us-gov-2.",
-        "Regions: 'nowhere' is not the name of a Region.",
-        "ExcludedRegions: 'somewhere' is not the name of a Region.",
+        "Regions: 'nowhere' is not the name of a Region: write names such as us-east-1,eu-west-1.",
+        "ExcludedRegions: 'somewhere' is not the name of a Region: write names such as us-east-1,eu-west-1.",
         "RegionScope 'All' is unknown: use Enabled or WithRepositories.",
         "OnRegionFailure 'Ignore' is unknown: use Fail or Report.",
         "DeleteConnections 'Yes' is unknown: use Keep, Stack or Account.",
     ]
 
 
-def test_a_cloud_that_is_named_and_cannot_work_here_is_a_problem() -> None:
-    settings, problems = parsed(FalconCloud="us-gov-1")
-
-    assert problems == [trust_problem(settings, "us-gov-1")]
-    assert "set FalconPrincipalArn" in problems[0]
+def test_a_cloud_that_is_named_and_cannot_work_here_is_a_problem_unless_a_principal_is_named() -> None:
+    assert parsed(FalconCloud="us-gov-1")[1] == [mismatch("aws", "us-gov-1", "")]
+    assert parsed(FalconCloud="us-gov-1", FalconPrincipalArn="arn:aws:iam::444455556666:role/x")[1] == []
 
 
-def test_a_principal_of_this_partition_makes_it_work() -> None:
-    assert parsed(FalconCloud="us-gov-1", FalconPrincipalArn="arn:aws:iam::444455556666:root")[1] == []
+def test_a_cloud_that_is_still_to_be_discovered_is_checked_later() -> None:
+    assert parsed(partition="aws-us-gov")[1] == []
+    assert mismatch("aws-us-gov", AUTODISCOVER, "")
 
 
-def test_a_cloud_that_is_still_to_be_discovered_is_judged_later() -> None:
-    settings, problems = parsed(Partition="aws-us-gov")
-
-    assert problems == []
-    assert trust_problem(settings, AUTODISCOVER)
-
-
-def test_properties_that_decide_nothing_are_not_kept() -> None:
-    settings, problems = parsed(ServiceToken="arn", Package="a/b", FalconSecret="secret", Regions="")
+def test_nothing_is_remembered_but_choices_that_differ_from_their_defaults() -> None:
+    settings, problems = parsed(
+        ServiceToken="arn", Package="a/b", FalconSecret="secret", AccountId="444455556666", RegionScope="Enabled",
+        FalconCloud="us-1",
+    )  # fmt: skip
 
     assert problems == []
-    assert settings.properties == GIVEN
+    assert settings.choices == {"FalconCloud": "us-1"}
 
 
 texts = st.text(max_size=12) | st.sampled_from(["Keep", "Stack", "us-1", "us-east-1, eu-west-1", "aws", "Report"])
@@ -228,18 +201,18 @@ anything = texts | st.none() | st.integers() | st.lists(texts, max_size=2)
 
 @given(st.dictionaries(st.sampled_from(sorted(DEFAULTS)) | texts, anything))
 def test_whatever_the_properties_there_are_settings_and_each_problem_is_a_sentence(properties: dict[str, Any]) -> None:
-    settings, problems = parse(properties)
+    settings, problems = parse(properties, "aws")
 
     assert all(problem.endswith(".") for problem in problems)
-    assert settings.properties.keys() <= DEFAULTS.keys()
-    assert all(isinstance(text, str) and text for text in settings.properties.values())
+    assert settings.choices.keys() <= DEFAULTS.keys()
+    assert all(isinstance(text, str) and text for text in settings.choices.values())
 
 
 @given(st.dictionaries(st.sampled_from(sorted(DEFAULTS)), texts))
 def test_what_was_applied_is_parsed_again_to_the_same(properties: dict[str, str]) -> None:
-    settings, problems = parse({**GIVEN, **properties})
+    settings, problems = parse(properties, "aws")
 
-    assert parse(settings.properties) == (settings, problems)
+    assert parse(settings.choices, "aws") == (settings, problems)
 
 
 @given(st.lists(st.from_regex(r" ?[a-zA-Z]{2}-[a-z]{4}-[1-9] ?", fullmatch=True), max_size=5))

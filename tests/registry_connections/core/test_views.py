@@ -1,14 +1,13 @@
 """What `plan` and `status` return: every Region in one place, every key always, and JSON throughout."""
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry_connections.errors import (
+from registry_connections.core.errors import (
     AuthenticationError,
     AwsError,
     DeadlineError,
@@ -17,27 +16,25 @@ from registry_connections.errors import (
     ScopeError,
     SecretError,
     SettingsError,
-    StateError,
 )
-from registry_connections.model import Connection, DeletePolicy, Outcome, OutcomeKind, Settings
-from registry_connections.plan import Scope, plan
-from registry_connections.reading import Prepared
-from registry_connections.state import State
-from registry_connections.views import WRITE, failure_view, plan_view, status_view
-
-ACCOUNT = "111122223333"
-SETTINGS = Settings(
+from registry_connections.core.model import Connection, DeletePolicy, Outcome, OutcomeKind, Settings
+from registry_connections.core.plan import Scope, plan
+from registry_connections.core.record import Applied, Record
+from registry_connections.core.views import WRITE, View, failure_view, plan_view, status_view
+from tests.registry_connections.samples import (
     ACCOUNT,
-    "aws",
-    "amazonaws.com",
-    "arn:aws:iam::111122223333:role/r",
-    "external",
-    delete_connections=DeletePolicy.STACK,
+    EAST,
+    IDENTITY,
+    SOUTH,
+    WEST,
+    anothers,
+    by_hand,
+    created,
+    managing,
 )
-APPLIED = {"AccountId": ACCOUNT, "ConnectionRoleArn": SETTINGS.role_arn, "ExternalId": SETTINGS.external_id}
-EAST, WEST, SOUTH = "us-east-1", "eu-west-1", "ap-south-1"
+
 PLAN_KEYS = {"ok", "account", "preflight", "changes", "unchanged", "left", "skipped", "problems"}
-STATUS_KEYS = {"ok", "account", "cloud", "regions", "problems"}
+STATUS_KEYS = {"ok", "account", "cloud", "regions", "problems", "attention"}
 ROW_KEYS = {
     "region", "wanted", "skipped", "connection", "alias", "state", "credential_expired", "credential_expires_at",
     "last_refresh", "next_refresh", "problem",
@@ -45,43 +42,32 @@ ROW_KEYS = {
 PREFLIGHT_KEYS = {"credentials", "cloud", "read", "write", "regions"}
 
 
-@dataclass
-class LoggedIn:
-    """As much of Falcon as a view asks for."""
-
-    cloud: str = "us-2"
-
-
-def found(region: str, **more: Any) -> Connection:
-    url = f"https://{ACCOUNT}.dkr.ecr.{region}.amazonaws.com"
-    return Connection(**{"id": f"id-{region}", "url": url, "type": "ecr", **more})
-
-
-def prepared(
+def seen(
+    *found: Connection,
     wanted: tuple[str, ...] = (),
-    existing: dict[str, Connection] | None = None,
     skipped: dict[str, str] | None = None,
     managed: tuple[str, ...] = (),
-    settings: Settings = SETTINGS,
-    **state: Any,
-) -> Prepared:
-    there = existing or {}
-    known = State(settings=APPLIED, connections={region: f"id-{region}" for region in (*there, *managed)}, **state)
+    policy: DeletePolicy = DeletePolicy.STACK,
+    dirty: bool = False,
+) -> View:
+    """Return what is seen of a stack that manages what is found, and `managed`."""
+    record = managing(*(each.id.removeprefix("id-") for each in found), *managed, dirty=dirty)
     left_out = tuple(Outcome(name, OutcomeKind.SKIPPED, message=why) for name, why in sorted((skipped or {}).items()))
-    falcon: Any = LoggedIn()
-    return Prepared(known, falcon, Scope(wanted, left_out), there, plan(wanted, there, known, settings))
+    settings = Settings(delete_connections=policy)
+    todo = plan(wanted, found, record, IDENTITY, settings, repair=True)
+    return View(IDENTITY, record, Scope(wanted, left_out), found, todo, "us-2")
 
 
-def shown_plan(given: Prepared, settings: Settings = SETTINGS, read_problem: str = "") -> Any:
-    return json.loads(json.dumps(plan_view(given, settings, read_problem=read_problem)))
+def shown_plan(view: View, read_problem: str = "") -> Any:
+    return json.loads(json.dumps(plan_view(view, read_problem=read_problem)))
 
 
-def shown_status(given: Prepared) -> Any:
-    return json.loads(json.dumps(status_view(given, SETTINGS)))
+def shown_status(view: View) -> Any:
+    return json.loads(json.dumps(status_view(view)))
 
 
-def row(given: Prepared, region: str) -> Any:
-    (one,) = [each for each in shown_status(given)["regions"] if each["region"] == region]
+def row(view: View, region: str) -> Any:
+    (one,) = [each for each in shown_status(view)["regions"] if each["region"] == region]
     return one
 
 
@@ -89,11 +75,16 @@ def row(given: Prepared, region: str) -> Any:
 
 
 def test_a_plan_shows_each_change_with_its_reason() -> None:
-    there = {SOUTH: found(SOUTH), EAST: found(EAST, expired=True)}
+    view = seen(created(SOUTH), created(EAST, expired=True), wanted=(WEST, EAST))
 
-    assert shown_plan(prepared((WEST, EAST), there))["changes"] == [
+    assert shown_plan(view)["changes"] == [
         {"region": SOUTH, "change": "remove", "connection": f"id-{SOUTH}", "why": "the Region is no longer wanted"},
-        {"region": WEST, "change": "create", "connection": None, "why": "wanted, and not in Falcon"},
+        {
+            "region": WEST,
+            "change": "create",
+            "connection": None,
+            "why": "wanted, and not known to be connected: create, or adopt if it is connected already",
+        },
         {
             "region": EAST,
             "change": "refresh",
@@ -104,9 +95,10 @@ def test_a_plan_shows_each_change_with_its_reason() -> None:
 
 
 def test_a_plan_shows_what_stays_and_what_is_left_out() -> None:
-    keeping = Settings(ACCOUNT, "aws", "amazonaws.com", SETTINGS.role_arn, "external")
-    there = {EAST: found(EAST), WEST: found(WEST)}
-    shown = shown_plan(prepared((EAST,), there, {SOUTH: "in ExcludedRegions"}, settings=keeping), keeping)
+    view = seen(
+        created(EAST), created(WEST), wanted=(EAST,), skipped={SOUTH: "in ExcludedRegions"}, policy=DeletePolicy.KEEP
+    )
+    shown = shown_plan(view)
 
     assert shown["changes"] == []
     assert shown["unchanged"] == [EAST]
@@ -115,42 +107,34 @@ def test_a_plan_shows_what_stays_and_what_is_left_out() -> None:
 
 
 def test_a_region_that_is_left_out_and_still_connected_is_told_once_by_what_becomes_of_it() -> None:
-    shown = shown_plan(prepared((EAST,), {WEST: found(WEST)}, {WEST: "not in Regions"}))
+    shown = shown_plan(seen(created(WEST), wanted=(EAST,), skipped={WEST: "not in Regions"}))
 
     assert [each["region"] for each in shown["changes"]] == [WEST, EAST]
     assert shown["skipped"] == []
 
 
-def test_a_plan_tells_what_the_preflight_found() -> None:
-    shown = shown_plan(prepared((EAST, WEST)))
+@pytest.mark.parametrize(("problem", "read"), [("", "allowed"), ("the scope is missing", "denied")])
+def test_a_plan_tells_what_the_preflight_found(problem: str, read: str) -> None:
+    shown = shown_plan(seen(wanted=(EAST, WEST)), problem)
 
-    assert shown["ok"] is True
-    assert shown["problems"] == []
+    assert shown["ok"] is (problem == "")
+    assert shown["problems"] == [problem] * bool(problem)
     assert shown["preflight"] == {
-        "credentials": "accepted", "cloud": "us-2", "read": "allowed", "write": WRITE, "regions": 2
+        "credentials": "accepted", "cloud": "us-2", "read": read, "write": WRITE, "regions": 2
     }  # fmt: skip
-
-
-def test_a_client_that_may_not_read_is_a_problem_of_the_plan() -> None:
-    shown = shown_plan(prepared((EAST,)), read_problem="the scope is missing")
-
-    assert (shown["ok"], shown["preflight"]["read"], shown["problems"]) == (False, "denied", ["the scope is missing"])
 
 
 # status
 
 
 def test_the_status_of_a_region_is_what_falcon_says_of_its_connection() -> None:
-    there = found(
-        EAST, alias="an-alias", state="active", expired_at="2027", last_refreshed_at="2025", next_refresh_at="2026"
-    )
-
-    assert row(prepared((EAST,), {EAST: there}), EAST) == {
+    found = created(EAST, state="active", expired_at="2027", last_refreshed_at="2025", next_refresh_at="2026")
+    expected = {
         "region": EAST,
         "wanted": True,
         "skipped": None,
         "connection": f"id-{EAST}",
-        "alias": "an-alias",
+        "alias": IDENTITY.created_alias(EAST),
         "state": "active",
         "credential_expired": False,
         "credential_expires_at": "2027",
@@ -158,43 +142,57 @@ def test_the_status_of_a_region_is_what_falcon_says_of_its_connection() -> None:
         "next_refresh": "2026",
         "problem": None,
     }
+    silent = dict.fromkeys(("credential_expires_at", "last_refresh", "next_refresh"))
 
-
-def test_what_falcon_does_not_say_is_null() -> None:
-    one = row(prepared((EAST,), {EAST: found(EAST)}), EAST)
-
-    assert {one[name] for name in ("credential_expires_at", "last_refresh", "next_refresh")} == {None}
+    assert row(seen(found, wanted=(EAST,)), EAST) == expected
+    assert row(seen(created(EAST, state="active"), wanted=(EAST,)), EAST) == {**expected, **silent}
 
 
 @pytest.mark.parametrize(
-    ("there", "managed", "problem"),
+    ("found", "managed", "problem"),
     [
-        ({EAST: found(EAST)}, (), None),
-        ({}, (), "not connected"),
-        ({}, (EAST,), "its connection is gone from Falcon"),
-        ({EAST: found(EAST, expired=True)}, (), "its credential expired"),
-        ({EAST: found(WEST)}, (), "the state names a connection of another registry"),
-        ({EAST: found(EAST, type="acr")}, (), "the state names a connection of another registry"),
+        ((created(EAST),), (), None),
+        ((), (), "not connected"),
+        ((), (EAST,), "its connection is gone from Falcon"),
+        ((created(EAST, expired=True),), (), "its credential expired"),
+        ((created(EAST, state="paused"),), (), created(EAST, state="paused").problem),
+        ((created(EAST, state="failed"),), (), "its state is failed"),
+        ((created(EAST, type="acr"),), (), "the stack's record names a connection of another registry"),
+        (
+            (anothers(EAST),),
+            (),
+            f"another stack took it over (alias {anothers(EAST).alias}): update this stack to take it back",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_region_is_told_in_its_row_and_among_the_problems(
-    there: dict[str, Connection], managed: tuple[str, ...], problem: str | None
+    found: tuple[Connection, ...], managed: tuple[str, ...], problem: str | None
 ) -> None:
-    given = prepared((EAST,), there, managed=managed)
-    shown = shown_status(given)
+    view = seen(*found, wanted=(EAST,), managed=managed)
+    shown = shown_status(view)
 
-    assert row(given, EAST)["problem"] == problem
+    assert row(view, EAST)["problem"] == problem
     assert shown["ok"] is (problem is None)
     assert shown["problems"] == ([] if problem is None else [f"{EAST}: {problem}"])
 
 
-@pytest.mark.parametrize("there", [{}, {EAST: found(EAST, expired=True)}])
-def test_a_region_that_is_not_wanted_is_no_problem(there: dict[str, Connection]) -> None:
-    given = prepared((), there, {EAST: "in ExcludedRegions"}, managed=(EAST,))
+@pytest.mark.parametrize("found", [(), (created(EAST, expired=True),)])
+def test_a_region_that_is_not_wanted_is_no_problem(found: tuple[Connection, ...]) -> None:
+    view = seen(*found, skipped={EAST: "in ExcludedRegions"}, managed=() if found else (EAST,))
+    one = row(view, EAST)
 
-    assert row(given, EAST)["problem"] is None
-    assert (row(given, EAST)["wanted"], row(given, EAST)["skipped"]) == (False, "in ExcludedRegions")
-    assert shown_status(given)["ok"] is True
+    assert (one["problem"], one["wanted"], one["skipped"]) == (None, False, "in ExcludedRegions")
+    assert shown_status(view)["ok"] is True
+
+
+def test_an_alias_that_a_person_wrote_and_a_run_that_was_cut_short_are_worth_attention_and_no_problem() -> None:
+    shown = shown_status(seen(by_hand(EAST), created(WEST), created(SOUTH, alias=""), wanted=(EAST, WEST), dirty=True))
+
+    assert (shown["ok"], shown["problems"]) == (True, [])
+    assert shown["attention"] == [
+        f"{EAST}: its alias was changed to 'registry of the shop'; it stays so",
+        "A run ended before it could record what it did: the next repair puts that right.",
+    ]
 
 
 names = st.sampled_from([EAST, WEST, SOUTH, "eu-north-1", "me-south-1"])
@@ -204,10 +202,10 @@ names = st.sampled_from([EAST, WEST, SOUTH, "eu-north-1", "me-south-1"])
 def test_law_every_region_is_in_one_place_of_a_plan_and_in_one_row_of_a_status(
     wanted: frozenset[str], there: frozenset[str], skipped: frozenset[str], gone: frozenset[str], data: st.DataObject
 ) -> None:
-    connections = {name: found(name, expired=data.draw(st.booleans())) for name in sorted(there)}
+    found = [created(name, expired=data.draw(st.booleans())) for name in sorted(there)]
     left_out = dict.fromkeys(skipped - wanted, "not in Regions")
-    given = prepared(tuple(sorted(wanted)), connections, left_out, tuple(sorted(gone - there)))
-    planned, status = shown_plan(given), shown_status(given)
+    view = seen(*found, wanted=tuple(sorted(wanted)), skipped=left_out, managed=tuple(sorted(gone - there)))
+    planned, status = shown_plan(view), shown_status(view)
     places = [each["region"] for group in ("changes", "left", "skipped") for each in planned[group]]
     rows = [each["region"] for each in status["regions"]]
 
@@ -217,16 +215,15 @@ def test_law_every_region_is_in_one_place_of_a_plan_and_in_one_row_of_a_status(
     assert all(each.keys() == ROW_KEYS for each in status["regions"])
 
 
-# When one may not even look
+# When AWS or Falcon does not let us look
 
 
 ERRORS = [
     (AuthenticationError("no token"), "refused", None),
     (SecretError("no secret"), "refused", None),
     (ScopeError("no scope"), "accepted", "denied"),
-    (FalconError("no answer"), None, None),
+    (FalconError("no response"), None, None),
     (AwsError("no Regions"), None, None),
-    (StateError("no state"), None, None),
     (DeadlineError("no time"), None, None),
     (SettingsError(["One.", "Two."]), None, None),
 ]
@@ -236,7 +233,7 @@ ERRORS = [
 def test_a_plan_that_fails_tells_how_far_the_preflight_came_under_the_same_keys(
     error: RegistrationError, credentials: str | None, read: str | None
 ) -> None:
-    shown = json.loads(json.dumps(failure_view("plan", State(settings=APPLIED), error)))
+    shown = json.loads(json.dumps(failure_view("plan", IDENTITY, Record(), error)))
 
     assert shown.keys() == PLAN_KEYS
     assert shown["ok"] is False
@@ -247,11 +244,11 @@ def test_a_plan_that_fails_tells_how_far_the_preflight_came_under_the_same_keys(
 
 
 @pytest.mark.parametrize(("error", "_credentials", "_read"), ERRORS, ids=lambda each: type(each).__name__)
-def test_a_status_that_fails_tells_what_the_state_remembers_under_the_same_keys(
+def test_a_status_that_fails_tells_what_the_record_names_under_the_same_keys(
     error: RegistrationError, _credentials: str | None, _read: str | None
 ) -> None:
-    state = State(settings=APPLIED, connections={EAST: "id-1", SOUTH: "id-2"}, cloud="us-2")
-    shown = json.loads(json.dumps(failure_view("status", state, error)))
+    record = Record(Applied(), {EAST: "id-1", SOUTH: "id-2"}, cloud="us-2")
+    shown = json.loads(json.dumps(failure_view("status", IDENTITY, record, error)))
 
     assert shown.keys() == STATUS_KEYS
     assert (shown["ok"], shown["account"], shown["cloud"]) == (False, ACCOUNT, "us-2")
@@ -260,12 +257,11 @@ def test_a_status_that_fails_tells_what_the_state_remembers_under_the_same_keys(
 
 
 def test_every_problem_of_the_settings_is_told_and_of_others_the_one() -> None:
-    assert failure_view("plan", None, SettingsError(["One.", "Two."]))["problems"] == ["One.", "Two."]
-    assert failure_view("plan", None, FalconError("no answer"))["problems"] == ["no answer"]
+    assert failure_view("plan", IDENTITY, Record(), SettingsError(["One.", "Two."]))["problems"] == ["One.", "Two."]
+    assert failure_view("plan", IDENTITY, Record(), FalconError("no response"))["problems"] == ["no response"]
 
 
-@pytest.mark.parametrize("state", [None, State()])
-def test_without_a_state_nothing_is_remembered(state: State | None) -> None:
-    shown = failure_view("status", state, StateError("no state"))
+def test_without_a_record_nothing_is_known() -> None:
+    shown = failure_view("status", IDENTITY, Record(), AwsError("no record"))
 
-    assert (shown["account"], shown["cloud"], shown["regions"]) == (None, None, [])
+    assert (shown["account"], shown["cloud"], shown["regions"]) == (ACCOUNT, None, [])

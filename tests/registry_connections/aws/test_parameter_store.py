@@ -223,12 +223,12 @@ def test_a_record_that_was_deleted_meanwhile_is_not_made_again(base: int) -> Non
     assert bench.parameters.versions == []
 
 
-def test_a_version_that_cannot_be_read_when_a_race_is_judged_counts_as_ones_own() -> None:
+def test_a_write_whose_race_cannot_be_judged_is_not_taken_for_a_success() -> None:
     bench = Bench(written("us-1", 0))
     bench.strike("put", Effect.REPEATED)
     bench.strike("get", Effect.REFUSED)
-
-    assert bench.store.swap(Record(cloud="us-2", version=1)).version == 2
+    with pytest.raises(RecordError, match=READ):
+        bench.store.swap(Record(cloud="us-2", version=1))
 
 
 # Waits

@@ -210,12 +210,15 @@ def test_a_credential_that_expired_is_set_again() -> None:
     assert actions(managing(EAST), expired, wanted=EAST) == (Refresh(REGISTRY, "id-us-east-1", Why.EXPIRED),)
 
 
-def test_what_another_stack_took_over_is_taken_back_by_a_stack_event_and_left_by_a_repair() -> None:
-    theirs = anothers(EAST, expired=True)
+def test_what_another_stack_took_over_is_taken_back_by_a_stack_event_and_left_by_a_repair_unless_it_expired() -> None:
+    theirs = anothers(EAST)
     left = (Leave(REGISTRY, "id-us-east-1", Why.OTHER_STACK),)
 
     assert actions(managing(EAST), theirs, wanted=EAST) == (Refresh(REGISTRY, "id-us-east-1", Why.ADOPTED),)
     assert actions(managing(EAST), theirs, wanted=EAST, repair=True) == left
+    assert actions(managing(EAST), anothers(EAST, expired=True), wanted=EAST, repair=True) == (
+        Refresh(REGISTRY, "id-us-east-1", Why.ADOPTED),
+    )
     assert actions(managing(EAST), theirs, delete_connections=DeletePolicy.ACCOUNT) == left
 
 

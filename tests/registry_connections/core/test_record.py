@@ -153,8 +153,14 @@ def test_an_event_that_was_sent_before_one_that_is_known_changes_nothing(kind: K
     assert str(caught.value) == SUPERSEDED
 
 
-def test_events_of_one_second_are_not_late() -> None:
-    assert is_duplicate(known(CREATE), replace(UPDATE, sent=float(int(NOW))), NOW) is False
+@pytest.mark.parametrize("kind", [Kind.UPDATE, Kind.DELETE])
+def test_events_of_one_second_are_not_late_but_for_a_create_which_is_the_first_of_all(kind: Kind) -> None:
+    same_second = replace(UPDATE, sent=float(int(NOW)))
+
+    assert is_duplicate(known(CREATE), replace(same_second, kind=kind), NOW) is False
+    with pytest.raises(RegistrationError):
+        is_duplicate(known(CREATE), replace(same_second, kind=Kind.CREATE), NOW)
+    assert is_duplicate(known(CREATE), replace(same_second, kind=Kind.CREATE, sent=NOW + 1), NOW) is False
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Who may import what, that an import has no effects, and that files and functions stay small."""
+"""Imports point one way, and importing has no effects."""
 
 import ast
 import json
@@ -6,172 +6,104 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from statistics import median
-
-import pytest
 
 from tests.readme import ROOT
 
 PACKAGE = "registry_connections"
 SOURCE = ROOT / "source" / PACKAGE
 
-MAY_IMPORT = {
-    "__init__": set[str](),
-    "errors": set[str](),
-    "model": set[str](),
-    "crew": {"errors", "model"},
-    "report": {"model"},
-    "settings": {"model"},
-    "state": {"errors"},
-    "plan": {"model", "state"},
-    "turns": {"errors", "model", "state"},
-    "apply": {"crew", "errors", "model", "plan"},
-    "reading": {"apply", "crew", "errors", "model", "plan", "settings", "state", "turns"},
-    "ledger": {"apply", "model", "reading", "report", "state", "turns"},
-    "reconcile": {
-        "apply", "crew", "errors", "ledger", "model", "plan", "reading", "report", "settings", "state", "turns"
-    },
-    "views": {"errors", "model", "plan", "reading", "state"},
-    "gate": {"errors", "model"},
-    "transport": {"__init__", "crew", "errors", "gate", "model"},
-    "answers": {"errors", "model", "transport"},
-    "falcon": {"answers", "crew", "errors", "model", "transport"},
-    "aws": {"errors", "model", "state"},
-    "answer": {"crew", "model"},
-    "logs": {"report"},
-    "handler": {
-        "__init__", "answer", "aws", "crew", "errors", "falcon", "logs", "model", "reconcile", "report", "settings",
-        "state", "transport", "turns", "views",
-    },
-}  # fmt: skip
-"""The modules of this package that each of them may import, drawn from the inside to the outside."""
+LAYERS = (
+    {"handler"},
+    {"actions", "custom_resource"},
+    {"reconciler"},
+    {"executor", "snapshot"},
+    {"aws", "falcon", "logs"},
+    {"concurrency"},
+    {"core"},
+    {"__init__"},
+)
+"""From the outside to the inside: a module may import those of its own layer and of the layers below."""
 
-ONLY_BY = {
-    "requests": {"transport"},
-    "urllib3": {"transport"},
-    "boto3": {"aws", "handler"},
-    "botocore": {"aws"},
-    "crhelper": {"handler"},
-    "os": {"handler"},
-    "logging": {"handler", "logs"},
-    "sys": {"logs"},
-    "traceback": {"handler"},
-    "time": {"answer", "gate", "handler"},
-    "random": {"gate"},
-    "urllib.request": {"answer"},
+NEVER = {"reconciler": {"aws", "falcon"}, "aws": {"falcon"}, "falcon": {"aws", "logs"}}
+"""What a module must not reach, though the layers would let it: AWS and Falcon are seen through protocols."""
+
+IMPORTERS = {
+    "requests": "falcon",
+    "urllib3": "falcon",
+    "boto3": "aws",
+    "botocore": "aws",
+    "crhelper": "custom_resource",
 }
-"""Libraries with effects, and who may import them."""
+"""Libraries with effects, and the only part that imports each; the handler makes the session of boto3."""
 
-PURE = {"collections", "dataclasses", "datetime", "enum", "json", "re", "typing", "urllib.parse"}
-"""All of the standard library that what decides may use. `datetime` compares moments that are passed in."""
-
-SHELL = ("reconcile", "ledger", "reading", "apply", "turns", "views")
-EDGES = {"falcon", "transport", "gate", "aws", "answers", "answer", "handler"}
-
-LONGEST_FILE = 350
-LONGEST_FUNCTION = 35
-MEDIAN_FUNCTION = 10
+PURE = {"collections", "dataclasses", "enum", "hashlib", "json", "re", "typing", "urllib.parse"}
+"""All of the standard library that the core may use: nothing with I/O, a clock or a log."""
 
 
-def modules() -> list[str]:
-    return sorted(path.stem for path in SOURCE.glob("*.py"))
+def part(module: str) -> str:
+    """Return the module or the folder directly in the package to which a dotted name belongs."""
+    return module.removeprefix(PACKAGE).lstrip(".").partition(".")[0] or "__init__"
 
 
 @cache
-def tree(module: str) -> ast.Module:
-    return ast.parse((SOURCE / f"{module}.py").read_text())
-
-
-def imports(module: str) -> set[str]:
-    """Return the dotted names of everything that a module imports, wherever it does."""
-    names = set()
-    for node in ast.walk(tree(module)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module} imports relatively"
-            whole = node.module == PACKAGE
-            names |= {f"{PACKAGE}.{alias.name}" for alias in node.names} if whole else {str(node.module)}
-    return names
-
-
-def inner(module: str) -> set[str]:
-    """Return the modules of this package that a module imports; what the package itself holds is `__init__`'s."""
-    names = {name.split(".")[1] for name in imports(module) if name.startswith(f"{PACKAGE}.")}
-    return {name if name in modules() else "__init__" for name in names}
-
-
-def outer(module: str) -> set[str]:
-    return {name for name in imports(module) if name.split(".")[0] != PACKAGE}
-
-
-def reach(module: str) -> set[str]:
-    """Return what a module imports, and what those import, and so on."""
-    found: set[str] = set()
-    new = {module}
-    while new:
-        found |= new
-        new = {name for each in new for name in inner(each)} - found
+def imports() -> dict[str, set[str]]:
+    """Return, for each part of the package, the dotted names of all that it imports."""
+    found: dict[str, set[str]] = {}
+    for path in SOURCE.rglob("*.py"):
+        module = ".".join((PACKAGE, *path.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")
+        names = found.setdefault(part(module), set())
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{module} imports relatively"
+                whole = node.module == PACKAGE
+                names |= {f"{PACKAGE}.{alias.name}" if whole else str(node.module) for alias in node.names}
     return found
 
 
-def is_of(name: str, library: str) -> bool:
-    return name == library or name.startswith(f"{library}.")
+@cache
+def inner(name: str) -> frozenset[str]:
+    """Return the other parts of the package that a part imports; what the package itself holds is `__init__`'s."""
+    own = {part(each) for each in imports()[name] if each.partition(".")[0] == PACKAGE}
+    return frozenset(each if each in imports() else "__init__" for each in own) - {name}
 
 
-def test_every_module_has_its_row_in_the_table() -> None:
-    assert modules() == sorted(MAY_IMPORT)
+def test_imports_point_from_the_handler_inwards_and_nothing_of_aws_or_falcon_is_reached_by_what_decides() -> None:
+    depth = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+
+    def reach(name: str) -> set[str]:
+        return set().union(inner(name), *(reach(each) for each in inner(name)))
+
+    assert imports().keys() == depth.keys()
+    wrong = {(name, each) for name in imports() for each in inner(name) if depth[each] < depth[name]}
+    assert wrong == set()
+    assert [(name, each) for name, never in NEVER.items() for each in reach(name) & never] == []
+    assert inner("core") == {"__init__"}
+    assert all(name not in reach(name) for name in imports())
 
 
-@pytest.mark.parametrize("module", modules())
-def test_a_module_imports_what_the_table_allows_and_no_more(module: str) -> None:
-    assert inner(module) == MAY_IMPORT[module]
+def test_a_library_with_effects_has_one_importer() -> None:
+    roots = {name: {each.partition(".")[0] for each in names} for name, names in imports().items()}
+    roots["handler"].remove("boto3")
+
+    assert {each: {name for name in roots if each in roots[name]} for each in IMPORTERS} == {
+        each: {name} for each, name in IMPORTERS.items()
+    }
+    others = set().union(*roots.values()) - set(sys.stdlib_module_names) - {PACKAGE, *IMPORTERS}
+    assert others == {"certifi"}
 
 
-@pytest.mark.parametrize("library", ONLY_BY)
-def test_a_library_with_effects_has_the_importers_that_are_named(library: str) -> None:
-    importers = {module for module in modules() if any(is_of(name, library) for name in outer(module))}
+def test_the_core_uses_nothing_with_effects() -> None:
+    used = {name for name in imports()["core"] if name.partition(".")[0] != PACKAGE}
 
-    assert importers == ONLY_BY[library]
-
-
-def test_nothing_else_is_imported_from_outside_the_standard_library() -> None:
-    roots = {name.split(".")[0] for module in modules() for name in outer(module)}
-
-    assert roots - set(sys.stdlib_module_names) == {"requests", "urllib3", "boto3", "botocore", "crhelper"}
-
-
-@pytest.mark.parametrize("module", ["plan", "settings", "report", "state", "model", "errors"])
-def test_what_decides_can_reach_no_network_file_clock_or_log(module: str) -> None:
-    used = {name for each in reach(module) for name in outer(each)}
-
-    assert {name for name in used if not any(is_of(name, pure) for pure in PURE)} == set()
-
-
-@pytest.mark.parametrize("module", ["plan", "settings", "report", "state", "model", "errors"])
-def test_what_decides_asks_nobody_for_the_time_and_opens_nothing(module: str) -> None:
-    names = {node.attr for node in ast.walk(tree(module)) if isinstance(node, ast.Attribute)}
-    names |= {node.id for node in ast.walk(tree(module)) if isinstance(node, ast.Name)}
-
-    assert names & {"now", "utcnow", "today", "open", "print", "input", "eval", "exec", "environ", "getenv"} == set()
-
-
-@pytest.mark.parametrize("module", SHELL)
-def test_the_shell_sees_falcon_and_aws_through_protocols_only(module: str) -> None:
-    assert reach(module) & EDGES == set()
-    assert not {name for each in reach(module) for name in outer(each) if is_of(name, "requests") or "boto" in name}
-
-
-def test_no_module_imports_itself_by_a_detour() -> None:
-    circles = {module for module in modules() if any(module in reach(other) for other in inner(module))}
-
-    assert circles == set()
+    assert {name for name in used if name not in PURE and name.partition(".")[0] not in PURE} == set()
 
 
 WATCH = """
 import importlib, json, logging, os, sys, threading
 
-package, known, names = json.loads(sys.stdin.read())
+known, names = json.loads(sys.stdin.read())
 for name in known:
     importlib.import_module(name)
 
@@ -180,11 +112,11 @@ import boto3, crhelper, requests
 seen = []
 
 
-def note(what):
-    def noted(*arguments, **more):
+def watched(what):
+    def note(*arguments, **more):
         seen.append(f"{what} {arguments[1:]!r}")
         raise RuntimeError(what)
-    return noted
+    return note
 
 
 def hear(event, _):
@@ -198,35 +130,34 @@ for owner, method in (
     (boto3, "client"), (boto3, "resource"), (requests.Session, "__init__"), (crhelper.CfnResource, "__init__"),
     (logging.Logger, "addHandler"), (logging.Logger, "setLevel"), (logging, "basicConfig"), (threading.Thread, "start"),
 ):
-    setattr(owner, method, note(method))
-os.getenv = note("getenv")
-if sys.argv[1:] == ["self-check"]:
+    setattr(owner, method, watched(method))
+os.getenv = watched("getenv")
+for name in names:
+    importlib.import_module(name)
+if sys.argv[1:]:
     try:
         os.environ.get("HOME")
     except RuntimeError:
         pass
     import socket
     socket.socket()
-    names = []
-for name in names:
-    importlib.import_module(f"{package}.{name}")
 print(json.dumps(seen))
 """
 
 
 def watched(*arguments: str) -> list[str]:
-    """Return what a fresh interpreter saw while it imported every module, after all that they import from outside."""
-    known = sorted({name for module in modules() for name in outer(module)})
-    names = [name for name in modules() if name != "__init__"]
+    """Return what a fresh interpreter saw while it imported the package, after all that this imports from outside."""
+    known = sorted({each for names in imports().values() for each in names if each.partition(".")[0] != PACKAGE})
+    own = sorted({each for names in imports().values() for each in names if each.startswith(f"{PACKAGE}.")})
     done = subprocess.run(
         [sys.executable, "-c", WATCH, *arguments],
-        input=json.dumps([PACKAGE, known, names]),
+        input=json.dumps([known, [name for name in own if "__version__" not in name] + [f"{PACKAGE}.handler"]]),
         env={"PYTHONPATH": str(ROOT / "source")},
         cwd=Path(sys.prefix),
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=120,
     )
     seen: list[str] = json.loads(done.stdout)
     return seen
@@ -234,32 +165,4 @@ def watched(*arguments: str) -> list[str]:
 
 def test_an_import_opens_no_socket_reads_no_environment_builds_no_client_and_configures_no_log() -> None:
     assert watched() == []
-
-
-def test_the_watch_over_imports_would_see_it() -> None:
-    seen = watched("self-check")
-
-    assert [event.split()[0] for event in seen] == ["__getitem__", "socket.__new__"]
-
-
-@pytest.mark.parametrize("module", modules())
-def test_no_file_is_longer_than_can_be_read_at_once(module: str) -> None:
-    assert len((SOURCE / f"{module}.py").read_text().splitlines()) <= LONGEST_FILE
-
-
-def lengths() -> dict[str, int]:
-    return {
-        f"{module}.{node.name}:{node.lineno}": (node.end_lineno or 0) - node.lineno + 1
-        for module in modules()
-        for node in ast.walk(tree(module))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    }
-
-
-def test_functions_stay_short() -> None:
-    assert {name for name, lines in lengths().items() if lines > LONGEST_FUNCTION} == set()
-    assert median(lengths().values()) <= MEDIAN_FUNCTION
-
-
-def test_every_module_says_what_it_is_for() -> None:
-    assert {module for module in modules() if not ast.get_docstring(tree(module))} == set()
+    assert [event.split()[0] for event in watched("and see whether this sees it")] == ["__getitem__", "socket.__new__"]

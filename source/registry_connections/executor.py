@@ -225,7 +225,7 @@ class Executor:
 
 def spare_all(removes: Sequence[Remove], results: Results) -> None:
     """Remove nothing after a failure: CloudFormation goes back to what was, and that may be wanted there."""
-    results.add(_unchanged(Leave(spared.registry, spared.connection_id, Why.SPARED) for spared in removes))
+    results.add(_unchanged([Leave(spared.registry, spared.connection_id, Why.SPARED) for spared in removes]))
     results.unknown |= {spared.registry.region for spared in removes if spared.why is Why.UNFINISHED}
 
 
@@ -239,7 +239,7 @@ def _undone(known: Outcome, outcome: Outcome) -> Outcome:
     return replace(outcome, kind=OutcomeKind.LEFT, message=f"made, and not removed: {outcome.message}")
 
 
-def _unchanged(actions: Iterable[Action]) -> list[Outcome]:
+def _unchanged(actions: Sequence[Action]) -> list[Outcome]:
     """Return the outcomes of actions that do nothing."""
     kept = [
         Outcome(action.registry.region, OutcomeKind.UNCHANGED, action.connection_id, action.problem)

@@ -1,0 +1,267 @@
+"""What `plan` and `status` return: every Region in one place, every key always, and JSON throughout."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry_connections.core.errors import (
+    AuthenticationError,
+    AwsError,
+    DeadlineError,
+    FalconError,
+    RegistrationError,
+    ScopeError,
+    SecretError,
+    SettingsError,
+)
+from registry_connections.core.model import Connection, DeletePolicy, Outcome, OutcomeKind, Settings
+from registry_connections.core.plan import Scope, plan
+from registry_connections.core.record import Applied, Record
+from registry_connections.core.views import WRITE, View, failure_view, plan_view, status_view
+from tests.registry_connections.samples import (
+    ACCOUNT,
+    EAST,
+    IDENTITY,
+    SOUTH,
+    WEST,
+    anothers,
+    by_hand,
+    created,
+    managing,
+)
+
+PLAN_KEYS = {"ok", "account", "preflight", "changes", "unchanged", "left", "skipped", "problems"}
+STATUS_KEYS = {"ok", "account", "cloud", "regions", "problems", "attention"}
+ROW_KEYS = {
+    "region", "wanted", "skipped", "connection", "alias", "state", "credential_expired", "credential_expires_at",
+    "last_refresh", "next_refresh", "problem",
+}  # fmt: skip
+PREFLIGHT_KEYS = {"credentials", "cloud", "read", "write", "regions"}
+
+
+def seen(
+    *found: Connection,
+    wanted: tuple[str, ...] = (),
+    skipped: dict[str, str] | None = None,
+    managed: tuple[str, ...] = (),
+    policy: DeletePolicy = DeletePolicy.STACK,
+    dirty: bool = False,
+) -> View:
+    """Return what is seen of a stack that manages what is found, and `managed`."""
+    record = managing(*(each.id.removeprefix("id-") for each in found), *managed, dirty=dirty)
+    left_out = tuple(Outcome(name, OutcomeKind.SKIPPED, message=why) for name, why in sorted((skipped or {}).items()))
+    settings = Settings(delete_connections=policy)
+    todo = plan(wanted, found, record, IDENTITY, settings, repair=True)
+    return View(IDENTITY, record, Scope(wanted, left_out), found, todo, "us-2")
+
+
+def shown_plan(view: View, read_problem: str = "") -> Any:
+    return json.loads(json.dumps(plan_view(view, read_problem=read_problem)))
+
+
+def shown_status(view: View) -> Any:
+    return json.loads(json.dumps(status_view(view)))
+
+
+def row(view: View, region: str) -> Any:
+    (one,) = [each for each in shown_status(view)["regions"] if each["region"] == region]
+    return one
+
+
+# plan
+
+
+def test_a_plan_shows_each_change_with_its_reason() -> None:
+    view = seen(created(SOUTH), created(EAST, expired=True), wanted=(WEST, EAST))
+
+    assert shown_plan(view)["changes"] == [
+        {"region": SOUTH, "change": "remove", "connection": f"id-{SOUTH}", "why": "the Region is no longer wanted"},
+        {
+            "region": WEST,
+            "change": "create",
+            "connection": None,
+            "why": "wanted, and not known to be connected: create, or adopt if it is connected already",
+        },
+        {
+            "region": EAST,
+            "change": "refresh",
+            "connection": f"id-{EAST}",
+            "why": "Falcon says that its credential expired",
+        },
+    ]
+
+
+def test_a_plan_shows_what_stays_and_what_is_left_out() -> None:
+    view = seen(
+        created(EAST), created(WEST), wanted=(EAST,), skipped={SOUTH: "in ExcludedRegions"}, policy=DeletePolicy.KEEP
+    )
+    shown = shown_plan(view)
+
+    assert shown["changes"] == []
+    assert shown["unchanged"] == [EAST]
+    assert [(each["region"], each["connection"]) for each in shown["left"]] == [(WEST, f"id-{WEST}")]
+    assert shown["skipped"] == [{"region": SOUTH, "why": "in ExcludedRegions"}]
+
+
+def test_a_region_that_is_left_out_and_still_connected_is_told_once_by_what_becomes_of_it() -> None:
+    shown = shown_plan(seen(created(WEST), wanted=(EAST,), skipped={WEST: "not in Regions"}))
+
+    assert [each["region"] for each in shown["changes"]] == [WEST, EAST]
+    assert shown["skipped"] == []
+
+
+@pytest.mark.parametrize(("problem", "read"), [("", "allowed"), ("the scope is missing", "denied")])
+def test_a_plan_tells_what_the_preflight_found(problem: str, read: str) -> None:
+    shown = shown_plan(seen(wanted=(EAST, WEST)), problem)
+
+    assert shown["ok"] is (problem == "")
+    assert shown["problems"] == [problem] * bool(problem)
+    assert shown["preflight"] == {
+        "credentials": "accepted", "cloud": "us-2", "read": read, "write": WRITE, "regions": 2
+    }  # fmt: skip
+
+
+# status
+
+
+def test_the_status_of_a_region_is_what_falcon_says_of_its_connection() -> None:
+    found = created(EAST, state="active", expired_at="2027", last_refreshed_at="2025", next_refresh_at="2026")
+    expected = {
+        "region": EAST,
+        "wanted": True,
+        "skipped": None,
+        "connection": f"id-{EAST}",
+        "alias": IDENTITY.created_alias(EAST),
+        "state": "active",
+        "credential_expired": False,
+        "credential_expires_at": "2027",
+        "last_refresh": "2025",
+        "next_refresh": "2026",
+        "problem": None,
+    }
+    silent = dict.fromkeys(("credential_expires_at", "last_refresh", "next_refresh"))
+
+    assert row(seen(found, wanted=(EAST,)), EAST) == expected
+    assert row(seen(created(EAST, state="active"), wanted=(EAST,)), EAST) == {**expected, **silent}
+
+
+@pytest.mark.parametrize(
+    ("found", "managed", "problem"),
+    [
+        ((created(EAST),), (), None),
+        ((), (), "not connected"),
+        ((), (EAST,), "its connection is gone from Falcon"),
+        ((created(EAST, expired=True),), (), "its credential expired"),
+        ((created(EAST, state="paused"),), (), created(EAST, state="paused").problem),
+        ((created(EAST, state="failed"),), (), "its state is failed"),
+        ((created(EAST, type="acr"),), (), "the stack's record names a connection of another registry"),
+        (
+            (anothers(EAST),),
+            (),
+            f"another stack took it over (alias {anothers(EAST).alias}): update this stack to take it back",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_region_is_told_in_its_row_and_among_the_problems(
+    found: tuple[Connection, ...], managed: tuple[str, ...], problem: str | None
+) -> None:
+    view = seen(*found, wanted=(EAST,), managed=managed)
+    shown = shown_status(view)
+
+    assert row(view, EAST)["problem"] == problem
+    assert shown["ok"] is (problem is None)
+    assert shown["problems"] == ([] if problem is None else [f"{EAST}: {problem}"])
+
+
+@pytest.mark.parametrize("found", [(), (created(EAST, expired=True),)])
+def test_a_region_that_is_not_wanted_is_no_problem(found: tuple[Connection, ...]) -> None:
+    view = seen(*found, skipped={EAST: "in ExcludedRegions"}, managed=() if found else (EAST,))
+    one = row(view, EAST)
+
+    assert (one["problem"], one["wanted"], one["skipped"]) == (None, False, "in ExcludedRegions")
+    assert shown_status(view)["ok"] is True
+
+
+def test_an_alias_that_a_person_wrote_and_a_run_that_was_cut_short_are_worth_attention_and_no_problem() -> None:
+    shown = shown_status(seen(by_hand(EAST), created(WEST), created(SOUTH, alias=""), wanted=(EAST, WEST), dirty=True))
+
+    assert (shown["ok"], shown["problems"]) == (True, [])
+    assert shown["attention"] == [
+        f"{EAST}: its alias was changed to 'registry of the shop'; it stays so",
+        "A run ended before it could record what it did: the next repair puts that right.",
+    ]
+
+
+names = st.sampled_from([EAST, WEST, SOUTH, "eu-north-1", "me-south-1"])
+
+
+@given(st.frozensets(names), st.frozensets(names), st.frozensets(names), st.frozensets(names), st.data())
+def test_law_every_region_is_in_one_place_of_a_plan_and_in_one_row_of_a_status(
+    wanted: frozenset[str], there: frozenset[str], skipped: frozenset[str], gone: frozenset[str], data: st.DataObject
+) -> None:
+    found = [created(name, expired=data.draw(st.booleans())) for name in sorted(there)]
+    left_out = dict.fromkeys(skipped - wanted, "not in Regions")
+    view = seen(*found, wanted=tuple(sorted(wanted)), skipped=left_out, managed=tuple(sorted(gone - there)))
+    planned, status = shown_plan(view), shown_status(view)
+    places = [each["region"] for group in ("changes", "left", "skipped") for each in planned[group]]
+    rows = [each["region"] for each in status["regions"]]
+
+    assert sorted([*places, *planned["unchanged"]]) == sorted(wanted | there | left_out.keys())
+    assert rows == sorted(wanted | there | left_out.keys() | gone)
+    assert (planned.keys(), planned["preflight"].keys(), status.keys()) == (PLAN_KEYS, PREFLIGHT_KEYS, STATUS_KEYS)
+    assert all(each.keys() == ROW_KEYS for each in status["regions"])
+
+
+# When AWS or Falcon does not let us look
+
+
+ERRORS = [
+    (AuthenticationError("no token"), "refused", None),
+    (SecretError("no secret"), "refused", None),
+    (ScopeError("no scope"), "accepted", "denied"),
+    (FalconError("no response"), None, None),
+    (AwsError("no Regions"), None, None),
+    (DeadlineError("no time"), None, None),
+    (SettingsError(["One.", "Two."]), None, None),
+]
+
+
+@pytest.mark.parametrize(("error", "credentials", "read"), ERRORS, ids=lambda each: type(each).__name__)
+def test_a_plan_that_fails_tells_how_far_the_preflight_came_under_the_same_keys(
+    error: RegistrationError, credentials: str | None, read: str | None
+) -> None:
+    shown = json.loads(json.dumps(failure_view("plan", IDENTITY, Record(), error)))
+
+    assert shown.keys() == PLAN_KEYS
+    assert shown["ok"] is False
+    assert shown["account"] == ACCOUNT
+    assert shown["preflight"] == {
+        "credentials": credentials, "cloud": None, "read": read, "write": WRITE, "regions": None
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("error", "_credentials", "_read"), ERRORS, ids=lambda each: type(each).__name__)
+def test_a_status_that_fails_tells_what_the_record_names_under_the_same_keys(
+    error: RegistrationError, _credentials: str | None, _read: str | None
+) -> None:
+    record = Record(Applied(), {EAST: "id-1", SOUTH: "id-2"}, cloud="us-2")
+    shown = json.loads(json.dumps(failure_view("status", IDENTITY, record, error)))
+
+    assert shown.keys() == STATUS_KEYS
+    assert (shown["ok"], shown["account"], shown["cloud"]) == (False, ACCOUNT, "us-2")
+    assert [(each["region"], each["connection"]) for each in shown["regions"]] == [(SOUTH, "id-2"), (EAST, "id-1")]
+    assert all(each.keys() == ROW_KEYS for each in shown["regions"])
+
+
+def test_every_problem_of_the_settings_is_told_and_of_others_the_one() -> None:
+    assert failure_view("plan", IDENTITY, Record(), SettingsError(["One.", "Two."]))["problems"] == ["One.", "Two."]
+    assert failure_view("plan", IDENTITY, Record(), FalconError("no response"))["problems"] == ["no response"]
+
+
+def test_without_a_record_nothing_is_known() -> None:
+    shown = failure_view("status", IDENTITY, Record(), AwsError("no record"))
+
+    assert (shown["account"], shown["cloud"], shown["regions"]) == (ACCOUNT, None, [])

@@ -1,0 +1,108 @@
+"""What events ask for, and that looking changes nothing."""
+
+import json
+from typing import Any
+
+import pytest
+
+from registry_connections import actions
+from registry_connections.core.errors import RegistrationError
+from registry_connections.core.model import Deadline
+from registry_connections.core.record import Kind
+from tests.registry_connections.fakes import Effect, Fault
+from tests.registry_connections.world import Invocation, Stack, World
+
+REGION_EVENT = {"source": "aws.account", "detail-type": "Region Opt-In Status Change", "detail": {"status": "ENABLED"}}
+
+
+@pytest.mark.parametrize("name", actions.ACTIONS)
+def test_an_action_is_asked_for_by_its_name(name: str) -> None:
+    assert actions.action({"action": name, "more": 1}) == name
+
+
+def test_a_region_that_was_enabled_asks_for_a_repair() -> None:
+    assert actions.action(REGION_EVENT) == "reconcile"
+    assert actions.repair("request-1", 5.0).kind is Kind.REPAIR
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        *({}, None, [], "plan", {"action": "purge"}, {"action": ["plan"]}, {"action": None}),
+        {**REGION_EVENT, "detail": {"status": "DISABLED"}},
+        {**REGION_EVENT, "detail": "ENABLED"},
+        {**REGION_EVENT, "source": "aws.ec2"},
+        {"RequestType": "Create", "ResponseURL": "https://responses.example"},
+    ],
+)
+def test_anything_else_is_refused_with_a_list_of_what_is_accepted(event: Any) -> None:
+    with pytest.raises(RegistrationError) as caught:
+        actions.action(event)
+
+    for accepted in ('{"action": "plan"}', '{"action": "status"}', '{"action": "reconcile"}', "CloudFormation"):
+        assert accepted in str(caught.value)
+
+
+class Look:
+    """A stack that manages three Regions, and one look at it."""
+
+    def __init__(self, *faults: Fault, launch: bool = True) -> None:
+        self.world, self.faults = World(), faults
+        self.stack: Stack = self.world.new_stack()
+        if launch:
+            assert self.world.invoke(self.stack, Kind.CREATE, self.stack.properties()).succeeded
+
+    def __call__(self, name: str) -> Any:
+        self.run: Invocation = self.world.begin(self.stack, Kind.REPAIR, {}, self.faults)
+        reconciler = self.world._reconciler(self.run)
+        before = (list(self.stack.parameters.versions), list(self.world.tenant.entries))
+        deadline = Deadline(self.world.clock.now + 800, self.world.clock)
+        shown = json.loads(json.dumps(actions.view(name, reconciler, deadline)))
+        assert (list(self.stack.parameters.versions), list(self.world.tenant.entries)) == before
+        return shown
+
+
+def test_a_plan_is_what_a_repair_would_do() -> None:
+    look = Look()
+    look.world.tenant.remove(look.stack.record.connections["eu-west-1"])
+    shown = look("plan")
+
+    assert shown["ok"]
+    assert [(each["region"], each["change"]) for each in shown["changes"]] == [("eu-west-1", "create")]
+    assert look.run.journal.made("probe") == [""]
+
+
+def test_a_status_is_what_falcon_says_and_needs_no_probe() -> None:
+    look = Look()
+
+    assert [row["region"] for row in look("status")["regions"] if row["connection"]] == sorted(look.world.enabled)
+    assert look.run.journal.made("probe") == []
+
+
+def test_a_client_that_may_not_read_is_a_problem_that_a_plan_shows() -> None:
+    shown = Look(Fault("probe", Effect.DENIED))("plan")
+
+    assert (shown["ok"], shown["problems"], shown["preflight"]["read"]) == (False, ["READ is missing"], "denied")
+
+
+@pytest.mark.parametrize("name", ["plan", "status"])
+@pytest.mark.parametrize("operation", ["get", "secret", "log_in", "regions", "read"])
+def test_what_does_not_let_us_look_is_part_of_what_is_shown(name: str, operation: str) -> None:
+    shown = Look(Fault(operation, Effect.REFUSED))(name)
+
+    assert shown["ok"] is False
+    assert len(shown["problems"]) == 1
+
+
+@pytest.mark.parametrize("name", ["plan", "status"])
+def test_a_look_at_a_stack_that_applied_nothing_says_so(name: str) -> None:
+    shown = Look(launch=False)(name)
+
+    assert shown["problems"] == ["The stack has not applied anything yet: create or update it first."]
+
+
+def test_a_look_at_a_record_that_somebody_overwrote_says_so() -> None:
+    look = Look()
+    look.stack.parameters.versions.append("falcon")
+
+    assert look("status")["problems"][0].startswith("The stack's record cannot be used: ")

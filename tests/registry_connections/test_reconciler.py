@@ -1,0 +1,581 @@
+"""Whole runs in a world in memory: one test for each rule, and laws over every call that can fail or be the last."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from registry_connections.core.model import OutcomeKind
+from registry_connections.core.record import CUT_SHORT, SUPERSEDED, Kind, Lease
+from registry_connections.reconciler import (
+    AT_WORK,
+    DELETE_ADVICE,
+    EVENT_AGE_SECONDS,
+    NOTHING_APPLIED,
+    REPAIR_WAIT_SECONDS,
+)
+from tests.registry_connections.fakes import Effect, Fault
+from tests.registry_connections.invariants import Invariants
+from tests.registry_connections.samples import OTHER_ACCOUNT
+from tests.registry_connections.tenant import Entry
+from tests.registry_connections.world import ACCOUNT, SUFFIX, Invocation, Stack, World
+
+A, B, C, D = "ap-south-1", "eu-west-1", "us-east-1", "us-west-2"
+"""The first three are enabled at first."""
+CHANGING = ("create", "refresh", "remove")
+OUTAGES = {
+    "wrong credentials, an IP allow-list, or a revoked client": Fault("log_in", Effect.DENIED, times=-1),
+    "Falcon is down": Fault("log_in", Effect.REFUSED, times=-1),
+    "the secret is deleted": Fault("secret", Effect.REFUSED, times=-1),
+    "the scope to read is missing": Fault("read", Effect.DENIED, times=-1),
+}
+"""What makes an update fail, and is still so when it is rolled back."""
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    world.check = Invariants(world)
+    return world
+
+
+@pytest.fixture
+def stack(world: World) -> Stack:
+    return world.new_stack()
+
+
+def launched(world: World, stack: Stack, **changes: str) -> dict[str, str]:
+    """Launch a stack, and return its properties."""
+    properties = stack.properties(**changes)
+    run = world.invoke(stack, Kind.CREATE, properties)
+    assert run.succeeded, run.reason
+    world.hold(stack, run, told=True)
+    return properties
+
+
+def in_falcon(world: World) -> set[str]:
+    """Return the Regions of this account that are connected."""
+    return {entry.shown().region for entry in world.tenant.entries.values() if ACCOUNT in entry.url}
+
+
+def put_record(stack: Stack, **changes: Any) -> None:
+    """Write the stack's record as somebody does who may."""
+    stored = json.loads(stack.parameters.versions[-1])
+    stack.parameters.versions.append(json.dumps({**stored, **changes, "base": len(stack.parameters.versions)}))
+
+
+def theirs(world: World, region: str, account: str = ACCOUNT) -> Entry:
+    return world.tenant.add(Entry(f"https://{account}.dkr.ecr.{region}.{SUFFIX}", role="their-role"))
+
+
+def operations(run: Invocation, *left_out: str) -> list[str]:
+    return sorted(operation for operation, _ in run.journal.calls if operation not in left_out)
+
+
+# What a run does, and what it costs
+
+
+def test_a_launch_connects_every_enabled_region_with_one_login_and_one_probe(world: World, stack: Stack) -> None:
+    run = world.invoke(stack, Kind.CREATE, stack.properties())
+
+    assert in_falcon(world) == set(stack.record.connections) == {A, B, C}
+    assert (stack.record.lease, stack.record.dirty) == (None, False)
+    assert operations(run, "region_use", "regions", "secret") == (
+        ["create"] * 3 + ["get"] + ["log_in"] + ["probe"] + ["put"] * 2
+    )
+
+
+def test_a_repair_with_nothing_to_do_is_one_login_and_one_read(world: World, stack: Stack) -> None:
+    launched(world, stack)
+    run = world.invoke(stack, Kind.REPAIR, {})
+
+    assert run.succeeded
+    assert operations(run, "region_use", "regions", "secret", "get", "put") == ["log_in", "read"]
+    assert run.report
+    assert {outcome.kind for outcome in run.report.outcomes if outcome.region != D} == {OutcomeKind.UNCHANGED}
+
+
+def test_a_delete_that_purges_the_stacks_own_is_one_login_and_one_read(world: World, stack: Stack) -> None:
+    properties = launched(world, stack, DeleteConnections="Stack")
+    other = theirs(world, D)
+    run = world.invoke(stack, Kind.DELETE, properties)
+
+    assert list(world.tenant.entries.values()) == [other]
+    assert operations(run, "get", "put", "secret") == ["delete_parameter", "log_in", "read"] + ["remove"] * 3
+    assert stack.parameters.versions == []
+
+
+def test_a_repair_goes_by_what_the_stack_applied_and_by_nothing_else(world: World, stack: Stack) -> None:
+    launched(world, stack, Regions=f"{A},{B}", DeleteConnections="Stack")
+    world.tenant.entries.clear()
+    world.invoke(stack, Kind.REPAIR, {"Regions": C})
+
+    assert in_falcon(world) == {A, B}
+
+
+def test_a_repair_that_fails_in_a_region_fails_even_if_the_stack_reports_only(world: World, stack: Stack) -> None:
+    launched(world, stack, OnRegionFailure="Report")
+    world.tenant.entries.clear()
+    run = world.invoke(stack, Kind.REPAIR, {}, [Fault("create", Effect.DENIED)])
+
+    assert not run.succeeded
+    assert in_falcon(world) == {B, C}
+
+
+def test_an_update_with_other_credentials_tries_them_although_no_choice_changed(world: World, stack: Stack) -> None:
+    launched(world, stack, CredentialsVersion="1")
+    again = stack.properties(CredentialsVersion="2")
+    wrong = world.invoke(
+        stack, Kind.UPDATE, again, [OUTAGES["wrong credentials, an IP allow-list, or a revoked client"]]
+    )
+    right = world.invoke(stack, Kind.UPDATE, again)
+
+    assert (wrong.succeeded, right.succeeded) == (False, True)
+    assert operations(right, "get", "put", "secret", "regions", "region_use") == ["log_in", "read"]
+
+
+# Rollbacks
+
+
+@pytest.mark.parametrize("outage", OUTAGES.values(), ids=OUTAGES)
+def test_a_rollback_succeeds_from_the_record_alone_whatever_made_the_update_fail(
+    world: World, stack: Stack, outage: Fault
+) -> None:
+    before = launched(world, stack, Regions=A)
+    failed = world.invoke(stack, Kind.UPDATE, stack.properties(Regions=f"{A},{B}"), [outage])
+    rollback = world.invoke(stack, Kind.UPDATE, before, [outage])
+
+    assert (failed.succeeded, rollback.succeeded) == (False, True)
+    assert rollback.report
+    assert (A, OutcomeKind.UNCHANGED) in {(outcome.region, outcome.kind) for outcome in rollback.report.outcomes}
+    assert operations(rollback, "get", "put") == []
+    assert in_falcon(world) == {A}
+
+
+@pytest.mark.parametrize("outage", OUTAGES.values(), ids=OUTAGES)
+def test_a_rollback_that_cannot_put_falcon_right_succeeds_and_the_next_repair_does(
+    world: World, stack: Stack, outage: Fault
+) -> None:
+    before = launched(world, stack, Regions=A)
+    cut_short = [Fault("create", Effect.KILLED_APPLIED)]
+    update = world.invoke(stack, Kind.UPDATE, stack.properties(Regions=f"{A},{B}"), cut_short)
+    listing = Fault("list", Effect.DENIED, times=-1)
+    rollback = world.invoke(stack, Kind.UPDATE, before, [outage, listing])
+    still = (stack.record.dirty, in_falcon(world))
+    repair = world.invoke(stack, Kind.REPAIR, {})
+
+    assert (update.answered, rollback.succeeded, repair.succeeded) == (False, True, True)
+    assert still == (True, {A, B})
+    assert (stack.record.dirty, in_falcon(world)) == (False, {A})
+
+
+@pytest.mark.parametrize("outage", [Fault("get", Effect.REFUSED, times=-1), Fault("put", Effect.REFUSED, times=-1)])
+def test_a_rollback_needs_the_record_to_be_read_but_not_to_be_written(
+    world: World, stack: Stack, outage: Fault
+) -> None:
+    before = launched(world, stack)
+    rollback = world.invoke(stack, Kind.UPDATE, before, [outage])
+
+    assert rollback.succeeded is (outage.operation == "put")
+
+
+def test_a_failed_update_undoes_what_it_created_leaves_what_it_adopted_and_removes_nothing(
+    world: World, stack: Stack
+) -> None:
+    launched(world, stack, Regions=A, DeleteConnections="Stack")
+    adopted = theirs(world, B)
+    wanted = stack.properties(Regions=f"{B},{C}", DeleteConnections="Stack")
+    run = world.invoke(stack, Kind.UPDATE, wanted, [Fault("refresh", Effect.DENIED)])
+
+    assert not run.succeeded
+    assert in_falcon(world) == {A, B}
+    assert adopted.id in world.tenant.entries
+    assert (set(stack.record.connections), stack.record.dirty) == ({A}, False)
+
+
+def test_an_undo_that_fails_keeps_the_record_dirty_and_whoever_comes_next_removes_the_rest(
+    world: World, stack: Stack
+) -> None:
+    launched(world, stack, Regions=A)
+    faults = [Fault("create", Effect.DENIED), Fault("remove", Effect.REFUSED)]
+    run = world.invoke(stack, Kind.UPDATE, stack.properties(), faults)
+    after = (stack.record.dirty, in_falcon(world))
+    world.invoke(stack, Kind.REPAIR, {})
+
+    assert not run.succeeded
+    assert after == (True, {A, C})
+    assert (stack.record.dirty, in_falcon(world)) == (False, {A})
+
+
+def test_an_event_that_cannot_record_its_end_is_undone_and_fails(world: World, stack: Stack) -> None:
+    run = world.invoke(stack, Kind.CREATE, stack.properties(), [Fault("put", Effect.REFUSED, skip=1, times=-1)])
+
+    assert not run.succeeded
+    assert "cannot be written" in run.reason
+    assert in_falcon(world) == set()
+
+
+def test_what_was_created_and_never_recorded_is_taken_up_with_its_credential(world: World, stack: Stack) -> None:
+    before = launched(world, stack, Regions=A)
+    wanted = stack.properties(Regions=f"{A},{B}")
+    world.invoke(stack, Kind.UPDATE, wanted, [Fault("create", Effect.KILLED_APPLIED)])
+    run = world.invoke(stack, Kind.UPDATE, wanted)
+    again = world.invoke(stack, Kind.UPDATE, before)
+
+    assert (run.succeeded, again.succeeded) == (True, True)
+    assert run.journal.made("refresh", "create") == run.journal.made("refresh")
+    assert len(run.journal.made("refresh")) == 1
+    assert set(stack.record.connections) == {A, B}
+
+
+# Laws over every call of a run
+
+
+def every_fault(effects: tuple[Effect, ...]) -> Iterator[Fault]:
+    for effect in effects:
+        for number in range(16):
+            yield Fault("*", effect, skip=number)
+
+
+STRIKES = (Effect.KILLED, Effect.KILLED_APPLIED, Effect.REFUSED, Effect.LOST, Effect.DENIED)
+
+
+@pytest.mark.parametrize("policy", ["Keep", "Stack", "Account"])
+def test_law_a_launch_that_ends_anywhere_is_undone_by_its_delete_but_for_what_was_there_before(policy: str) -> None:
+    for fault in every_fault(STRIKES):
+        world = World()
+        world.check = Invariants(world)
+        stack, before = world.new_stack(), theirs(world, C)
+        create = world.invoke(stack, Kind.CREATE, stack.properties(DeleteConnections=policy), [fault])
+        physical_id = world.hold(stack, create, told=not create.succeeded)
+        delete = world.invoke(stack, Kind.DELETE, create.properties, physical_id=physical_id)
+
+        assert delete.succeeded, (fault, delete.reason)
+        assert list(world.tenant.entries) == [before.id], fault
+        assert stack.parameters.versions == [], fault
+
+
+@pytest.mark.parametrize("policy", ["Keep", "Stack"])
+def test_law_an_update_that_ends_anywhere_is_rolled_back_and_repaired_to_what_was(policy: str) -> None:
+    for fault in every_fault(STRIKES):
+        world = World()
+        world.check = Invariants(world)
+        stack = world.new_stack()
+        before = launched(world, stack, Regions=f"{A},{B}", DeleteConnections=policy)
+        update = world.invoke(
+            stack, Kind.UPDATE, stack.properties(Regions=f"{B},{C}", DeleteConnections=policy), [fault]
+        )
+        if update.succeeded:
+            continue
+        rollback = world.invoke(stack, Kind.UPDATE, before)
+        repair = world.invoke(stack, Kind.REPAIR, {})
+
+        assert (rollback.succeeded, repair.succeeded) == (True, True), fault
+        assert in_falcon(world) - ({C} if policy == "Keep" and not update.answered else set()) == {A, B}, fault
+        assert not stack.record.dirty, fault
+
+
+def test_law_a_repair_that_ends_anywhere_is_finished_by_the_next() -> None:
+    for fault in every_fault(STRIKES):
+        world = World()
+        world.check = Invariants(world)
+        stack = world.new_stack()
+        launched(world, stack)
+        for entry in world.tenant.entries.values():
+            entry.expired = entry.shown().region == A
+        world.tenant.remove(stack.record.connections[B])
+        world.invoke(stack, Kind.REPAIR, {}, [fault])
+        run = world.invoke(stack, Kind.REPAIR, {})
+        quiet = world.invoke(stack, Kind.REPAIR, {})
+
+        assert (run.succeeded, in_falcon(world)) == (True, {A, B, C}), fault
+        assert quiet.journal.made(*CHANGING, "list") == [], fault
+
+
+# Deletes
+
+
+def test_a_delete_that_keeps_needs_neither_record_nor_secret_nor_falcon(world: World, stack: Stack) -> None:
+    properties = launched(world, stack)
+    faults = [OUTAGES["the secret is deleted"], Fault("get", Effect.REFUSED, times=-1)]
+    run = world.invoke(stack, Kind.DELETE, properties, [*faults, Fault("delete_parameter", Effect.REFUSED)])
+
+    assert run.succeeded
+    assert operations(run) == ["delete_parameter"]
+    assert in_falcon(world) == {A, B, C}
+
+
+@pytest.mark.parametrize("text", ["falcon", "{}", "{{resolve:ssm:x}}"])
+@pytest.mark.parametrize("policy", ["Stack", "Account"])
+def test_a_delete_whose_record_somebody_overwrote_finds_its_connections_by_their_marks(
+    world: World, stack: Stack, text: str, policy: str
+) -> None:
+    theirs(world, B)
+    properties = launched(world, stack, DeleteConnections=policy)
+    stack.parameters.versions.append(text)
+    world.check = lambda _: None
+    repair = world.invoke(stack, Kind.REPAIR, {})
+    delete = world.invoke(stack, Kind.DELETE, properties)
+
+    assert "Update the stack" in repair.reason
+    assert delete.succeeded
+    assert in_falcon(world) == set()
+
+
+@pytest.mark.parametrize("policy", ["Stack", "Account"])
+def test_a_delete_without_a_record_never_succeeds_over_connections_that_it_was_to_remove(
+    world: World, stack: Stack, policy: str
+) -> None:
+    properties = launched(world, stack, DeleteConnections=policy)
+    stack.parameters.versions.clear()
+    failed = world.invoke(stack, Kind.DELETE, properties, [Fault("list", Effect.DENIED)])
+    done = world.invoke(stack, Kind.DELETE, properties)
+
+    assert (failed.succeeded, done.succeeded) == (False, True)
+    assert failed.reason.endswith(DELETE_ADVICE)
+    assert in_falcon(world) == set()
+
+
+def test_a_delete_that_removes_half_says_so_and_the_next_removes_the_rest(world: World, stack: Stack) -> None:
+    properties = launched(world, stack, DeleteConnections="Stack")
+    failed = world.invoke(stack, Kind.DELETE, properties, [Fault("remove", Effect.DENIED)])
+    half = in_falcon(world)
+    done = world.invoke(stack, Kind.DELETE, properties)
+
+    assert (failed.succeeded, done.succeeded) == (False, True)
+    assert failed.reason.startswith("1 Region failed. ap-south-1: ")
+    assert (half, in_falcon(world)) == ({A}, set())
+
+
+@pytest.mark.parametrize("physical_id", ["made-up", "of-an-earlier-try"])
+@pytest.mark.parametrize("policy", ["Keep", "Stack", "Account"])
+def test_a_delete_that_is_not_of_the_resource_that_was_applied_removes_nothing(
+    world: World, stack: Stack, physical_id: str, policy: str
+) -> None:
+    properties = launched(world, stack, DeleteConnections=policy)
+    run = world.invoke(stack, Kind.DELETE, properties, physical_id=physical_id)
+
+    assert run.succeeded
+    assert in_falcon(world) == set(stack.record.connections) == {A, B, C}
+
+
+@pytest.mark.parametrize("faults", [[], [Fault("holds", Effect.REFUSED)]], ids=["says", "does not say"])
+def test_a_launch_whose_success_never_arrived_is_undone_if_cloudformation_says_so(
+    world: World, stack: Stack, faults: list[Fault]
+) -> None:
+    create = world.invoke(stack, Kind.CREATE, stack.properties())
+    made_up = world.hold(stack, create, told=False)
+    run = world.invoke(stack, Kind.DELETE, create.properties, faults, physical_id=made_up)
+
+    assert run.succeeded
+    assert in_falcon(world) == (set() if not faults else {A, B, C})
+
+
+def test_the_delete_of_a_launch_that_left_nothing_needs_neither_secret_nor_falcon(world: World, stack: Stack) -> None:
+    create = world.invoke(stack, Kind.CREATE, stack.properties(), [OUTAGES["the secret is deleted"]])
+    failed = world.hold(stack, create, told=True)
+    run = world.invoke(stack, Kind.DELETE, create.properties, list(OUTAGES.values()), physical_id=failed)
+
+    assert (create.succeeded, run.succeeded) == (False, True)
+    assert operations(run, "get", "put") == ["delete_parameter"]
+
+
+def test_a_launch_delivered_after_its_delete_was_answered_connects_nothing(world: World, stack: Stack) -> None:
+    sent = world.clock.now
+    world.clock.sleep(5)
+    delete = world.begin(stack, Kind.DELETE, stack.properties(), physical_id="made-up")
+    create = world.begin(stack, Kind.CREATE, stack.properties(), sent=sent)
+    world.invoke_both(delete, create, EVENT_AGE_SECONDS - 6)
+
+    assert delete.succeeded
+    assert delete.seconds >= EVENT_AGE_SECONDS
+    assert create.reason == SUPERSEDED
+    assert in_falcon(world) == set()
+
+
+def test_a_launch_whose_first_write_was_lost_can_be_deleted_even_if_another_write_is_refused(
+    world: World, stack: Stack
+) -> None:
+    faults = [Fault("put", Effect.LOST), Fault("get", Effect.REFUSED, skip=1, times=-1)]
+    create = world.invoke(stack, Kind.CREATE, stack.properties(), faults)
+    made_up = world.hold(stack, create, told=False)
+    delete = world.invoke(stack, Kind.DELETE, create.properties, [Fault("put", Effect.REFUSED)], physical_id=made_up)
+    again = world.invoke(stack, Kind.DELETE, create.properties, physical_id=made_up)
+
+    assert create.answered
+    assert delete.succeeded or again.succeeded
+    assert in_falcon(world) == set()
+
+
+# Who may work, and when
+
+
+def test_a_repair_before_the_launch_ends_well_and_writes_nothing(world: World, stack: Stack) -> None:
+    run = world.invoke(stack, Kind.REPAIR, {})
+
+    assert run.report
+    assert (run.report.note, run.reason) == (NOTHING_APPLIED, "")
+    assert operations(run) == ["get"]
+
+
+def test_a_repair_during_the_launch_ends_well_and_leaves_it_alone(world: World, stack: Stack) -> None:
+    create = world.begin(stack, Kind.CREATE, stack.properties())
+    repair = world.begin(stack, Kind.REPAIR, {})
+    world.invoke_both(create, repair, 0.4)
+
+    assert (create.succeeded, repair.succeeded) == (True, True)
+    assert repair.report
+    assert repair.report.note == NOTHING_APPLIED
+
+
+def leased(world: World, stack: Stack, seconds: float) -> None:
+    put_record(stack, lease=["somebody", world.clock.wall() + seconds])
+
+
+def test_a_repair_waits_two_minutes_for_another_run_and_ends_well(world: World, stack: Stack) -> None:
+    launched(world, stack)
+    leased(world, stack, 600)
+    run = world.invoke(stack, Kind.REPAIR, {})
+
+    assert run.report
+    assert (run.report.note, run.reason) == (AT_WORK, "")
+    assert REPAIR_WAIT_SECONDS - 5 < run.seconds <= REPAIR_WAIT_SECONDS
+
+
+@pytest.mark.parametrize("kind", [Kind.UPDATE, Kind.DELETE, Kind.REPAIR])
+def test_whoever_waits_outlasts_a_run_that_died(world: World, stack: Stack, kind: Kind) -> None:
+    launched(world, stack)
+    leased(world, stack, 100)
+    run = world.invoke(stack, kind, stack.properties(DeleteConnections="Stack"))
+
+    assert run.succeeded
+    assert 100 <= run.seconds < 120
+
+
+@pytest.mark.parametrize("kind", [Kind.UPDATE, Kind.DELETE, Kind.REPAIR])
+def test_a_lease_far_in_the_future_keeps_nobody(world: World, stack: Stack, kind: Kind) -> None:
+    launched(world, stack)
+    leased(world, stack, 1e8)
+    run = world.invoke(stack, kind, stack.properties(DeleteConnections="Stack"))
+
+    assert run.succeeded
+    assert run.seconds < 10
+
+
+def test_a_stack_event_that_waits_in_vain_fails_and_says_why(world: World, stack: Stack) -> None:
+    launched(world, stack)
+    world.clock.on_pass = lambda: leased(world, stack, 700)
+    run = world.invoke(stack, Kind.UPDATE, stack.properties(Regions=A))
+
+    assert run.reason == f"{AT_WORK}: try again later"
+
+
+@pytest.mark.parametrize("operation", ["secret", "regions", "log_in", "read"])
+@pytest.mark.parametrize("kind", [Kind.UPDATE, Kind.DELETE, Kind.REPAIR])
+def test_a_run_that_fails_before_it_changes_anything_gives_its_lease_back_and_stays_clean(
+    world: World, stack: Stack, kind: Kind, operation: str
+) -> None:
+    launched(world, stack, DeleteConnections="Stack")
+    wanted = stack.properties(DeleteConnections="Stack", Regions=A)
+    run = world.invoke(stack, kind, wanted, [Fault(operation, Effect.REFUSED)])
+
+    assert run.succeeded is (kind is Kind.DELETE and operation == "regions")
+    assert stack.record.lease is None
+    assert stack.record.dirty is False
+
+
+@pytest.mark.parametrize(("kind", "seconds"), [(Kind.UPDATE, 690), (Kind.REPAIR, 345)])
+def test_a_lease_ends_after_its_run_can_write_no_more(world: World, stack: Stack, kind: Kind, seconds: float) -> None:
+    launched(world, stack)
+    begun = world.clock.wall()
+    world.invoke(stack, kind, stack.properties(Regions=A), [Fault("secret", Effect.KILLED)])
+    lease = stack.record.lease
+
+    assert isinstance(lease, Lease)
+    assert lease.until - begun == pytest.approx(seconds, abs=1)
+
+
+def test_an_unforeseen_error_gives_the_lease_back_and_leaves_the_record_dirty(
+    world: World, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched(world, stack)
+    world.check = lambda _: None
+    monkeypatch.setattr("registry_connections.reconciler.plan", lambda *_, **__: 1 / 0)
+    run = world.invoke(stack, Kind.UPDATE, stack.properties(Regions=A))
+
+    assert isinstance(run.problem, ZeroDivisionError)
+    assert (stack.record.lease, stack.record.dirty) == (None, True)
+    assert stack.record.events[-1].outcome == "unexpected ZeroDivisionError"
+
+
+def test_an_event_without_time_fails_with_nothing_changed(world: World, stack: Stack) -> None:
+    launched(world, stack)
+    run = world.invoke(stack, Kind.UPDATE, stack.properties(Regions=A), [Fault("read", Effect.HANGS)])
+
+    assert not run.succeeded
+    assert run.journal.made(*CHANGING) == []
+
+
+# Duplicates and late events
+
+
+@pytest.mark.parametrize("faults", [[], [Fault("create", Effect.DENIED)]], ids=["succeeded", "failed"])
+def test_a_duplicate_changes_nothing_and_is_answered_as_the_first_was(
+    world: World, stack: Stack, faults: list[Fault]
+) -> None:
+    first = world.invoke(stack, Kind.CREATE, stack.properties(), faults)
+    there = set(world.tenant.entries)
+    second = world.invoke(stack, Kind.CREATE, stack.properties(), request=first.request.id)
+
+    assert (second.succeeded, second.reason) == (first.succeeded, first.reason)
+    assert operations(second) == ["get"]
+    assert set(world.tenant.entries) == there
+    if first.report and second.report:
+        assert {o.region for o in second.report.outcomes} == {o.region for o in first.report.outcomes}
+
+
+def test_a_duplicate_of_an_event_that_was_cut_short_fails(world: World, stack: Stack) -> None:
+    first = world.invoke(stack, Kind.CREATE, stack.properties(), [Fault("create", Effect.KILLED)])
+    second = world.invoke(stack, Kind.CREATE, stack.properties(), request=first.request.id)
+
+    assert second.reason == CUT_SHORT
+
+
+def test_an_update_delivered_after_its_own_rollback_is_not_applied(world: World, stack: Stack) -> None:
+    before = launched(world, stack, Regions=A)
+    sent = world.clock.now
+    world.clock.sleep(60)
+    rollback = world.invoke(stack, Kind.UPDATE, before)
+    late = world.invoke(stack, Kind.UPDATE, stack.properties(Regions=f"{A},{B}"), sent=sent)  # type: ignore[arg-type]
+
+    assert rollback.succeeded
+    assert late.reason == SUPERSEDED
+    assert in_falcon(world) == {A}
+
+
+# What the record cannot make it do
+
+
+def test_a_record_with_the_ids_of_another_account_reaches_none_of_its_connections(world: World, stack: Stack) -> None:
+    foreign = [theirs(world, region, OTHER_ACCOUNT) for region in (A, B)]
+    properties = launched(world, stack, DeleteConnections="Account")
+    before = [(entry.role, entry.user) for entry in foreign]
+    put_record(stack, connections={A: foreign[0].id, B: foreign[0].id, D: foreign[1].id}, dirty=True)
+    world.invoke(stack, Kind.REPAIR, {})
+    put_record(stack, connections={A: foreign[0].id, B: foreign[0].id, D: foreign[1].id})
+    run = world.invoke(stack, Kind.DELETE, properties)
+
+    assert run.succeeded
+    assert [(entry.role, entry.user) for entry in foreign] == before
+    assert list(world.tenant.entries.values()) == foreign
+
+
+def test_a_record_that_would_not_fit_is_refused_before_falcon_is_changed(world: World, stack: Stack) -> None:
+    many = {f"eu-nowhere-{number}" for number in range(70)}
+    world.enabled = {A, *many}
+    run = world.invoke(stack, Kind.CREATE, stack.properties())
+
+    assert "name fewer Regions" in run.reason
+    assert run.journal.made(*CHANGING) == []
+    assert stack.record.lease is None

@@ -18,16 +18,16 @@ exit 0
 def project(tmp_path: Path) -> Path:
     """Return a directory with our Makefile, where Python prints what it is given."""
     (tmp_path / "Makefile").write_text((PROJECT / "Makefile").read_text(encoding="utf-8"))
-    for name in ("source/cli/requirements.txt", "source/requirements.txt", "source/cli/package.py"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
+    for name in ("cli/requirements.txt", "cli/uv.txt", "cli/package.py", "requirements.txt"):
+        (tmp_path / "source" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "source" / name).touch()
     (tmp_path / "source" / "registry_connections").mkdir()
-    for name in ("python", "pip"):
-        program = tmp_path / ".venv-cli" / "bin" / name
-        program.parent.mkdir(parents=True, exist_ok=True)
+    for environment in (".venv-cli", ".venv-installer"):
+        program = tmp_path / environment / "bin" / "python"
+        program.parent.mkdir(parents=True)
         program.write_text(SHOW)
         program.chmod(0o755)
-    (tmp_path / ".venv-cli" / ".installed").touch()
+        (tmp_path / environment / ".installed").touch()
     return tmp_path
 
 

@@ -163,7 +163,7 @@ bench: dev $(PACKAGE) ## Measure how close it comes to what is possible (BENCH="
 	@$(BIN)/python -m tests.bench $(if $(WRITE),--write) $(BENCH)
 
 .PHONY: sandbox
-sandbox: dev $(PACKAGE) ## Run a local AWS and a local Falcon to try the commands below on, until Ctrl-C
+sandbox: dev $(CLI)/.installed $(PACKAGE) ## Run a local AWS and a local Falcon to try the commands below on, until Ctrl-C
 	@exec $(BIN)/python -m tests.sandbox
 
 .PHONY: demo

@@ -61,8 +61,8 @@ def connections(falcon: "Falcon") -> list[Connection]:
 
 
 def _find_requests() -> None:
-    """Have `requests` found, and trust the authorities that the AWS tools were told to trust."""
+    """Have `requests` found, and trust the authorities that the AWS tools are told to trust."""
     if not find_spec("requests"):
         sys.path.append(str(DEFAULT_PATH))
     if bundle := os.environ.get("AWS_CA_BUNDLE"):
-        os.environ.setdefault("REQUESTS_CA_BUNDLE", bundle)
+        os.environ["REQUESTS_CA_BUNDLE"] = bundle

@@ -79,6 +79,7 @@ class Operator:
         environment = self.aws.environment() | self.environment
         for name, value in environment.items():
             self.monkeypatch.setenv(name, value)
+        self.monkeypatch.setenv("REQUESTS_CA_BUNDLE", "")  # a command sets it; what it was is put back
         self.monkeypatch.setattr(stack, "POLL_SECONDS", 0.1)
         self.monkeypatch.setattr(progress, "POLL_SECONDS", 0.1)
 

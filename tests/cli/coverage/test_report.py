@@ -181,7 +181,8 @@ def read_falcon(simulator: FalconSimulator, secret: str = "") -> tuple[list[Any]
 
 @pytest.fixture(autouse=True)
 def _trust(authority: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.ca_file))
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.ca_file))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/of/another/tool")  # which is put back afterwards
 
 
 def test_one_listing_covers_the_tenant_however_large(falcon: FalconSimulator) -> None:

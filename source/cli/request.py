@@ -1,90 +1,92 @@
-"""What every command reads from its variables: names, flags, parameters, tags. Every problem is found, none raised."""
+"""What the operator asks for, read from a command's variables: every problem is found, and none is raised."""
 
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final
 
-from cli.credentials import VARIABLES
+from cli.credentials import VARIABLES, Credentials
 
 DEFAULT_STACK: Final = "crowdstrike-ecr-registry-connections"
 DELETE_POLICIES: Final = ("Keep", "Stack", "Account")
+CALL_AS: Final = ("SELF", "DELEGATED_ADMIN")
+UNITS_AT_ONCE: Final = 50  # documented limit of one CreateStackInstances
+DEFAULT_CONCURRENCY: Final = 20
+"""Accounts at a time. All share one Falcon tenant and its 6,000 requests a minute; StackSets takes 100 at most."""
 
 ELSEWHERE: Final[Mapping[str, str]] = {
     "S3Bucket": "set S3_BUCKET",
     "S3Key": "it follows from the package",
     "S3ObjectVersion": "it follows from the package",
     "CredentialsVersion": "it follows from the credentials",
-    **{parameter: f"export {variable}, which no list of processes shows" for variable, parameter in VARIABLES.items()},
+    **{name: f"export {variable}, which no list of processes shows" for variable, name in VARIABLES.items()},
 }
 """Parameters that are not given in PARAMETERS, and where their values come from instead."""
-
-_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
-_YES: Final = frozenset({"1", "yes", "true"})
-_NO: Final = frozenset({"", "0", "no", "false"})
 
 Values = Mapping[str, str]
 """The variables of a command by name; those that are not set are empty."""
 
 
-def stack_name(values: Values, variable: str = "STACK") -> str:
-    """Return the name of the stack or stack set."""
-    return values[variable] or DEFAULT_STACK
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the operator asks for; `problems` holds a text for each reason why it cannot be done."""
+
+    name: str
+    """Of the stack or the stack set."""
+    region: str
+    """Empty if only the AWS profile can tell."""
+    bucket: str
+    """Empty means the stack's, else one of our own."""
+    bucket_owner: str
+    """Empty means the operator's account."""
+    parameters: Mapping[str, str]
+    tags: Mapping[str, str]
+    organization: str
+    """Empty means that of the operator's account."""
+    units: tuple[str, ...]
+    paths: tuple[str, ...]
+    """Organization paths that narrow who may read the shared secret."""
+    call_as: str
+    max_concurrent: int
+    policy: str
+    """DELETE_CONNECTIONS; empty means what the stack says now."""
+    flags: frozenset[str]
+    """Variables such as YES that are on."""
+    credentials: Credentials = field(repr=False)
+    problems: tuple[str, ...]
 
 
-def region(values: Values) -> str:
-    """Return the Region, empty if only the AWS profile can tell."""
-    return values["REGION"] or values["AWS_REGION"] or values["AWS_DEFAULT_REGION"]
+def read(values: Values, credentials: Credentials | None = None) -> Request:
+    """Return the request that the variables of a command describe."""
+    given = credentials if credentials is not None else Credentials()
+    texts = {name: values.get(name, "") for name in (*values, *_CHECKS, *_ALWAYS)}
+    parameters, wrong_parameters = _words("PARAMETERS", texts["PARAMETERS"], _problems_of_parameter)
+    tags, wrong_tags = _words("TAGS", texts["TAGS"], _problems_of_tag)
+    checked = [problem for name, check in _CHECKS.items() if name in values for problem in check(name, texts[name])]
+    return Request(
+        name=texts["STACK_SET"] or texts["STACK"] or DEFAULT_STACK,
+        region=texts["REGION"] or texts["AWS_REGION"] or texts["AWS_DEFAULT_REGION"],
+        bucket=_bucket(texts["S3_BUCKET"]),
+        bucket_owner=texts["S3_BUCKET_OWNER"],
+        parameters=parameters,
+        tags=tags,
+        organization=texts["ORG_ID"],
+        units=listed(texts["OU_IDS"]),
+        paths=listed(texts["ORG_PATHS"]),
+        call_as=texts["CALL_AS"] or CALL_AS[0],
+        max_concurrent=_concurrency(texts["MAX_CONCURRENT"]),
+        policy=texts["DELETE_CONNECTIONS"],
+        flags=frozenset(name for name in FLAGS if texts[name].lower() in _YES),
+        credentials=given,
+        problems=(*checked, *wrong_parameters, *wrong_tags, *given.problems),
+    )
 
 
-def flag(values: Values, name: str) -> bool:
-    """Tell whether a variable such as YES=1 is on."""
-    return values[name].lower() in _YES
-
-
-def bucket_name(values: Values) -> str:
-    """Return the operator's own bucket, empty if none is named."""
-    return values["S3_BUCKET"].removeprefix("s3://").rstrip("/")
-
-
-def problems_of_name(values: Values, variable: str = "STACK") -> Iterator[str]:
-    """Yield what is wrong with the name of the stack or stack set."""
-    if not _NAME.fullmatch(stack_name(values, variable)):
-        yield (
-            f"{variable} is {values[variable]!r}. A name is a letter followed by up to 127 letters, digits and hyphens."
-        )
-
-
-def problems_of_flags(values: Values, *names: str) -> Iterator[str]:
-    """Yield what is wrong with variables that are on or off."""
-    for name in names:
-        if values[name].lower() not in _YES | _NO:
-            yield f"{name} is {values[name]!r}. It takes 1, or nothing."
-
-
-def problems_of_bucket_name(values: Values) -> Iterator[str]:
-    """Yield what is wrong with the operator's own bucket and its owner."""
-    if "/" in (name := bucket_name(values)):
-        yield f"S3_BUCKET is {name!r}, which is a path. Give the bucket's name alone; the key is chosen for you."
-    if values["S3_BUCKET_OWNER"] and not re.fullmatch(r"\d{12}", values["S3_BUCKET_OWNER"]):
-        yield f"S3_BUCKET_OWNER is {values['S3_BUCKET_OWNER']!r}. It takes the 12 digits of an AWS account."
-
-
-def problems_of_policy(values: Values) -> Iterator[str]:
-    """Yield what is wrong with DELETE_CONNECTIONS."""
-    if (policy := values["DELETE_CONNECTIONS"]) and policy not in DELETE_POLICIES:
-        yield f"DELETE_CONNECTIONS is {policy!r}. It takes {', '.join(DELETE_POLICIES)}."
-
-
-def parameters(values: Values) -> tuple[dict[str, str], list[str]]:
-    """Return the parameters that PARAMETERS gives, and what is wrong with it."""
-    return _words(values, "PARAMETERS", _problems_of_parameter)
-
-
-def tags(values: Values) -> tuple[dict[str, str], list[str]]:
-    """Return the tags that TAGS gives, and what is wrong with it."""
-    return _words(values, "TAGS", _problems_of_tag)
+def listed(text: str) -> tuple[str, ...]:
+    """Return the names in a text that commas or spaces part, each once."""
+    return tuple(dict.fromkeys(name for name in re.split(r"[,\s]+", text) if name))
 
 
 def unknown_parameters(given: Mapping[str, str], accepted: frozenset[str]) -> Iterator[str]:
@@ -95,11 +97,20 @@ def unknown_parameters(given: Mapping[str, str], accepted: frozenset[str]) -> It
         yield f"PARAMETERS names {name}, which the template does not have. {meant}"
 
 
-def _words(
-    values: Values, variable: str, check: Callable[[str, str], Iterator[str]]
-) -> tuple[dict[str, str], list[str]]:
+def _bucket(text: str) -> str:
+    return text.removeprefix("s3://").rstrip("/")
+
+
+def _concurrency(text: str) -> int:
+    """Return the number of accounts at a time, 0 if the text is none."""
+    text = text or str(DEFAULT_CONCURRENCY)
+    return int(text) if re.fullmatch(r"[1-9]\d?|100", text) else 0
+
+
+def _words(variable: str, text: str, check: Callable[[str, str], Iterator[str]]) -> tuple[dict[str, str], list[str]]:
+    """Return the words Name=value of a text in the shell's quoting, and what is wrong with it."""
     try:
-        words = shlex.split(values[variable])
+        words = shlex.split(text)
     except ValueError as error:
         return {}, [f"{variable} has an open quotation ({error}). Quote a value with spaces like Name='a value'."]
     found: dict[str, str] = {}
@@ -127,3 +138,61 @@ def _problems_of_tag(name: str, value: str) -> Iterator[str]:
         yield f"TAGS names {name}: AWS keeps names that begin with aws: to itself."
     if len(name) > 128 or len(value) > 256:  # noqa: PLR2004 - documented limits of a tag
         yield f"TAGS names {name[:20]}..., which is too long: a name has at most 128 characters, a value 256."
+
+
+# One check for each variable that can be wrong by itself; those that may be empty are checked if they are not.
+
+
+def _matches(pattern: str, remedy: str) -> Callable[[str, str], Iterator[str]]:
+    def check(name: str, text: str) -> Iterator[str]:
+        if text and not re.fullmatch(pattern, text):
+            yield f"{name} is {text!r}. {remedy}"
+
+    return check
+
+
+def _each_matches(pattern: str, remedy: str) -> Callable[[str, str], Iterator[str]]:
+    def check(name: str, text: str) -> Iterator[str]:
+        for each in listed(text):
+            if not re.fullmatch(pattern, each):
+                yield f"{name} names {each!r}. {remedy}"
+
+    return check
+
+
+def _check_bucket(_: str, text: str) -> Iterator[str]:
+    if "/" in (name := _bucket(text)):
+        yield f"S3_BUCKET is {name!r}, which is a path. Give the bucket's name alone; the key is chosen for you."
+
+
+def _check_units(name: str, text: str) -> Iterator[str]:
+    if not (units := listed(text)):
+        yield "OU_IDS is not set. Name organizational units, or the root: OU_IDS=ou-abcd-11111111,ou-abcd-22222222"
+    if len(units) > UNITS_AT_ONCE:
+        yield f"OU_IDS names {len(units)} units; StackSets takes {UNITS_AT_ONCE} at a time. Name their parent instead."
+    pattern = r"ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}|r-[a-z0-9]{4,32}"
+    yield from _each_matches(pattern, "A unit's id looks like ou-abcd-11111111, the root's like r-abcd.")(name, text)
+
+
+_YES: Final = frozenset({"1", "yes", "true"})
+FLAGS: Final = ("YES", "FORCE", "JSON", "WIDE", "INCLUDE_MANAGEMENT", "SECRET_COPIES", "DELETE_BUCKET")
+_ALWAYS: Final = ("PARAMETERS", "TAGS", "REGION", "AWS_REGION", "AWS_DEFAULT_REGION")
+_NAME: Final = _matches(
+    r"[A-Za-z][A-Za-z0-9-]{0,127}", "A name is a letter, then up to 127 letters, digits and hyphens."
+)
+_CHECKS: Final[Mapping[str, Callable[[str, str], Iterator[str]]]] = {
+    "STACK": _NAME,
+    "STACK_SET": _NAME,
+    "S3_BUCKET": _check_bucket,
+    "S3_BUCKET_OWNER": _matches(r"\d{12}", "It takes the 12 digits of an AWS account."),
+    "ORG_ID": _matches(r"o-[a-z0-9]{10,32}", "An organization's id looks like o-exampleorgid."),
+    "OU_IDS": _check_units,
+    "ORG_PATHS": _each_matches(
+        r"o-[a-z0-9]{10,32}/r-[a-z0-9]{4,32}/(ou-[a-z0-9-]+/)*\*?",
+        "A path looks like o-exampleorgid/r-abcd/ou-abcd-11111111/*",
+    ),
+    "CALL_AS": _matches("|".join(CALL_AS), f"It takes {' or '.join(CALL_AS)}."),
+    "MAX_CONCURRENT": _matches(r"[1-9]\d?|100", "It takes a number from 1 to 100."),
+    "DELETE_CONNECTIONS": _matches("|".join(DELETE_POLICIES), f"It takes {', '.join(DELETE_POLICIES)}."),
+    **dict.fromkeys(FLAGS, _matches("(?i:1|yes|true|0|no|false)", "It takes 1, or nothing.")),
+}

@@ -3,9 +3,8 @@
 import pytest
 
 from cli import request
-from cli.account import preflight
 from cli.credentials import Credentials
-from cli.organization.request import read_delete, read_deploy
+from cli.organization.deploy import problems_of_secret
 from tests.cli.support import values
 
 ORGANIZATION = {"OU_IDS": "ou-abcd-11111111", "REGION": "us-east-1"}
@@ -30,13 +29,13 @@ GIVEN = Credentials("an-id", "a-secret")
     ],
 )
 def test_what_cannot_work_for_one_account_is_named(variables: dict[str, str], problem: str) -> None:
-    (found,) = preflight.read(values("deploy", **variables), Credentials()).problems
+    (found,) = request.read(values("deploy", **variables), Credentials()).problems
 
     assert problem in found
 
 
 def test_all_problems_are_found_at_once() -> None:
-    asked = preflight.read(
+    asked = request.read(
         values("deploy", STACK="-", PARAMETERS="x", TAGS="y"), Credentials.take({"FALCON_CLIENT_ID": "a"})
     )
 
@@ -48,17 +47,23 @@ def test_parameters_and_tags_are_words_in_the_shells_quoting() -> None:
         "deploy", PARAMETERS="A='b c' Excluded= Url=https://x?a=b FalconClientID= FalconSecret=", TAGS='cost="a b"'
     )
 
-    assert request.parameters(given) == (
-        {"A": "b c", "Excluded": "", "Url": "https://x?a=b", "FalconClientID": "", "FalconSecret": ""},
-        [],
-    )
-    assert request.tags(given) == ({"cost": "a b"}, [])
+    asked = request.read(given)
+
+    assert asked.parameters == {
+        "A": "b c",
+        "Excluded": "",
+        "Url": "https://x?a=b",
+        "FalconClientID": "",
+        "FalconSecret": "",
+    }
+    assert asked.tags == {"cost": "a b"}
+    assert asked.problems == ()
 
 
 def test_the_region_and_the_bucket_are_read_in_the_order_of_their_precision() -> None:
-    assert request.region(values("deploy", REGION="a", AWS_REGION="b", AWS_DEFAULT_REGION="c")) == "a"
-    assert request.region(values("deploy", AWS_REGION="b", AWS_DEFAULT_REGION="c")) == "b"
-    assert request.bucket_name(values("deploy", S3_BUCKET="s3://mine/")) == "mine"
+    assert request.read(values("deploy", REGION="a", AWS_REGION="b", AWS_DEFAULT_REGION="c")).region == "a"
+    assert request.read(values("deploy", AWS_REGION="b", AWS_DEFAULT_REGION="c")).region == "b"
+    assert request.read(values("deploy", S3_BUCKET="s3://mine/")).bucket == "mine"
 
 
 def test_a_parameter_that_the_template_lacks_is_named_with_the_one_that_was_meant() -> None:
@@ -81,26 +86,35 @@ def test_a_parameter_that_the_template_lacks_is_named_with_the_one_that_was_mean
         ({"MAX_CONCURRENT": "101"}, "MAX_CONCURRENT is '101'. It takes a number from 1 to 100."),
         ({"INCLUDE_MANAGEMENT": "perhaps"}, "INCLUDE_MANAGEMENT is 'perhaps'"),
         ({"STACK_SET": "1st"}, "STACK_SET is '1st'"),
-        ({"PARAMETERS": "SecretsManagerSecretName=x"}, "set SECRET_COPIES=1 to make one of that name"),
     ],
 )
 def test_what_cannot_work_for_an_organization_is_named(variables: dict[str, str], problem: str) -> None:
-    (found,) = read_deploy(values("deploy-org", **ORGANIZATION | variables), GIVEN).problems
+    (found,) = request.read(values("deploy-org", **ORGANIZATION | variables), GIVEN).problems
 
     assert problem in found
+
+
+def test_credentials_and_a_secret_that_exists_exclude_each_other_unless_copies_are_made() -> None:
+    named = ORGANIZATION | {"PARAMETERS": "SecretsManagerSecretName=x"}
+
+    (problem,) = problems_of_secret(request.read(values("deploy-org", **named), GIVEN))
+
+    assert "set SECRET_COPIES=1 to make one of that name" in problem
+    assert not [*problems_of_secret(request.read(values("deploy-org", **named), Credentials()))]
+    assert not [*problems_of_secret(request.read(values("deploy-org", **named, SECRET_COPIES="1"), GIVEN))]
 
 
 def test_an_organization_is_read_with_its_defaults() -> None:
     units = "ou-abcd-11111111, r-abcd ou-abcd-11111111"
 
-    asked = read_deploy(values("deploy-org", OU_IDS=units), Credentials())
+    asked = request.read(values("deploy-org", OU_IDS=units), Credentials())
 
     assert asked.problems == ()
     assert asked.units == ("ou-abcd-11111111", "r-abcd")
-    assert (asked.stack_set, asked.call_as, asked.max_concurrent) == (request.DEFAULT_STACK, "SELF", 20)
-    assert (asked.include_management, asked.copies, asked.organization) == (False, False, "")
+    assert (asked.name, asked.call_as, asked.max_concurrent) == (request.DEFAULT_STACK, "SELF", 20)
+    assert (asked.flags, asked.organization) == (frozenset(), "")
 
 
 def test_a_deletion_takes_three_choices_and_no_other() -> None:
-    assert read_delete(values("delete-org", DELETE_CONNECTIONS="Stack", YES="1")).problems == ()
-    assert "It takes Keep, Stack, Account." in read_delete(values("delete-org", DELETE_CONNECTIONS="All")).problems[0]
+    assert request.read(values("delete-org", DELETE_CONNECTIONS="Stack", YES="1")).problems == ()
+    assert "It takes Keep, Stack, Account." in request.read(values("delete-org", DELETE_CONNECTIONS="All")).problems[0]

@@ -49,13 +49,13 @@ def _act(action: str, values: Values, screen: Screen) -> None:
 
     Raises CliError if it cannot be asked or failed, AttentionError if not all is well.
     """
-    problems = [*request.problems_of_name(values), *request.problems_of_flags(values, "JSON", "WIDE")]
-    if problems:
-        raise CliError(*problems)
-    as_json = request.flag(values, "JSON")
+    asked = request.read(values)
+    if asked.problems:
+        raise CliError(*asked.problems)
+    as_json = "JSON" in asked.flags
     with translated():
-        aws = connect(request.region(values), READING)
-        stack = Stack(aws.client("cloudformation"), request.stack_name(values), screen)
+        aws = connect(asked.region, READING)
+        stack = Stack(aws.client("cloudformation"), asked.name, screen)
         now = _launched(stack, aws)
         if not as_json:
             _introduce(stack, now, aws, screen)

@@ -10,7 +10,7 @@ from cli.account.deploy import header
 from cli.aws import Aws, connect, translated
 from cli.credentials import Credentials
 from cli.errors import CliError
-from cli.request import Values
+from cli.request import Request, Values
 from cli.screen import Screen
 from cli.stack import LEFTOVERS, UPDATABLE, Snapshot, Stack
 
@@ -30,25 +30,24 @@ def delete(values: Values, _: Credentials, screen: Screen) -> None:
 
     Raises CliError if that cannot be done, or the stack failed.
     """
-    problems = [*request.problems_of_name(values), *request.problems_of_policy(values)]
-    problems += request.problems_of_flags(values, "YES", "DELETE_BUCKET")
-    if problems:
-        raise CliError(*problems)
+    asked = request.read(values)
+    if asked.problems:
+        raise CliError(*asked.problems)
     with translated():
-        aws = connect(request.region(values))
-        stack = Stack(aws.client("cloudformation"), request.stack_name(values), screen)
+        aws = connect(asked.region)
+        stack = Stack(aws.client("cloudformation"), asked.name, screen)
         header(screen, stack.name, stack.now(), aws)
         before = stack.settle()
         if before:
-            _delete_stack(values, stack, before, screen)
-        elif not request.flag(values, "DELETE_BUCKET"):
+            _delete_stack(asked, stack, before, screen)
+        elif "DELETE_BUCKET" not in asked.flags:
             raise CliError(f"there is no stack {stack.name} in {aws.region}. Name it: STACK=... REGION=...")
-        _conclude(values, aws, screen)
+        _conclude(asked, aws, screen)
 
 
-def _delete_stack(values: Values, stack: Stack, before: Snapshot, screen: Screen) -> None:
+def _delete_stack(asked: Request, stack: Stack, before: Snapshot, screen: Screen) -> None:
     held = before.parameters.get(PARAMETER, DEFAULT)
-    policy = values["DELETE_CONNECTIONS"] or held
+    policy = asked.policy or held
     differs = policy != held
     if differs and before.status not in UPDATABLE | LEFTOVERS:
         raise CliError(
@@ -56,7 +55,7 @@ def _delete_stack(values: Values, stack: Stack, before: Snapshot, screen: Screen
             f"To delete it so, leave DELETE_CONNECTIONS out. {stack.remedy(before.status)}"
         )
     _announce(policy, before, screen)
-    screen.confirm(stack.name, agreed=request.flag(values, "YES"))
+    screen.confirm(stack.name, agreed="YES" in asked.flags)
     if differs and before.status in UPDATABLE:
         screen.say(f"setting {PARAMETER}={policy}: a stack deletes as it was told last")
         stack.deploy({"UsePreviousTemplate": True}, {PARAMETER: policy}, before.parameters.keys())
@@ -72,8 +71,8 @@ def _announce(policy: str, before: Snapshot, screen: Screen) -> None:
     screen.say("The function, its roles, its schedule and the secret that the stack made are deleted.")
 
 
-def _conclude(values: Values, aws: Aws, screen: Screen) -> None:
-    if not request.flag(values, "DELETE_BUCKET"):
+def _conclude(asked: Request, aws: Aws, screen: Screen) -> None:
+    if "DELETE_BUCKET" not in asked.flags:
         if Stack(aws.client("cloudformation"), bucket.STACK, screen).now():
             screen.say("The bucket with the packages is kept: DELETE_BUCKET=1 deletes it.")
     elif bucket.delete(aws, screen, of_organization=False):

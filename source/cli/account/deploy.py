@@ -6,14 +6,14 @@ are missing are asked for. After an interruption the same command follows what i
 
 from typing import Any
 
-from cli import artifact, bucket, credentials
+from cli import artifact, bucket, credentials, request
 from cli.account import preflight
-from cli.account.preflight import Request, Target
+from cli.account.preflight import Target
 from cli.artifact import Artifact
 from cli.aws import Aws, translated
 from cli.credentials import Credentials
 from cli.errors import CliError
-from cli.request import Values
+from cli.request import Request, Values
 from cli.screen import Screen
 from cli.stack import LEFTOVERS, UPDATABLE, Snapshot, Stack
 
@@ -23,14 +23,14 @@ def deploy(values: Values, given: Credentials, screen: Screen) -> None:
 
     Raises CliError if that cannot be done, or the stack failed.
     """
-    asked = preflight.read(values, given)
+    asked = request.read(values, given)
     with translated(given.secrets):
         template, package = artifact.template(), artifact.package()
         target, problems = preflight.survey(asked, template)
         _look(asked, target, problems, screen)
         if target is None or problems:
             raise CliError(*problems)
-        stack = Stack(target.aws.client("cloudformation"), asked.stack, screen)
+        stack = Stack(target.aws.client("cloudformation"), asked.name, screen)
         before = stack.settle()
         if _needs_credentials(asked, before):
             given = credentials.ask(screen.is_terminal, screen.ask_secret)
@@ -51,9 +51,9 @@ def _look(asked: Request, target: Target | None, problems: list[str], screen: Sc
     """Print what there is already, and add what stands in the way of changing it."""
     if target is None:
         return
-    stack = Stack(target.aws.client("cloudformation"), asked.stack, screen)
+    stack = Stack(target.aws.client("cloudformation"), asked.name, screen)
     before = stack.now()
-    header(screen, asked.stack, before, target.aws)
+    header(screen, asked.name, before, target.aws)
     if before and not (before.is_moving or before.status in UPDATABLE | LEFTOVERS):
         problems.append(stack.problem(before.status))
     elif _needs_credentials(asked, before) and not (screen.is_terminal or asked.credentials.problems):

@@ -1,49 +1,14 @@
 """Finds every reason why a deployment cannot work, before anything is changed, so that all are reported at once."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli import bucket, request
 from cli.artifact import Artifact
 from cli.aws import Aws, connect, error_text
-from cli.credentials import Credentials
 from cli.errors import CliError
-from cli.request import Values
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the operator asks for one account; `problems` holds a text for each reason why it cannot be done."""
-
-    stack: str
-    region: str
-    bucket: str
-    """Empty means the stack's, else one of our own."""
-    bucket_owner: str
-    """Empty means the account that is deployed to."""
-    parameters: Mapping[str, str]
-    tags: Mapping[str, str]
-    credentials: Credentials = field(default_factory=Credentials)
-    problems: tuple[str, ...] = ()
-
-
-def read(values: Values, credentials: Credentials) -> Request:
-    """Return the request that the variables describe."""
-    parameters, wrong_parameters = request.parameters(values)
-    tags, wrong_tags = request.tags(values)
-    named = [*request.problems_of_name(values), *request.problems_of_bucket_name(values)]
-    return Request(
-        stack=request.stack_name(values),
-        region=request.region(values),
-        bucket=request.bucket_name(values),
-        bucket_owner=values["S3_BUCKET_OWNER"],
-        parameters=parameters,
-        tags=tags,
-        credentials=credentials,
-        problems=(*named, *wrong_parameters, *wrong_tags, *credentials.problems),
-    )
+from cli.request import Request
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from cli import artifact, bucket
+from cli import artifact, bucket, request
 from cli.account import preflight
 from cli.aws import translated
 from cli.credentials import Credentials
@@ -29,7 +29,7 @@ def publish(values: Values, _: Credentials, screen: Screen) -> None:
     Raises CliError if that cannot be done.
     """
     # What is published can hold no credential: none is passed on.
-    asked = preflight.read(values, Credentials())
+    asked = request.read(values)
     with translated():
         template = artifact.template()
         target, problems = preflight.survey(asked, template)
@@ -45,7 +45,7 @@ def publish(values: Values, _: Credentials, screen: Screen) -> None:
     screen.say()
     screen.link(f"Template: {page.url(aws)}")
     if host := CONSOLES.get(aws.partition):
-        address = quick_create_link(host.format(region=aws.region), aws.region, page.url(aws), asked.stack, parameters)
+        address = quick_create_link(host.format(region=aws.region), aws.region, page.url(aws), asked.name, parameters)
         screen.link(f"Launch:   {address}")
     else:
         screen.say(f"No console is known for the partition {aws.partition}. Launch the template with {parameters}.")

@@ -5,7 +5,7 @@ The exit status is not 0 if anything needs attention, so that a timer can watch 
 """
 
 import os
-import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -15,10 +15,9 @@ from cli.artifact import PROJECT
 from cli.aws import READING, connect, translated
 from cli.coverage import page, spreadsheet
 from cli.coverage.model import Coverage, Scope, State, cover
-from cli.coverage.sources import Facts, Place, read
+from cli.coverage.sources import Facts, read
 from cli.credentials import VARIABLES, Credentials
 from cli.errors import AttentionError, CliError
-from cli.organization.request import CALL_AS, problems_of_shared
 from cli.request import Values
 from cli.screen import Screen
 from registry_connections.core.model import AUTODISCOVER, FALCON_CLOUDS
@@ -26,19 +25,14 @@ from registry_connections.core.model import AUTODISCOVER, FALCON_CLOUDS
 DIRECTORY: Final = PROJECT / "build"
 
 
-def read_request(values: Values, given: Credentials) -> Place:
-    """Return where the variables say to read. Raises CliError with every problem."""
-    problems = [*given.problems, *problems_of_shared(values)]
+def problems_of(values: Values, given: Credentials) -> Iterator[str]:
+    """Yield what is wrong with what Falcon is read with."""
     if not given and not given.problems:
-        problems += [f"{name} is not set. Export it, from an API client of the Falcon console." for name in VARIABLES]
-    cloud, api_url = values["FALCON_CLOUD"] or AUTODISCOVER, values["FALCON_API_URL"].rstrip("/")
-    if cloud not in {AUTODISCOVER, *FALCON_CLOUDS}:
-        problems.append(f"FALCON_CLOUD is {cloud!r}. It takes {AUTODISCOVER}, {', '.join(FALCON_CLOUDS)}.")
-    if api_url and not api_url.startswith("https://"):
-        problems.append("FALCON_API_URL must begin with https://")
-    if problems:
-        raise CliError(*problems)
-    return Place(request.stack_name(values, "STACK_SET"), values["CALL_AS"] or CALL_AS[0], cloud, api_url)
+        yield from (f"{name} is not set. Export it, from an API client of the Falcon console." for name in VARIABLES)
+    if (cloud := values["FALCON_CLOUD"] or AUTODISCOVER) not in {AUTODISCOVER, *FALCON_CLOUDS}:
+        yield f"FALCON_CLOUD is {cloud!r}. It takes {AUTODISCOVER}, {', '.join(FALCON_CLOUDS)}."
+    if values["FALCON_API_URL"] and not values["FALCON_API_URL"].startswith("https://"):
+        yield "FALCON_API_URL must begin with https://"
 
 
 def report(values: Values, given: Credentials, screen: Screen) -> None:
@@ -46,16 +40,18 @@ def report(values: Values, given: Credentials, screen: Screen) -> None:
 
     Raises CliError if something cannot be read, AttentionError if something needs attention.
     """
-    place, regions = read_request(values, given), _names(values["REGIONS"])
+    asked, regions = request.read(values, given), frozenset(map(str.lower, request.listed(values["REGIONS"])))
+    if problems := [*asked.problems, *problems_of(values, given)]:
+        raise CliError(*problems)
     with translated(given.secrets):
-        aws = connect(request.region(values), READING)
-        screen.say(f"stack set {place.stack_set} (account {aws.account}, {aws.region})", "bold")
+        aws = connect(asked.region, READING)
+        screen.say(f"stack set {asked.name} (account {aws.account}, {aws.region})", "bold")
         screen.say("checking the organization, the stack set and Falcon's connections")
-        facts = read(aws, place, given, screen)
+        facts = read(aws, asked, values["FALCON_CLOUD"], values["FALCON_API_URL"].rstrip("/"), screen)
     coverage = cover(facts.accounts, facts.instances, facts.connections, scope_of(facts, regions))
     about = page.About(
         organization=facts.organization,
-        stack_set=place.stack_set,
+        stack_set=asked.name,
         version=facts.definition.version,
         cloud=facts.cloud,
         at=datetime.now(UTC),
@@ -95,8 +91,8 @@ def scope_of(facts: Facts, named: frozenset[str]) -> Scope:
         management=facts.management,
         regions=facts.regions,
         otherwise=named or frozenset(seen | {each.region for each in facts.instances}),
-        excluded=_names(held.get("ExcludedRegions", "")),
-        wanted=_names(held.get("Regions", "")),
+        excluded=frozenset(map(str.lower, request.listed(held.get("ExcludedRegions", "")))),
+        wanted=frozenset(map(str.lower, request.listed(held.get("Regions", "")))),
         version=facts.definition.version,
     )
 
@@ -119,7 +115,3 @@ def remarks(facts: Facts, named: frozenset[str]) -> list[str]:
     if held.get("RegionScope") == "WithRepositories":
         found.append("RegionScope=WithRepositories: a Region without a repository gets none, and is missing here.")
     return found
-
-
-def _names(text: str) -> frozenset[str]:
-    return frozenset(name.lower() for name in re.split(r"[,\s]+", text) if name)

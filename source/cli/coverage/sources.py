@@ -8,13 +8,12 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.aws import Aws, error_code
-from cli.credentials import Credentials
 from cli.errors import CliError
 from cli.falcon import connections, logged_in
 from cli.organization import members
 from cli.organization.members import Account
-from cli.organization.request import DEFAULT_CONCURRENCY
 from cli.organization.stack_set import Definition, Instance, StackSet
+from cli.request import Request
 from cli.screen import Screen
 from registry_connections.core.model import Connection
 
@@ -40,24 +39,14 @@ class Facts:
     """Why the Regions of some accounts could not be read, nothing if they were."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where to read."""
-
-    stack_set: str
-    call_as: str
-    cloud: str
-    api_url: str
-
-
-def read(aws: Aws, place: Place, given: Credentials, screen: Screen) -> Facts:
+def read(aws: Aws, asked: Request, cloud: str, api_url: str, screen: Screen) -> Facts:
     """Read everything. Raises CliError, ClientError or BotoCoreError."""
     organization = members.find(aws)
-    stack_set = StackSet(aws.client("cloudformation"), place.stack_set, place.call_as, DEFAULT_CONCURRENCY)
+    stack_set = StackSet(aws.client("cloudformation"), asked.name, asked.call_as, asked.max_concurrent)
     definition = stack_set.now()
     if definition is None:
-        raise CliError(f"there is no stack set {place.stack_set} in {aws.region}. Name it: STACK_SET=... REGION=...")
-    with logged_in(given, place.cloud, place.api_url, screen) as falcon, ThreadPoolExecutor(1) as others:
+        raise CliError(f"there is no stack set {asked.name} in {aws.region}. Name it: STACK_SET=... REGION=...")
+    with logged_in(asked.credentials, cloud, api_url, screen) as falcon, ThreadPoolExecutor(1) as others:
         listing = others.submit(connections, falcon)
         accounts = organization.accounts()
         regions, unread = regions_of(aws, accounts)

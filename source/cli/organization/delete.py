@@ -12,10 +12,9 @@ from cli.credentials import Credentials
 from cli.errors import CliError
 from cli.organization import members, shared_secret
 from cli.organization.progress import show_failures
-from cli.organization.request import OrganizationRequest, read_delete
 from cli.organization.rollout import Rollout
 from cli.organization.stack_set import Definition, Instance, StackSet
-from cli.request import Values
+from cli.request import Request, Values
 from cli.screen import Screen, counted
 from cli.stack import Snapshot, Stack
 
@@ -25,7 +24,7 @@ def delete(values: Values, _: Credentials, screen: Screen) -> None:
 
     Raises CliError if that cannot be done, or accounts failed.
     """
-    asked = read_delete(values)
+    asked = request.read(values)
     with translated():
         if asked.problems:
             raise CliError(*asked.problems)
@@ -33,7 +32,7 @@ def delete(values: Values, _: Credentials, screen: Screen) -> None:
         organization = members.find(aws)
         if problems := list(members.problems_of(aws, organization, asked)):
             raise CliError(*problems)
-        deletion = Deletion(aws, asked, values, screen)
+        deletion = Deletion(aws, asked, screen)
         deletion.confirm()
         deletion.run()
 
@@ -41,27 +40,25 @@ def delete(values: Values, _: Credentials, screen: Screen) -> None:
 class Deletion:
     """What there is to delete, and deleting it. Each step leaves what a second run needs to go on."""
 
-    def __init__(self, aws: Aws, asked: OrganizationRequest, values: Values, screen: Screen) -> None:
-        self._aws, self._values, self._screen = aws, values, screen
-        self._force = request.flag(values, "FORCE")
-        self._delete_bucket = request.flag(values, "DELETE_BUCKET")
+    def __init__(self, aws: Aws, asked: Request, screen: Screen) -> None:
+        self._aws, self._asked, self._screen = aws, asked, screen
         cloudformation = aws.client("cloudformation")
-        self._set = StackSet(cloudformation, asked.stack_set, asked.call_as, asked.max_concurrent)
+        self._set = StackSet(cloudformation, asked.name, asked.call_as, asked.max_concurrent)
         self._rollout = Rollout(self._set, aws.region, (), (), screen)
         self._rollout.settle()
         self._definition = self._set.now()
         self._instances: Sequence[Instance] = self._set.instances() if self._definition else ()
-        self._stack = Stack(cloudformation, asked.stack_set, screen)
-        self._management = self._stack.now() if asked.include_management else None
-        self._secret = shared_secret.stack_of(aws, asked.stack_set, screen)
+        self._stack = Stack(cloudformation, asked.name, screen)
+        self._management = self._stack.now() if "INCLUDE_MANAGEMENT" in asked.flags else None
+        self._secret = shared_secret.stack_of(aws, asked.name, screen)
 
     def confirm(self) -> None:
         """Print what will happen, and let the operator type the name. Raises CliError if they do not."""
-        if not (self._definition or self._management or self._delete_bucket or self._secret.now()):
+        if not (self._definition or self._management or "DELETE_BUCKET" in self._asked.flags or self._secret.now()):
             raise CliError(f"there is no stack set {self._set.name} in {self._aws.region}.")
         for line in self._announcement():
             self._screen.say(line)
-        self._screen.confirm(self._set.name, agreed=request.flag(self._values, "YES"))
+        self._screen.confirm(self._set.name, agreed="YES" in self._asked.flags)
 
     def _announcement(self) -> list[str]:
         lines = []
@@ -73,7 +70,7 @@ class Deletion:
             lines.append(f"{PARAMETER}={policy}: {MEANING[policy]}")
         if self._management:
             lines.append(f"The stack {self._stack.name} of the management account {self._aws.account} is deleted too.")
-        bucket_goes = "deleted" if self._delete_bucket else "kept"
+        bucket_goes = "deleted" if "DELETE_BUCKET" in self._asked.flags else "kept"
         return [*lines, f"The bucket with the packages is {bucket_goes}."]
 
     def run(self) -> None:
@@ -87,7 +84,7 @@ class Deletion:
         if self._management:
             self._delete_management(self._management)
         self._delete_secret()
-        if self._delete_bucket and bucket.delete(self._aws, self._screen, of_organization=True):
+        if "DELETE_BUCKET" in self._asked.flags and bucket.delete(self._aws, self._screen, of_organization=True):
             self._screen.say("the bucket is deleted")
         if untold:
             raise CliError(
@@ -96,7 +93,7 @@ class Deletion:
             )
 
     def _policy(self, held: Definition | Snapshot) -> str:
-        return self._values["DELETE_CONNECTIONS"] or held.parameters.get(PARAMETER, DEFAULT)
+        return self._asked.policy or held.parameters.get(PARAMETER, DEFAULT)
 
     def _units(self, definition: Definition) -> list[str]:
         return sorted(definition.units or {each.unit for each in self._instances})
@@ -121,7 +118,7 @@ class Deletion:
         untold = self._missed(changes=changes)
         if untold:
             show_failures(untold, {}, self._screen)
-        if untold and not self._force:
+        if untold and "FORCE" not in self._asked.flags:
             raise CliError(
                 f"{counted(len(untold), 'account')} could not be told {PARAMETER}={policy}, so nothing was deleted. "
                 "Correct the cause and run this again, or delete them as they are: FORCE=1"

@@ -4,7 +4,7 @@ The credentials are kept in one secret of this account that every account reads 
 A second run goes on with what is left to do.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from cli import artifact, bucket, request
@@ -17,10 +17,9 @@ from cli.errors import CliError
 from cli.organization import members, shared_secret
 from cli.organization.members import Account, Organization
 from cli.organization.progress import show_failures
-from cli.organization.request import OrganizationRequest, read_deploy
 from cli.organization.rollout import Rollout
 from cli.organization.stack_set import Definition, StackSet
-from cli.request import Values
+from cli.request import Request, Values
 from cli.screen import Screen, counted
 from cli.stack import Stack
 
@@ -29,7 +28,7 @@ from cli.stack import Stack
 class Plan:
     """What was found before anything is written."""
 
-    asked: OrganizationRequest
+    asked: Request
     aws: Aws
     organization: Organization
     accounts: list[Account]
@@ -42,10 +41,10 @@ def deploy(values: Values, given: Credentials, screen: Screen) -> None:
 
     Raises CliError if that cannot be done, or accounts failed.
     """
-    asked = read_deploy(values, given)
+    asked = request.read(values, given)
     with translated(given.secrets):
         plan = _survey(asked)
-        stack_set = StackSet(plan.aws.client("cloudformation"), asked.stack_set, asked.call_as, asked.max_concurrent)
+        stack_set = StackSet(plan.aws.client("cloudformation"), asked.name, asked.call_as, asked.max_concurrent)
         rollout = Rollout(stack_set, plan.aws.region, asked.units, [each.id for each in plan.accounts], screen)
         before = stack_set.now()
         _introduce(plan, before, screen)
@@ -57,18 +56,18 @@ def deploy(values: Values, given: Credentials, screen: Screen) -> None:
         text, url = artifact.template().text, template.url(plan.aws)
         rollout.define(url, text, parameters, plan.accepted, asked.tags)
         failed = rollout.reach()
-        if asked.include_management:
+        if "INCLUDE_MANAGEMENT" in asked.flags:
             failed |= _management(plan, stack_set, url, parameters, screen)
     _conclude(plan, failed, screen)
 
 
-def _survey(asked: OrganizationRequest) -> Plan:
+def _survey(asked: Request) -> Plan:
     """Return what there is to cover. Raises CliError with every problem that can be found."""
     try:
         aws = connect(asked.region)
     except CliError as error:
         raise CliError(*asked.problems, *error.problems) from None
-    problems = list(asked.problems)
+    problems = [*asked.problems, *problems_of_secret(asked)]
     organization = members.find(aws)
     problems += members.problems_of(aws, organization, asked)
     accepted = accepted_parameters(aws, artifact.template(), problems)
@@ -80,10 +79,19 @@ def _survey(asked: OrganizationRequest) -> Plan:
     return Plan(asked, aws, organization, organization.targets(asked.units), accepted)
 
 
+def problems_of_secret(asked: Request) -> Iterator[str]:
+    """Yield why it is not clear which secret is meant."""
+    if asked.parameters.get("SecretsManagerSecretName") and asked.credentials and "SECRET_COPIES" not in asked.flags:
+        yield (
+            "PARAMETERS names SecretsManagerSecretName, and credentials are given too. Unset them to use that secret, "
+            "or set SECRET_COPIES=1 to make one of that name in each account."
+        )
+
+
 def _introduce(plan: Plan, before: Definition | None, screen: Screen) -> None:
     version = f"version {before.version or 'unknown'}" if before else "does not exist yet"
     screen.say(
-        f"stack set {plan.asked.stack_set}: {version} (organization {plan.organization.id}, account "
+        f"stack set {plan.asked.name}: {version} (organization {plan.organization.id}, account "
         f"{plan.aws.account}, {plan.aws.region})",
         "bold",
     )
@@ -107,13 +115,13 @@ def _parameters(plan: Plan, package: Uploaded, before: Definition | None, screen
     given = {**asked.parameters, **package.parameters}
     if not asked.credentials:
         return given
-    if not asked.copies:
+    if "SECRET_COPIES" not in asked.flags:
         return given | shared_secret.store(plan.aws, asked, plan.organization.id, held, screen)
     version = asked.credentials.version(held.get("CredentialsVersion", ""))
     return given | asked.credentials.parameters | {"CredentialsVersion": version} | _own_secret(held, asked)
 
 
-def _own_secret(held: Mapping[str, str], asked: OrganizationRequest) -> dict[str, str]:
+def _own_secret(held: Mapping[str, str], asked: Request) -> dict[str, str]:
     """Return what turns accounts that read a shared secret back to copies of their own."""
     shared = held.get("SecretsManagerSecretName", "").startswith("arn:")
     if not shared or "SecretsManagerSecretName" in asked.parameters:
@@ -126,8 +134,8 @@ def _management(
 ) -> dict[str, str]:
     """Bring the management account's own stack to what the stack set has, and return its failure, if any."""
     aws = plan.aws
-    screen.say(f"\nmanagement account {aws.account}: the stack {plan.asked.stack_set}")
-    stack = Stack(aws.client("cloudformation"), plan.asked.stack_set, screen)
+    screen.say(f"\nmanagement account {aws.account}: the stack {plan.asked.name}")
+    stack = Stack(aws.client("cloudformation"), plan.asked.name, screen)
     definition = stack_set.now()
     held = definition.parameters if definition else {}
     # Secret parameters are shown as asterisks, so that only those that are given can be passed on.
@@ -145,7 +153,7 @@ def _management(
 
 def _conclude(plan: Plan, failed: Mapping[str, str], screen: Screen) -> None:
     names = {each.id: each.name for each in plan.accounts}
-    if plan.asked.include_management:
+    if "INCLUDE_MANAGEMENT" in plan.asked.flags:
         names[plan.organization.management] = "management account"
     if failed:
         show_failures(failed, names, screen)

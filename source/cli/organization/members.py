@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from cli.aws import Aws, error_code, error_text
 from cli.errors import CliError
-from cli.organization.request import OrganizationRequest
+from cli.request import Request
 
 if TYPE_CHECKING:
     from mypy_boto3_organizations import OrganizationsClient
@@ -88,11 +88,11 @@ def find(aws: Aws) -> Organization:
     return Organization(described["Id"], described["MasterAccountId"], client)
 
 
-def problems_of(aws: Aws, organization: Organization, request: OrganizationRequest) -> Iterator[str]:
-    """Yield every reason why stack sets cannot be used as `request` says."""
-    if request.organization and request.organization != organization.id:
-        yield f"ORG_ID is {request.organization}, but the account {aws.account} belongs to {organization.id}."
-    manages, delegated = aws.account == organization.management, request.call_as == "DELEGATED_ADMIN"
+def problems_of(aws: Aws, organization: Organization, asked: Request) -> Iterator[str]:
+    """Yield every reason why stack sets cannot be used as `asked` says."""
+    if asked.organization and asked.organization != organization.id:
+        yield f"ORG_ID is {asked.organization}, but the account {aws.account} belongs to {organization.id}."
+    manages, delegated = aws.account == organization.management, asked.call_as == "DELEGATED_ADMIN"
     if delegated and manages:
         yield f"CALL_AS=DELEGATED_ADMIN, but {aws.account} is the management account. Leave CALL_AS out."
     if not (delegated or manages):
@@ -100,7 +100,7 @@ def problems_of(aws: Aws, organization: Organization, request: OrganizationReque
             f"you are signed in to {aws.account}, and the management account is {organization.management}. Sign in "
             "there, or set CALL_AS=DELEGATED_ADMIN if this account is a delegated administrator of StackSets."
         )
-    if request.include_management and not manages:
+    if "INCLUDE_MANAGEMENT" in asked.flags and not manages:
         yield (
             f"INCLUDE_MANAGEMENT=1 makes a stack in the management account, and you are signed in to {aws.account}. "
             "Leave it out, and run make deploy in the management account."
@@ -108,16 +108,16 @@ def problems_of(aws: Aws, organization: Organization, request: OrganizationReque
     if aws.partition == "aws-cn":
         yield "the partition aws-cn has no service-managed stack sets. Use make deploy in each account."
     elif manages or delegated:
-        yield from _problems_of_trust(aws, request)
+        yield from _problems_of_trust(aws, asked)
 
 
-def _problems_of_trust(aws: Aws, request: OrganizationRequest) -> Iterator[str]:
+def _problems_of_trust(aws: Aws, asked: Request) -> Iterator[str]:
     try:
-        status = aws.client("cloudformation").describe_organizations_access(CallAs=request.call_as)["Status"]
+        status = aws.client("cloudformation").describe_organizations_access(CallAs=asked.call_as)["Status"]
     except ClientError as error:
         # Who may use stack sets need not be allowed to ask this; the stack set itself will fail if it matters.
         if error_code(error) == "ValidationError":
-            yield f"StackSets does not take CALL_AS={request.call_as}: {error_text(error)}"
+            yield f"StackSets does not take CALL_AS={asked.call_as}: {error_text(error)}"
         return
     if status != "ENABLED":
         yield (

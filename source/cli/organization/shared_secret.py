@@ -1,6 +1,5 @@
 """One secret for the whole organization, in the account that administers the stack set."""
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -8,7 +7,7 @@ from cli.artifact import template
 from cli.aws import Aws
 from cli.errors import UnansweredError
 from cli.falcon import logged_in
-from cli.organization.request import OrganizationRequest
+from cli.request import Request
 from cli.screen import Screen
 from cli.stack import Stack
 from registry_connections.core.model import AUTODISCOVER
@@ -26,9 +25,7 @@ def stack_of(aws: Aws, stack_set: str, screen: Screen) -> Stack:
     return Stack(aws.client("cloudformation"), f"{stack_set[:121]}-secret", screen)
 
 
-def store(
-    aws: Aws, asked: OrganizationRequest, organization: str, held: Mapping[str, str], screen: Screen
-) -> dict[str, str]:
+def store(aws: Aws, asked: Request, organization: str, held: Mapping[str, str], screen: Screen) -> dict[str, str]:
     """Keep the credentials in the shared secret, and return the parameters that make every account read it.
 
     `held` are the parameters that the stack set has already. Raises CliError.
@@ -42,8 +39,8 @@ def store(
         "ExecutionRoleName": both.get("ECRExecutionRoleName") or DEFAULT_ROLE,
     }
     if asked.paths:
-        given["OrganizationPaths"] = ",".join(filter(None, re.split(r"[,\s]+", asked.paths)))
-    stack = stack_of(aws, asked.stack_set, screen)
+        given["OrganizationPaths"] = ",".join(asked.paths)
+    stack = stack_of(aws, asked.name, screen)
     after, changed = stack.deploy({"TemplateBody": template(_TEMPLATE).text}, given, {"OrganizationPaths"}, asked.tags)
     screen.say(f"the shared secret is {'stored' if changed else 'as it should be already'}, in account {aws.account}")
     return {
@@ -53,7 +50,7 @@ def store(
     }
 
 
-def _try_credentials(asked: OrganizationRequest, parameters: Mapping[str, str], screen: Screen) -> None:
+def _try_credentials(asked: Request, parameters: Mapping[str, str], screen: Screen) -> None:
     """Log in to Falcon once: no account notices a wrong shared secret before its next repair. Raises CliError."""
     cloud, url = parameters.get("FalconCloud") or AUTODISCOVER, parameters.get("FalconApiUrl", "")
     try:

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from cli import request
 from cli.errors import CliError
 from cli.organization import delete as command
 from cli.organization import progress
-from cli.organization.request import read_delete
 from tests.cli.organization.fake import ACCOUNTS, FakeStackSets
 from tests.cli.organization.support import MANAGEMENT, MEMBERS, STACK_SET, OrganizationOperator
 from tests.cli.support import screen, values
@@ -146,7 +146,7 @@ def delete(monkeypatch: pytest.MonkeyPatch, played: FakeStackSets, **given: str)
     variables = values("delete-org", STACK_SET="falcon", YES="1", **given)
     aws: Any = FakeAws(played)
     try:
-        command.Deletion(aws, read_delete(variables), variables, shown).run()
+        command.Deletion(aws, request.read(variables), shown).run()
     except CliError as error:
         return output.getvalue(), str(error)
     return output.getvalue(), ""

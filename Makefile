@@ -17,25 +17,38 @@ WORKFLOWS := .venv-workflows
 INSTALLER := .venv-installer
 BIN := $(VENV)/bin
 PACKAGE := build/lambda_function.zip
-LAUNCH := PYTHONPATH=source $(BIN)/python -m launcher
+COMMAND := PYTHONPATH=source $(CLI)/bin/python -m cli
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
+# A secret on the command line is in the list of processes and in the shell's history.
+$(foreach name,FALCON_CLIENT_ID FALCON_CLIENT_SECRET,$(if $(filter command,$(origin $(name))),$(error $(name) is on the command line, where others can read it. Export it instead, and consider the secret as leaked)))
+
+# What is given on the command line is taken as it is: a dollar sign in a value is a dollar sign, and nothing is run.
+$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
+
+# What is exported as FALCON_* reaches these commands and no other program, pip for instance.
+COMMANDS := deploy delete publish plan status reconcile deploy-org delete-org coverage-report
+FALCON := $(filter FALCON_%,$(.VARIABLES))
+WITHOUT_FALCON := unset $${!FALCON_*};
+unexport $(FALCON)
+$(foreach name,$(FALCON),$(eval $(COMMANDS) probe-live: export $(name) := $$(value $(name))))
+
 .PHONY: help
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^#####/ {sub(/^#+ /, ""); title = $$0} /^[a-z-]+:.*## / {if (title) print "\n" title; title = ""; printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##### Virtual environments
 
 CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 ENVIRONMENT = PYTHONPATH=source $(PYTHON) -m cli.environment
 # A stamp is the last file that a recipe writes, so that an interrupted set-up starts again.
-INSTALL = @$(ENVIRONMENT) install $(@D) $< $(1) && touch $@
+INSTALL = @$(WITHOUT_FALCON) $(ENVIRONMENT) install $(@D) $< $(1) && touch $@
 
 # pip and uv. A newer uv is no reason to make the others again.
 $(INSTALLER)/.installed: source/cli/uv.txt
-	@$(CHECK_PYTHON)
-	@$(ENVIRONMENT) installer && touch $@
+	@$(WITHOUT_FALCON) $(CHECK_PYTHON)
+	@$(WITHOUT_FALCON) $(ENVIRONMENT) installer && touch $@
 
 # The last argument says how many seconds it typically takes on two cores with a good network.
 $(VENV)/.installed: requirements-dev.txt | $(INSTALLER)/.installed
@@ -67,10 +80,10 @@ dev: $(VENV)/.installed $(RUNTIME)/.installed ## Set up the virtual environments
 PACKAGED := $(shell find source/registry_connections -name __pycache__ -prune -o \( -type d -o -name '*.py' \) -print)
 
 # It takes nothing but Python and pip.
-BUILD := PYTHONPATH=source $(INSTALLER)/bin/python -m launcher.package
+BUILD := PYTHONPATH=source $(INSTALLER)/bin/python -m cli.package
 
-$(PACKAGE): $(PACKAGED) source/requirements.txt source/launcher/package.py | $(INSTALLER)/.installed
-	@$(BUILD) $@ > /dev/null
+$(PACKAGE): $(PACKAGED) source/requirements.txt source/cli/package.py | $(INSTALLER)/.installed
+	@$(WITHOUT_FALCON) $(BUILD) $@ > /dev/null
 
 .PHONY: package
 package: $(PACKAGE) ## Build build/lambda_function.zip and print its SHA-256
@@ -143,11 +156,15 @@ histories: $(VENV)/.installed ## Explore properties and whole histories with a r
 # It explains its variables with HELP=1, and says what it does before it does it.
 .PHONY: probe-live
 probe-live: $(VENV)/.installed ## Ask a real Falcon tenant what is not documented, and compare with what is assumed
-	$(REFUSE_SECRETS)@PYTHONPATH=source $(BIN)/python -m probe $(if $(HELP),--help)
+	@PYTHONPATH=source $(BIN)/python -m probe $(if $(HELP),--help)
 
 .PHONY: bench
 bench: dev $(PACKAGE) ## Measure how close it comes to what is possible (BENCH="launch calls", WRITE=1 for the README)
 	@$(BIN)/python -m tests.bench $(if $(WRITE),--write) $(BENCH)
+
+.PHONY: sandbox
+sandbox: dev $(CLI)/.installed $(PACKAGE) ## Run a local AWS and a local Falcon to try the commands below on, until Ctrl-C
+	@exec $(BIN)/python -m tests.sandbox
 
 .PHONY: demo
 demo: $(DEMO)/.installed $(RUNTIME)/.installed $(PACKAGE) ## See a launch from beginning to end, on this machine alone
@@ -155,39 +172,24 @@ demo: $(DEMO)/.installed $(RUNTIME)/.installed $(PACKAGE) ## See a launch from b
 
 ##### A real AWS account
 
-# A value on the command line is in the list of processes and in the shell's history.
-REFUSE_SECRETS = $(foreach name,FALCON_CLIENT_ID FALCON_CLIENT_SECRET,$(if $(findstring command,$(origin $(name))),$(error $(name) is on the command line, where others can read it. Export it instead, and consider the secret as leaked)))
+# What goes to AWS is built first, but not to explain it.
+$(if $(HELP),,deploy publish deploy-org coverage-report): $(PACKAGE)
+$(COMMANDS): | $(CLI)/.installed
+	@$(COMMAND) $@ $(if $(HELP),--help)
 
-.PHONY: deploy
-deploy: $(VENV)/.installed $(PACKAGE) ## Launch or update the stack in your AWS account (HELP=1 explains its variables)
-	$(REFUSE_SECRETS)@$(LAUNCH).deploy $(if $(HELP),--help)
-
-.PHONY: publish
-publish: $(VENV)/.installed $(PACKAGE) ## Upload package and template, print the console's launch link (HELP=1 explains)
-	$(REFUSE_SECRETS)@$(LAUNCH).publish $(if $(HELP),--help)
-
-# STACK= names the stack, JSON=1 prints JSON for jq.
-.PHONY: plan status reconcile
-plan: | $(VENV)/.installed ## Show what a repair would do now (HELP=1 explains its variables)
-status: | $(VENV)/.installed ## Show each Region's connection, and what is wrong with it (HELP=1 explains)
-reconcile: | $(VENV)/.installed ## Repair what drifted, now (HELP=1 explains)
-plan status reconcile:
-	@$(LAUNCH).operate $@ $(if $(HELP),--help)
+.PHONY: $(COMMANDS)
+deploy: ## Launch or update the stack in your AWS account (HELP=1 explains its variables, as everywhere below)
+status: ## Show each Region's connection, and what is wrong with it
+plan: ## Show what a repair would do now
+reconcile: ## Repair what drifted, now
+publish: ## Upload package and template, print the console's launch link
+delete: ## Delete the stack, and its connections if asked
 
 ##### An organization
 
-# These take the developer's tools: boto3, and rich for progress and tables.
-.PHONY: deploy-org
-deploy-org: $(VENV)/.installed $(PACKAGE) ## Cover an organization with one stack set (HELP=1 explains its variables)
-	$(REFUSE_SECRETS)@$(LAUNCH).organization $(if $(HELP),--help)
-
-.PHONY: delete-org
-delete-org: $(VENV)/.installed ## Take the stack set out of the organization again (HELP=1 explains)
-	$(REFUSE_SECRETS)@$(LAUNCH).organization_delete $(if $(HELP),--help)
-
-.PHONY: coverage-report
-coverage-report: $(VENV)/.installed ## Show which registries of the organization Falcon scans (HELP=1 explains)
-	$(REFUSE_SECRETS)@$(LAUNCH).coverage $(if $(HELP),--help)
+deploy-org: ## Cover an organization with one stack set and one secret
+coverage-report: ## Show which registries of the organization Falcon has a connection to
+delete-org: ## Take the stack set out of the organization again
 
 ##### Upkeep
 

@@ -15,7 +15,7 @@ from tests.sandbox.emulator.query import error, nested
 
 Properties = dict[str, Any]
 
-BUCKET_URL = re.compile(r"https://(?P<bucket>[a-z0-9.-]+)\.s3(\.[a-z0-9-]+)?\.amazonaws\.com/(?P<key>.+)")
+BUCKET_URL = re.compile(r"https://(?P<bucket>[a-z0-9.-]+)\.s3(\.[a-z0-9-]+)?\.amazonaws\.com/(?P<key>[^?]+)(\?versionId=.+)?")
 
 STANDARD_CHARACTERS, VERSIONS_KEPT = 4096, 100
 TOO_LONG = (
@@ -195,3 +195,29 @@ def refuse_values_that_do_not_fit(original: Any, request: Properties) -> Any:
     answer = original(request)
     del ssm._parameter_history.get(request.get("Name"), [])[:-VERSIONS_KEPT]
     return answer
+
+
+# Policies of secrets, which MiniStack does not make
+
+
+def _put_policy_of_secret(_: str, properties: Properties, *__: Any) -> tuple[str, Properties]:
+    name = str(properties["SecretId"])
+    policy = json.dumps(properties["ResourcePolicy"])
+    if secretsmanager._put_resource_policy({"SecretId": name, "ResourcePolicy": policy})[0] >= 400:
+        raise ValueError(f"Secrets Manager can't find the specified secret {name}.")
+    return name, {"Id": name}
+
+
+def _update_policy_of_secret(physical_id: str, _: Any, new: Properties, *__: Any) -> tuple[str, Properties]:
+    return _put_policy_of_secret(physical_id, new)
+
+
+def _delete_policy_of_secret(physical_id: str, *_: Any) -> None:
+    secretsmanager._delete_resource_policy({"SecretId": physical_id})
+
+
+provisioners._RESOURCE_HANDLERS["AWS::SecretsManager::ResourcePolicy"] = {
+    "create": _put_policy_of_secret,
+    "update": _update_policy_of_secret,
+    "delete": _delete_policy_of_secret,
+}

@@ -1,0 +1,175 @@
+"""The commands: `python -m cli COMMAND`, which is what `make COMMAND` runs."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from importlib import import_module
+from typing import Any, Final
+
+import click
+
+from cli.credentials import Credentials
+from cli.errors import AttentionError, CliError
+from cli.request import DEFAULT_STACK, Values
+from cli.screen import Screen, printable
+
+VARIABLES: Final[Mapping[str, str]] = {
+    "STACK": f"name of the stack ({DEFAULT_STACK})",
+    "STACK_SET": f"name of the stack set ({DEFAULT_STACK})",
+    "REGION": "Region of the stacks (AWS_REGION, AWS_DEFAULT_REGION, or the profile's)",
+    "S3_BUCKET": "bucket of yours for the package, in the stack's Region (the stack's own, else a private one is made)",
+    "S3_BUCKET_OWNER": "account that S3_BUCKET must belong to (the one that you are signed in to)",
+    "PARAMETERS": "parameters of the template, as words Name=value in the shell's own quoting: "
+    "PARAMETERS='DeleteConnections=Stack ReconcileSchedule=\"rate(6 hours)\" ExcludedRegions='. What is not given "
+    "keeps its value on an update, and has the template's default on a launch",
+    "TAGS": "tags of the stacks, as words key=value: TAGS='team=security cost=\"a b\"'",
+    "ORG_ID": "id of the organization, to be sure that it is this one (that of your account)",
+    "OU_IDS": "organizational units or the root, comma-separated (required)",
+    "ORG_PATHS": "organization paths that narrow who may read the shared secret: o-.../r-.../ou-.../*",
+    "CALL_AS": "DELEGATED_ADMIN if you are signed in to a delegated administrator's account (SELF)",
+    "MAX_CONCURRENT": "accounts at a time, 1 to 100 (20); all share one Falcon tenant and its rate limit",
+    "INCLUDE_MANAGEMENT": "1 includes the management account, by a plain stack: stack sets never reach it",
+    "SECRET_COPIES": "1 keeps a copy of the credentials in each account, instead of one secret for all",
+    "DELETE_CONNECTIONS": "Keep leaves all connections in Falcon, Stack removes those that the stack manages, Account "
+    "removes every ECR connection of the account (what the stack says now)",
+    "DELETE_BUCKET": "1 deletes the bucket with the packages as well",
+    "FORCE": "1 deletes stacks too that could not be told DELETE_CONNECTIONS; their connections may stay",
+    "YES": "1 asks nothing, for automation",
+    "JSON": "1 prints the function's JSON instead of a table, for jq",
+    "WIDE": "1 adds ids and times to the tables",
+    "REGIONS": "Regions to expect in accounts whose own cannot be read, comma-separated",
+    "FALCON_CLOUD": "autodiscover, us-1, us-2, us-3, eu-1, us-gov-1 or us-gov-2 (autodiscover)",
+    "FALCON_API_URL": "https URL that replaces the cloud's own",
+}
+"""What each variable means."""
+
+_UPLOAD: Final = ("S3_BUCKET", "S3_BUCKET_OWNER", "PARAMETERS")
+_ONE: Final = ("STACK", "REGION")
+_ASK: Final = (*_ONE, "JSON", "WIDE")
+_ORG: Final = ("STACK_SET", "REGION", "CALL_AS")
+_ROLLOUT: Final = (*_ORG, "MAX_CONCURRENT", "INCLUDE_MANAGEMENT")
+
+COMMANDS: Final[Mapping[str, tuple[str, Sequence[str], str]]] = {
+    "deploy": ("cli.account.deploy:deploy", (*_ONE, *_UPLOAD, "TAGS"), "asked for on a terminal"),
+    "delete": ("cli.account.delete:delete", (*_ONE, "DELETE_CONNECTIONS", "DELETE_BUCKET", "YES"), ""),
+    "publish": ("cli.account.publish:publish", (*_ONE, *_UPLOAD, "TAGS"), ""),
+    "plan": ("cli.account.actions:plan", _ASK, ""),
+    "status": ("cli.account.actions:status", _ASK, ""),
+    "reconcile": ("cli.account.actions:reconcile", _ASK, ""),
+    "deploy-org": (
+        "cli.organization.deploy:deploy",
+        ("OU_IDS", "ORG_ID", *_ROLLOUT, "SECRET_COPIES", "ORG_PATHS", *_UPLOAD, "TAGS", "WIDE"),
+        "required for a new stack set, unless SecretsManagerSecretName names a secret that exists",
+    ),
+    "delete-org": (
+        "cli.organization.delete:delete",
+        (*_ROLLOUT, "DELETE_CONNECTIONS", "DELETE_BUCKET", "FORCE", "YES", "WIDE"),
+        "",
+    ),
+    "coverage-report": (
+        "cli.coverage.report:report",
+        (*_ORG, "REGIONS", "FALCON_CLOUD", "FALCON_API_URL"),
+        "required; the scope Falcon Container Image: READ suffices",
+    ),
+}
+"""Where each command is, its variables, and what it takes the Falcon credentials for."""
+
+_ALWAYS: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
+_AWS: Final = "AWS credentials come from where every AWS tool finds them (AWS_PROFILE, aws sso login, ...)."
+_CREDENTIALS: Final = (
+    "FALCON_CLIENT_ID and FALCON_CLIENT_SECRET, exported, never on a command line: the Falcon API client"
+)
+
+
+class Variable(click.Option):
+    """An option that is given as a variable of make, and so by the environment."""
+
+    def __init__(self, name: str) -> None:
+        flag = f"--{name.lower().replace('_', '-')}"
+        super().__init__([flag, name], envvar=name, default="", help=VARIABLES.get(name), hidden=name in _ALWAYS)
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:  # noqa: ARG002 - click's
+        """Return the name that people write, and what it means."""
+        return None if self.hidden else (f"{self.envvar}=", self.help or "")
+
+
+class Command(click.Command):
+    """A command whose usage is that of make."""
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        """Write the usage line."""
+        formatter.write_usage(f"make {self.name}", "[VARIABLE=value ...]")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what each variable means."""
+        with formatter.section("Variables"):
+            formatter.write_dl([found for each in self.params if (found := each.get_help_record(ctx))])
+
+
+def _command(name: str) -> Command:
+    place, variables, credentials = COMMANDS[name]
+    module, _, function = place.partition(":")
+
+    def run(**values: str) -> None:
+        given = Credentials.take(os.environ)
+        work: Callable[[Values, Credentials, Screen], None] = getattr(import_module(module), function)
+        work(values, given, Screen(wide=values.get("WIDE", "") not in {"", "0"}))
+
+    return Command(
+        name,
+        callback=run,
+        params=[Variable(each) for each in (*variables, *_ALWAYS)],
+        help=_help(module, function),
+        epilog="\n\n".join(filter(None, [credentials and f"{_CREDENTIALS} ({credentials}).", _AWS])),
+        options_metavar="",
+    )
+
+
+def _help(module: str, function: str) -> str:
+    """Return what the command's module says that it does; of several commands in one, what its function says."""
+    found = import_module(module)
+    text = found.__doc__ or ""
+    return getattr(found, function).__doc__ if function in text_commands(found) else text
+
+
+def text_commands(module: Any) -> set[str]:
+    """Return the commands of a module that holds several."""
+    names = {place.rpartition(":")[2] for place, _, _ in COMMANDS.values() if place.startswith(module.__name__ + ":")}
+    return names if len(names) > 1 else set()
+
+
+class Commands(click.Group):
+    """All commands; only the one that is run is imported."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
+        """Return their names."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        """Return one of them."""
+        return _command(cmd_name) if cmd_name in COMMANDS else None
+
+
+def main(arguments: Sequence[str] | None = None, environ: MutableMapping[str, str] = os.environ) -> int:
+    """Run a command and return the exit status: 0 if all is well, 1 if not, 2 for wrong usage, 130 if interrupted."""
+    environ.pop("AWS_PAGER", None)
+    group = Commands(name="cli", help=__doc__)
+    try:
+        group.main(arguments, prog_name="python -m cli", standalone_mode=False)
+    except AttentionError:
+        return 1  # it has been printed
+    except CliError as error:
+        for problem in error.problems:
+            click.echo(f"error: {printable(problem, lines=True)}", err=True)
+        return 1
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort, EOFError):
+        click.echo("Interrupted. What AWS has begun, it finishes; the same command again follows it.", err=True)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""One account: launch, update, look, repair, delete."""

@@ -1,0 +1,94 @@
+"""Launches or updates the stack in your AWS account.
+
+Without S3_BUCKET, package and template lie in the stack's bucket, or in a private one that is made. Credentials that
+are missing are asked for. After an interruption the same command follows what is under way.
+"""
+
+from typing import Any
+
+from cli import artifact, bucket, credentials, request
+from cli.account import preflight
+from cli.account.preflight import Target
+from cli.artifact import Artifact
+from cli.aws import Aws, translated
+from cli.credentials import Credentials
+from cli.errors import CliError
+from cli.request import Request, Values
+from cli.screen import Screen
+from cli.stack import LEFTOVERS, UPDATABLE, Snapshot, Stack
+
+
+def deploy(values: Values, given: Credentials, screen: Screen) -> None:
+    """Bring the stack to what the variables ask for, and print what happens.
+
+    Raises CliError if that cannot be done, or the stack failed.
+    """
+    asked = request.read(values, given)
+    with translated(given.secrets):
+        template, package = artifact.template(), artifact.package()
+        target, problems = preflight.survey(asked, template)
+        _look(asked, target, problems, screen)
+        if target is None or problems:
+            raise CliError(*problems)
+        stack = Stack(target.aws.client("cloudformation"), asked.name, screen)
+        before = stack.settle()
+        if _needs_credentials(asked, before):
+            given = credentials.ask(screen.is_terminal, screen.ask_secret)
+    with translated(given.secrets):
+        uploaded = _upload(asked, target, before, package, screen)
+        parameters = {**asked.parameters, **given.parameters, **uploaded.parameters}
+        if given:
+            held = before.parameters if before else {}
+            parameters["CredentialsVersion"] = given.version(held.get("CredentialsVersion", ""))
+        after, changed = stack.deploy({"TemplateBody": template.text}, parameters, target.accepted, asked.tags)
+        verify_code(target.aws, after, package)
+    news = "." if changed else ": there was nothing to change."
+    screen.say(f"\nThe stack {stack.name} is up to date{news}", "green")
+    screen.outputs(after.outputs)
+
+
+def _look(asked: Request, target: Target | None, problems: list[str], screen: Screen) -> None:
+    """Print what there is already, and add what stands in the way of changing it."""
+    if target is None:
+        return
+    stack = Stack(target.aws.client("cloudformation"), asked.name, screen)
+    before = stack.now()
+    header(screen, asked.name, before, target.aws)
+    if before and not (before.is_moving or before.status in UPDATABLE | LEFTOVERS):
+        problems.append(stack.problem(before.status))
+    elif _needs_credentials(asked, before) and not (screen.is_terminal or asked.credentials.problems):
+        problems += credentials.missing()
+
+
+def _needs_credentials(asked: Request, before: Snapshot | None) -> bool:
+    """Tell whether this is a launch without credentials and without a secret that holds them."""
+    launches = before is None or before.status in LEFTOVERS
+    return launches and not (asked.credentials or asked.parameters.get("SecretsManagerSecretName"))
+
+
+def _upload(
+    asked: Request, target: Target, before: Snapshot | None, package: Artifact, screen: Screen
+) -> bucket.Uploaded:
+    """Put the package into the operator's bucket, else the one that the stack has, else one of our own."""
+    held = before.parameters.get("S3Bucket", "") if before else ""
+    place = asked.bucket or held or bucket.ensure(target.aws, screen)
+    uploaded = bucket.upload(target.aws, package, place, target.owner(asked))
+    screen.link(f"package {uploaded}")
+    return uploaded
+
+
+def header(screen: Screen, name: str, now: Snapshot | None, aws: Aws) -> None:
+    """Print which stack this is, its status, and the version of the package that it runs."""
+    status = f"{now.status}, version {now.version or 'unknown'}" if now else "does not exist yet"
+    screen.say(f"stack {name}: {status} (account {aws.account}, {aws.region})", "bold")
+
+
+def verify_code(aws: Aws, stack: Snapshot, package: Artifact) -> None:
+    """Compare the code that the function runs with what was built. Raises CliError if it is another."""
+    function = stack.outputs.get("FunctionName", "")
+    runs: Any = aws.client("lambda").get_function_configuration(FunctionName=function)["CodeSha256"]
+    if runs != package.checksum:
+        raise CliError(
+            f"the function {function} runs other code (SHA-256 {runs}) than was built ({package.checksum}). Somebody "
+            "changed the package in the bucket, or the function. Find out who, then run this again."
+        )

@@ -1,0 +1,59 @@
+"""Uploads package and template, and prints the link that opens the AWS console with both filled in.
+
+The link holds no credential: whoever opens it types them there.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import quote, urlencode
+
+from cli import artifact, bucket, request
+from cli.account import preflight
+from cli.aws import translated
+from cli.credentials import Credentials
+from cli.errors import CliError
+from cli.request import Values
+from cli.screen import Screen
+
+CONSOLES: Final[Mapping[str, str]] = {
+    "aws": "{region}.console.aws.amazon.com",
+    "aws-us-gov": "console.amazonaws-us-gov.com",
+    "aws-cn": "console.amazonaws.cn",
+}
+"""Host of the console in each partition, as far as known."""
+
+
+def publish(values: Values, _: Credentials, screen: Screen) -> None:
+    """Upload package and template as the variables ask, and print the link.
+
+    Raises CliError if that cannot be done.
+    """
+    # What is published can hold no credential: none is passed on.
+    asked = request.read(values)
+    with translated():
+        template = artifact.template()
+        target, problems = preflight.survey(asked, template)
+        if target is None or problems:
+            raise CliError(*problems)
+        aws = target.aws
+        place = asked.bucket or bucket.ensure(aws, screen)
+        uploads = [bucket.upload(aws, item, place, target.owner(asked)) for item in (artifact.package(), template)]
+    for uploaded in uploads:
+        screen.link(str(uploaded))
+    package, page = uploads
+    parameters = {name: value for name, value in package.parameters.items() if value} | dict(asked.parameters)
+    screen.say()
+    screen.link(f"Template: {page.url(aws)}")
+    if host := CONSOLES.get(aws.partition):
+        address = quick_create_link(host.format(region=aws.region), aws.region, page.url(aws), asked.name, parameters)
+        screen.link(f"Launch:   {address}")
+    else:
+        screen.say(f"No console is known for the partition {aws.partition}. Launch the template with {parameters}.")
+
+
+def quick_create_link(console: str, region: str, template: str, stack: str, parameters: Mapping[str, str]) -> str:
+    """Return the console's page that has everything filled in but the Falcon credentials."""
+    fields = {"templateURL": template, "stackName": stack, **{f"param_{k}": v for k, v in parameters.items()}}
+    # Part of the fragment, where a plus sign would not mean a space.
+    query = urlencode(fields, quote_via=quote, safe="")
+    return f"https://{console}/cloudformation/home?region={region}#/stacks/quickcreate?{query}"

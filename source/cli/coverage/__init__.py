@@ -1,0 +1,1 @@
+"""Which registries of an organization Falcon has a connection to."""

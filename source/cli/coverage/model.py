@@ -1,0 +1,274 @@
+"""Which registries of an organization Falcon has a connection to: every account by every Region, without any I/O.
+
+What can be known from outside the accounts, and what cannot:
+
+- A connection is taken for ours if its URL is the registry's, compared as the function does, and its alias begins with
+  the mark that the function writes. What a stack has recorded is in each account, where this report does not look.
+- A Region that has no connection is missing, whatever the reason: one that a service control policy denies, or that
+  WithRepositories leaves out, looks the same from outside. The account's own status tells.
+- Falcon says that a connection exists, and in which state it is. It does not say that anything was scanned.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Final
+
+from cli.organization.members import Account
+from cli.organization.stack_set import Instance
+from registry_connections.core.model import SCANNING_STATES, Connection, Registry
+
+_ACCOUNT: Final = re.compile(r"(?:https://)?(\d{12})\.", re.IGNORECASE)
+_MARK: Final = re.compile(r"ecr-(?:adopted-)?(?P<stack>[0-9a-f]{8})-")
+"""Begins the alias of a connection that a stack made or adopted: the first group of its UUID."""
+
+PAUSING: Final = frozenset({"pause", "paused"})
+
+
+class State(StrEnum):
+    """What is known of one registry; those first that need attention most."""
+
+    FAILED = "failed"
+    BROKEN = "not working"
+    EXPIRED = "expired"
+    MISSING = "missing"
+    PAUSED = "paused"
+    ORPHAN = "orphan"
+    UNMANAGED = "not managed by us"
+    CONNECTED = "connected"
+
+
+_ORDER: Final = {state: number for number, state in enumerate(State)}
+HAVE_CONNECTION: Final = frozenset({State.CONNECTED, State.UNMANAGED})
+NEED_ATTENTION: Final = frozenset({State.FAILED, State.BROKEN, State.EXPIRED, State.MISSING})
+"""The others are as somebody wanted them: a person paused, or made, a connection; or they cover nothing of ours."""
+MEANINGS: Final[Mapping[State, str]] = {
+    State.FAILED: "The stack of the account failed, and Falcon has no connection",
+    State.BROKEN: "Falcon has a connection, and gives a state that is not one of a working connection",
+    State.EXPIRED: "Falcon has a connection, but its credential has expired: nothing is scanned",
+    State.MISSING: "Falcon has no connection",
+    State.PAUSED: "Somebody paused the connection in Falcon: nothing is scanned until they resume it",
+    State.ORPHAN: "Falcon has a connection of ours to an account that is closed or not in the organization",
+    State.UNMANAGED: "Falcon has a connection that somebody else made: nobody here repairs it",
+    State.CONNECTED: "Falcon has our connection, and gives no sign that it does not work",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One registry."""
+
+    state: State
+    reason: str = ""
+    detail: str = ""
+    """What is true of this registry alone."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One account; Regions that it has not enabled, or that are left out, have no cell."""
+
+    account: str
+    name: str
+    cells: Mapping[str, Cell]
+    note: str = ""
+    """What is particular about the account, and how its stack is."""
+    version: str = ""
+    """Of the package that its stack runs, as far as the stack set tells."""
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether somebody must do something about it."""
+        return any(cell.state in NEED_ATTENTION for cell in self.cells.values())
+
+    @cached_property
+    def worst(self) -> State:
+        """The state that needs attention most."""
+        states = {cell.state for cell in self.cells.values()}
+        return next((state for state in State if state in states), State.CONNECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Registries that need attention for the same reason."""
+
+    state: State
+    reason: str
+    registries: int
+    accounts: tuple[tuple[str, str], ...]
+    """Number and name of each, those with most of these registries first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which registries should have a connection."""
+
+    url_suffix: str
+    management: str
+    """The management account."""
+    regions: Mapping[str, frozenset[str]]
+    """Enabled Regions by account, as far as AWS told; all other accounts have `otherwise`."""
+    otherwise: frozenset[str]
+    excluded: frozenset[str] = frozenset()
+    wanted: frozenset[str] = frozenset()
+    """Narrows the Regions, if any are named."""
+    version: str = ""
+    """Of the package that the stack set deploys."""
+
+    def of(self, account: str) -> frozenset[str]:
+        """Return the Regions in which the account should have a connection."""
+        enabled = self.regions.get(account, self.otherwise) - self.excluded
+        return enabled & self.wanted if self.wanted else enabled
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """The whole picture."""
+
+    rows: Sequence[Row]
+    foreign: int = 0
+    """Connections to ECR registries of accounts outside the organization that are not ours."""
+    totals: Counter[State] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "totals", Counter(cell.state for row in self.rows for cell in row.cells.values()))
+
+    @property
+    def regions(self) -> list[str]:
+        """Every Region that somebody has."""
+        return sorted({region for row in self.rows for region in row.cells})
+
+    @property
+    def expected(self) -> int:
+        """How many registries should have a connection."""
+        return sum(self.totals[state] for state in State if state != State.ORPHAN)
+
+    @property
+    def connected(self) -> int:
+        """How many of them have one that is not known to be broken."""
+        return sum(self.totals[state] for state in HAVE_CONNECTION)
+
+    @property
+    def attention(self) -> int:
+        """How many accounts need attention."""
+        return sum(row.needs_attention for row in self.rows)
+
+    def findings(self) -> list[Finding]:
+        """Return what is not simply connected, the worst and the largest first."""
+        grouped: dict[tuple[State, str], Counter[tuple[str, str]]] = defaultdict(Counter)
+        for row in self.rows:
+            for cell in row.cells.values():
+                if cell.state != State.CONNECTED:
+                    grouped[cell.state, cell.reason][row.account, row.name] += 1
+        found = [
+            Finding(state, reason, accounts.total(), tuple(account for account, _ in accounts.most_common()))
+            for (state, reason), accounts in grouped.items()
+        ]
+        return sorted(found, key=lambda each: (_ORDER[each.state], -each.registries, each.reason))
+
+
+def cover(
+    accounts: Iterable[Account], instances: Iterable[Instance], connections: Iterable[Connection], scope: Scope
+) -> Coverage:
+    """Return what is known of every registry of these accounts."""
+    by_account: dict[str, list[Connection]] = defaultdict(list)
+    for connection in connections:
+        if owner := _owner(connection, scope):
+            by_account[owner].append(connection)
+    stacks = {each.account: each for each in instances}
+    rows = [_row(account, stacks.get(account.id), by_account.pop(account.id, []), scope) for account in accounts]
+    gone = [
+        (account, [each for each in found if _is_ours(each, account, scope)]) for account, found in by_account.items()
+    ]
+    rows += [_departed(account, ours) for account, ours in gone if ours]
+    foreign = sum(map(len, by_account.values())) - sum(len(ours) for _, ours in gone)
+    return Coverage(sorted(rows, key=lambda row: (_ORDER[row.worst], row.account)), foreign)
+
+
+def _owner(connection: Connection, scope: Scope) -> str:
+    """Return the account whose ECR registry this is a connection of, nothing if it is another kind of registry."""
+    named = _ACCOUNT.match(connection.url)
+    return named[1] if named and connection.belongs_to(named[1], scope.url_suffix) else ""
+
+
+def _row(account: Account, stack: Instance | None, connections: list[Connection], scope: Scope) -> Row:
+    if not account.is_active:
+        reason = f"the account is closed ({account.status})"
+        return Row(account.id, account.name, {each.region: Cell(State.ORPHAN, reason) for each in connections}, reason)
+    found: dict[str, list[Connection]] = defaultdict(list)
+    for connection in connections:
+        found[connection.region].append(connection)
+    lacking = _lacking(account, stack, scope)
+    regions = sorted(scope.of(account.id) | found.keys())
+    cells = {region: _cell(account.id, stack, found.get(region, []), lacking, scope) for region in regions}
+    version = scope.version if stack and stack.is_current else ""
+    return Row(account.id, account.name, cells, _note(account, stack, scope), version)
+
+
+def _cell(account: str, stack: Instance | None, connections: list[Connection], lacking: Cell, scope: Scope) -> Cell:
+    """Return what is known of one registry; of several connections to it one that works counts, and ours."""
+    if not connections:
+        return lacking
+
+    def rank(connection: Connection) -> tuple[int, bool]:
+        return -_ORDER[_state(connection)], not _is_ours(connection, account, scope, stack)
+
+    best = min(connections, key=rank)
+    ours = _is_ours(best, account, scope, stack)
+    whose = "" if ours else f", made by somebody else{_whose(best)}"
+    state = _state(best)
+    if state == State.EXPIRED:
+        return Cell(state, f"the credential has expired{whose}", f"since {best.expired_at}" if best.expired_at else "")
+    if state != State.CONNECTED:
+        return Cell(state, f"Falcon gives its state as {best.state}{whose}")
+    return Cell(state) if ours else Cell(State.UNMANAGED, f"made by somebody else{_whose(best)}")
+
+
+def _state(connection: Connection) -> State:
+    """Return what Falcon says of a connection."""
+    if connection.expired:
+        return State.EXPIRED
+    if connection.state.lower() in PAUSING:
+        return State.PAUSED
+    return State.CONNECTED if connection.state.lower() in SCANNING_STATES else State.BROKEN
+
+
+def _whose(connection: Connection) -> str:
+    return f" (alias {connection.alias})" if connection.alias else " (without an alias)"
+
+
+def _is_ours(connection: Connection, account: str, scope: Scope, stack: Instance | None = None) -> bool:
+    """Tell whether the alias carries the mark of the account's stack, or of any if its stack is not known."""
+    marked = _MARK.match(connection.alias)
+    uuid = stack.stack.rpartition("/")[2] if stack else ""
+    same = marked is not None and (not uuid or uuid.startswith(marked["stack"]))
+    return same and connection.is_for(Registry(connection.region, account, scope.url_suffix))
+
+
+def _lacking(account: Account, stack: Instance | None, scope: Scope) -> Cell:
+    """Return what it means that this account has no connection in a Region."""
+    if stack is None and account.id == scope.management:
+        return Cell(State.MISSING, "the management account: stack sets never reach it, see INCLUDE_MANAGEMENT=1")
+    if stack is None:
+        return Cell(State.MISSING, "the account has no stack: it is in none of the stack set's units")
+    if stack.is_current:
+        return Cell(State.MISSING, "the stack is complete: the account's own status tells why")
+    return Cell(State.FAILED, stack.reason or f"the stack is {stack.status} ({stack.detail or 'no detail'})")
+
+
+def _note(account: Account, stack: Instance | None, scope: Scope) -> str:
+    if account.id == scope.management:
+        return "management account"
+    if stack is None:
+        return "no stack"
+    return "" if stack.is_current else f"stack {stack.status}: {stack.reason or stack.detail}"
+
+
+def _departed(account: str, connections: list[Connection]) -> Row:
+    orphan = Cell(
+        State.ORPHAN, "the account is not in the organization: closed for long, removed, or of another organization"
+    )
+    return Row(account, "", {each.region: orphan for each in connections}, "not in the organization")

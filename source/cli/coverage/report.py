@@ -1,0 +1,117 @@
+"""Shows which registries of an organization Falcon has a connection to, and which it has not.
+
+Reads the accounts of the organization, the stacks of the stack set and Falcon's connections, once; changes nothing.
+The exit status is not 0 if anything needs attention, so that a timer can watch it.
+"""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from cli import request
+from cli.artifact import PROJECT
+from cli.aws import READING, connect, translated
+from cli.coverage import page, spreadsheet
+from cli.coverage.model import Coverage, Scope, State, cover
+from cli.coverage.sources import Facts, read
+from cli.credentials import VARIABLES, Credentials
+from cli.errors import AttentionError, CliError
+from cli.request import Values
+from cli.screen import Screen
+from registry_connections.core.model import AUTODISCOVER, FALCON_CLOUDS
+
+DIRECTORY: Final = PROJECT / "build"
+
+
+def problems_of(values: Values, given: Credentials) -> Iterator[str]:
+    """Yield what is wrong with what Falcon is read with."""
+    if not given and not given.problems:
+        yield from (f"{name} is not set. Export it, from an API client of the Falcon console." for name in VARIABLES)
+    if (cloud := values["FALCON_CLOUD"] or AUTODISCOVER) not in {AUTODISCOVER, *FALCON_CLOUDS}:
+        yield f"FALCON_CLOUD is {cloud!r}. It takes {AUTODISCOVER}, {', '.join(FALCON_CLOUDS)}."
+    if values["FALCON_API_URL"] and not values["FALCON_API_URL"].startswith("https://"):
+        yield "FALCON_API_URL must begin with https://"
+
+
+def report(values: Values, given: Credentials, screen: Screen) -> None:
+    """Read everything, and write `coverage.html` and `coverage.csv` into the directory.
+
+    Raises CliError if something cannot be read, AttentionError if something needs attention.
+    """
+    asked, regions = request.read(values, given), frozenset(map(str.lower, request.listed(values["REGIONS"])))
+    if problems := [*asked.problems, *problems_of(values, given)]:
+        raise CliError(*problems)
+    with translated(given.secrets):
+        aws = connect(asked.region, READING)
+        screen.say(f"stack set {asked.name} (account {aws.account}, {aws.region})", "bold")
+        screen.say("checking the organization, the stack set and Falcon's connections")
+        facts = read(aws, asked, values["FALCON_CLOUD"], values["FALCON_API_URL"].rstrip("/"), screen)
+    coverage = cover(facts.accounts, facts.instances, facts.connections, scope_of(facts, regions))
+    about = page.About(
+        organization=facts.organization,
+        stack_set=asked.name,
+        version=facts.definition.version,
+        cloud=facts.cloud,
+        at=datetime.now(UTC),
+        remarks=remarks(facts, regions),
+    )
+    DIRECTORY.mkdir(parents=True, exist_ok=True)
+    write_private(DIRECTORY / "coverage.html", page.html(coverage, about))
+    write_private(DIRECTORY / "coverage.csv", spreadsheet.csv(coverage))
+    _summarize(coverage, screen)
+
+
+def _summarize(coverage: Coverage, screen: Screen) -> None:
+    rows = [("", (str(state), f"{coverage.totals[state]:,}")) for state in State if coverage.totals[state]]
+    screen.table(("STATE", "REGISTRIES"), rows)
+    screen.say()
+    screen.say(page.headline(coverage), "red" if coverage.attention else "green")
+    for name in ("coverage.html", "coverage.csv"):
+        screen.link(str(DIRECTORY / name))
+    if coverage.attention:
+        raise AttentionError
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that nobody else on this machine may read: it names every account."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        file.write(text)
+
+
+def scope_of(facts: Facts, named: frozenset[str]) -> Scope:
+    """Return which registries should have a connection, as the stack set says; `named` stands in for unread Regions."""
+    held = facts.definition.parameters
+    seen = {connection.region for connection in facts.connections} - {""}
+    return Scope(
+        url_suffix=facts.url_suffix,
+        management=facts.management,
+        regions=facts.regions,
+        otherwise=named or frozenset(seen | {each.region for each in facts.instances}),
+        excluded=frozenset(map(str.lower, request.listed(held.get("ExcludedRegions", "")))),
+        wanted=frozenset(map(str.lower, request.listed(held.get("Regions", "")))),
+        version=facts.definition.version,
+    )
+
+
+def remarks(facts: Facts, named: frozenset[str]) -> list[str]:
+    """Return what a reader must know about how this was found out."""
+    found = []
+    if facts.unread:
+        unread = len([each for each in facts.accounts if each.is_active and each.id not in facts.regions])
+        stand_in = "those named in REGIONS" if named else "the Regions seen in Falcon, which may be more or fewer"
+        found.append(
+            f"The enabled Regions of {unread} accounts could not be read ({facts.unread} from account:ListRegions), so "
+            f"they are compared with {stand_in}. In the management account, trusted access for Account Management lets "
+            "them be read."
+        )
+    held = facts.definition.parameters
+    limits = [f"{name}={held[name]}" for name in ("Regions", "ExcludedRegions") if held.get(name)]
+    if limits:
+        found.append(f"The stack set is limited by {' and '.join(limits)}.")
+    if held.get("RegionScope") == "WithRepositories":
+        found.append("RegionScope=WithRepositories: a Region without a repository gets none, and is missing here.")
+    return found

@@ -1,0 +1,91 @@
+"""What the coverage report is made of, read and never written: the organization, the stack set, and Falcon."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cli.aws import Aws, error_code
+from cli.errors import CliError
+from cli.falcon import connections, logged_in
+from cli.organization import members
+from cli.organization.members import Account
+from cli.organization.stack_set import Definition, Instance, StackSet
+from cli.request import Request
+from cli.screen import Screen
+from registry_connections.core.model import Connection
+
+ASKING_AT_ONCE: Final = 8  # Account Management allows few calls a second
+ENABLED: Final = ("ENABLED", "ENABLED_BY_DEFAULT", "ENABLING")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that was read."""
+
+    organization: str
+    management: str
+    accounts: Sequence[Account]
+    definition: Definition
+    instances: Sequence[Instance]
+    connections: Sequence[Connection]
+    cloud: str
+    url_suffix: str
+    regions: Mapping[str, frozenset[str]]
+    """Enabled Regions by account."""
+    unread: str
+    """Why the Regions of some accounts could not be read, nothing if they were."""
+
+
+def read(aws: Aws, asked: Request, cloud: str, api_url: str, screen: Screen) -> Facts:
+    """Read everything. Raises CliError, ClientError or BotoCoreError."""
+    organization = members.find(aws)
+    stack_set = StackSet(aws.client("cloudformation"), asked.name, asked.call_as, asked.max_concurrent)
+    definition = stack_set.now()
+    if definition is None:
+        raise CliError(f"there is no stack set {asked.name} in {aws.region}. Name it: STACK_SET=... REGION=...")
+    with logged_in(asked.credentials, cloud, api_url, screen) as falcon, ThreadPoolExecutor(1) as others:
+        listing = others.submit(connections, falcon)
+        accounts = organization.accounts()
+        regions, unread = regions_of(aws, accounts)
+        instances = stack_set.instances()
+        found = listing.result()
+    return Facts(
+        organization=organization.id,
+        management=organization.management,
+        accounts=accounts,
+        definition=definition,
+        instances=instances,
+        connections=found,
+        cloud=falcon.cloud,
+        url_suffix=aws.suffix,
+        regions=regions,
+        unread=unread,
+    )
+
+
+def regions_of(aws: Aws, accounts: Sequence[Account]) -> tuple[dict[str, frozenset[str]], str]:
+    """Return the enabled Regions of every active account, and why some could not be read."""
+    client = aws.client("account")
+    active = [each.id for each in accounts if each.is_active]
+    if not active:
+        return {}, ""
+
+    def ask(account: str) -> frozenset[str] | str:
+        # Who asks for their own account must not name it.
+        named = {} if account == aws.account else {"AccountId": account}
+        try:
+            pages = client.get_paginator("list_regions").paginate(**named, RegionOptStatusContains=list(ENABLED))
+            return frozenset(region["RegionName"] for page in pages for region in page["Regions"])
+        except (ClientError, BotoCoreError) as error:
+            return error_code(error)
+
+    first = next((each for each in active if each != aws.account), active[0])
+    if isinstance(probe := ask(first), str):
+        return {}, probe  # the others would be refused as well
+    with ThreadPoolExecutor(ASKING_AT_ONCE) as threads:
+        answers: dict[str, Any] = dict(zip(active, threads.map(ask, active), strict=True))
+    unread = sorted({answer for answer in answers.values() if isinstance(answer, str)})
+    return {account: found for account, found in answers.items() if not isinstance(found, str)}, ", ".join(unread)

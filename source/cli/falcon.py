@@ -1,0 +1,68 @@
+"""Reads Falcon with the very client that the accounts run, which needs `requests`.
+
+Where an organization is administered `requests` is not installed: it comes from the Lambda package, which holds it.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final
+
+from cli.credentials import Credentials
+from cli.errors import CliError, UnansweredError
+from cli.package import DEFAULT_PATH
+from cli.screen import Screen
+from registry_connections.core.errors import RegistrationError
+from registry_connections.core.model import AUTODISCOVER, Connection, Deadline
+from registry_connections.core.model import Credentials as ApiClient
+
+if TYPE_CHECKING:
+    from registry_connections.falcon.client import Falcon
+
+RETRY_SECONDS: Final = 30.0
+"""How long a command that reads bears trouble."""
+LISTING_SECONDS: Final = 1800.0
+"""How long the rate limit is waited for; 85,000 connections are 870 calls, a fraction of a minute's allowance."""
+_REFUSED: Final = range(300, 500)  # what trying again would not mend
+
+
+@contextmanager
+def logged_in(given: Credentials, cloud: str, api_url: str, screen: Screen) -> Iterator["Falcon"]:
+    """Yield Falcon's tenant. Raises CliError if Falcon refuses, UnansweredError if it cannot be asked from here."""
+    _find_requests()
+    client, auth, http = (import_module(f"registry_connections.falcon.{each}") for each in ("client", "auth", "http"))
+    pool = import_module("registry_connections.concurrency").ThreadPool()
+    login = auth.Login(
+        http.HttpClient(retry_seconds=RETRY_SECONDS),
+        ApiClient(given.client_id, given.client_secret),
+        cloud=cloud or AUTODISCOVER,
+        api_url=api_url,
+    )
+    falcon = client.Falcon(login, pool)
+    try:
+        with screen.waiting("Falcon does not answer yet, trying", RETRY_SECONDS):
+            falcon.log_in(Deadline(time.monotonic() + RETRY_SECONDS, time.monotonic))
+        yield falcon
+    except RegistrationError as error:
+        status = getattr(error, "status", 0)
+        kind = CliError if status in _REFUSED else UnansweredError
+        raise kind(f"Falcon cannot be read: {error}") from None
+    finally:
+        pool.shutdown()
+
+
+def connections(falcon: "Falcon") -> list[Connection]:
+    """Return every connection of the tenant. Raises RegistrationError."""
+    return falcon.list_all(Deadline(time.monotonic() + LISTING_SECONDS, time.monotonic))
+
+
+def _find_requests() -> None:
+    """Have `requests` found, and trust the authorities that the AWS tools are told to trust."""
+    if not find_spec("requests"):
+        sys.path.append(str(DEFAULT_PATH))
+    if bundle := os.environ.get("AWS_CA_BUNDLE"):
+        os.environ["REQUESTS_CA_BUNDLE"] = bundle

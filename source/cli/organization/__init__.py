@@ -1,0 +1,1 @@
+"""An organization: one stack set, one bucket, one secret."""

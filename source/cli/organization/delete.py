@@ -1,0 +1,181 @@
+"""Takes the stack set out of an organization again, and its connections out of Falcon if asked.
+
+Every account is told the choice before its stack is deleted. A second run tells those again that were missed.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from cli import bucket, request
+from cli.account.delete import DEFAULT, MEANING, PARAMETER
+from cli.aws import Aws, connect, translated
+from cli.credentials import Credentials
+from cli.errors import CliError
+from cli.organization import members, shared_secret
+from cli.organization.progress import show_failures
+from cli.organization.rollout import Rollout
+from cli.organization.stack_set import Definition, Instance, StackSet
+from cli.request import Request, Values
+from cli.screen import Screen, counted
+from cli.stack import Snapshot, Stack
+
+
+def delete(values: Values, _: Credentials, screen: Screen) -> None:
+    """Delete what the variables name, after the operator agreed.
+
+    Raises CliError if that cannot be done, or accounts failed.
+    """
+    asked = request.read(values)
+    with translated():
+        if asked.problems:
+            raise CliError(*asked.problems)
+        aws = connect(asked.region)
+        organization = members.find(aws)
+        if problems := list(members.problems_of(aws, organization, asked)):
+            raise CliError(*problems)
+        deletion = Deletion(aws, asked, screen)
+        deletion.confirm()
+        deletion.run()
+
+
+class Deletion:
+    """What there is to delete, and deleting it. Each step leaves what a second run needs to go on."""
+
+    def __init__(self, aws: Aws, asked: Request, screen: Screen) -> None:
+        self._aws, self._asked, self._screen = aws, asked, screen
+        cloudformation = aws.client("cloudformation")
+        self._set = StackSet(cloudformation, asked.name, asked.call_as, asked.max_concurrent)
+        self._rollout = Rollout(self._set, aws.region, (), (), screen)
+        self._rollout.settle()
+        self._definition = self._set.now()
+        self._instances: Sequence[Instance] = self._set.instances() if self._definition else ()
+        self._stack = Stack(cloudformation, asked.name, screen)
+        self._management = self._stack.now() if "INCLUDE_MANAGEMENT" in asked.flags else None
+        self._secret = shared_secret.stack_of(aws, asked.name, screen)
+
+    def confirm(self) -> None:
+        """Print what will happen, and let the operator type the name. Raises CliError if they do not."""
+        if not (self._definition or self._management or "DELETE_BUCKET" in self._asked.flags or self._secret.now()):
+            raise CliError(f"there is no stack set {self._set.name} in {self._aws.region}.")
+        for line in self._announcement():
+            self._screen.say(line)
+        self._screen.confirm(self._set.name, agreed="YES" in self._asked.flags)
+
+    def _announcement(self) -> list[str]:
+        lines = []
+        if self._definition:
+            policy = self._policy(self._definition)
+            version = self._definition.version or "unknown"
+            count = counted(len(self._instances), "account")
+            lines.append(f"The stack set {self._set.name} (version {version}) and its stacks in {count} are deleted.")
+            lines.append(f"{PARAMETER}={policy}: {MEANING[policy]}")
+        if self._management:
+            lines.append(f"The stack {self._stack.name} of the management account {self._aws.account} is deleted too.")
+        bucket_goes = "deleted" if "DELETE_BUCKET" in self._asked.flags else "kept"
+        return [*lines, f"The bucket with the packages is {bucket_goes}."]
+
+    def run(self) -> None:
+        """Delete. Raises CliError with the accounts that failed, or whose connections stay."""
+        untold: Mapping[str, str] = {}
+        if self._definition:
+            untold = self._inform(self._definition)
+            self._delete_instances(self._definition)
+            self._set.delete()
+            self._screen.say(f"the stack set {self._set.name} is deleted")
+        if self._management:
+            self._delete_management(self._management)
+        self._delete_secret()
+        if "DELETE_BUCKET" in self._asked.flags and bucket.delete(self._aws, self._screen, of_organization=True):
+            self._screen.say("the bucket is deleted")
+        if untold:
+            raise CliError(
+                f"deleted by force without being told {PARAMETER}, so that these accounts' connections stay in Falcon, "
+                f"or went as their stacks were told before: {', '.join(sorted(untold))}"
+            )
+
+    def _policy(self, held: Definition | Snapshot) -> str:
+        return self._asked.policy or held.parameters.get(PARAMETER, DEFAULT)
+
+    def _units(self, definition: Definition) -> list[str]:
+        return sorted(definition.units or {each.unit for each in self._instances})
+
+    def _inform(self, definition: Definition) -> dict[str, str]:
+        """Tell every stack the choice, for a stack deletes as it was told last; return who was not reached, and why.
+
+        Raises CliError if anybody was not reached, unless by FORCE.
+        """
+        policy = self._policy(definition)
+        changes = policy != definition.parameters.get(PARAMETER, DEFAULT)
+        if changes:
+            kept = definition.parameters.keys() - {PARAMETER}
+            update = self._set.update
+            title = f"Setting {PARAMETER}={policy}"
+            self._rollout.run(lambda: update("", {PARAMETER: policy}, kept), title, len(self._instances))
+        elif missed := sorted(self._missed(changes=False)):
+            repeat, units, region = self._set.repeat, self._units(definition), self._region
+            title = f"Setting {PARAMETER}={policy} again"
+            self._rollout.run(lambda: repeat(units, region, missed), title, len(missed))
+        self._instances = self._set.instances()
+        untold = self._missed(changes=changes)
+        if untold:
+            show_failures(untold, {}, self._screen)
+        if untold and "FORCE" not in self._asked.flags:
+            raise CliError(
+                f"{counted(len(untold), 'account')} could not be told {PARAMETER}={policy}, so nothing was deleted. "
+                "Correct the cause and run this again, or delete them as they are: FORCE=1"
+            )
+        return untold
+
+    def _missed(self, *, changes: bool) -> dict[str, str]:
+        """Return the accounts whose stack does not know the choice, each with the reason.
+
+        Where a deletion failed (INOPERABLE) StackSets updates no more; it knew the choice then, if that stays.
+        """
+        known = set() if changes else {"INOPERABLE"}
+        left = (each for each in self._instances if not each.is_current and each.status not in known)
+        return {each.account: each.reason for each in left}
+
+    @property
+    def _region(self) -> str:
+        return next((each.region for each in self._instances), self._aws.region)
+
+    def _delete_instances(self, definition: Definition) -> None:
+        regions = sorted({each.region for each in self._instances} or {self._aws.region})
+        for region in regions if self._units(definition) else ():
+            self._remove(definition, region, "Deleting")
+            if suspended := [each.account for each in self._set.instances() if each.is_suspended]:
+                # StackSets passes them over unless their stacks are retained.
+                self._remove(definition, region, "Taking out suspended accounts", suspended)
+                self._screen.say(f"taken out, their stacks and connections stay: {', '.join(suspended)}")
+        left = {each.account: each.reason for each in self._set.instances()}
+        if left:
+            show_failures(left, {}, self._screen)
+            raise CliError(
+                f"there is still a stack in {counted(len(left), 'account')}. Correct the cause and run this again; "
+                "where StackSets calls a stack INOPERABLE, delete it in its account, then take it out of the stack set "
+                "with delete-stack-instances --retain-stacks."
+            )
+
+    def _remove(self, definition: Definition, region: str, title: str, suspended: Sequence[str] = ()) -> None:
+        units = self._units(definition)
+
+        def begin() -> str:
+            return self._set.remove(units, region, suspended, retain=bool(suspended))
+
+        self._rollout.run(begin, title, len(suspended) or len(self._instances))
+
+    def _delete_management(self, before: Snapshot) -> None:
+        policy = self._policy(before)
+        if policy != before.parameters.get(PARAMETER, DEFAULT):
+            self._stack.deploy({"UsePreviousTemplate": True}, {PARAMETER: policy}, before.parameters.keys())
+        self._stack.delete()
+        self._screen.say(f"the stack {self._stack.name} of the management account is deleted")
+
+    def _delete_secret(self) -> None:
+        """Delete the shared secret, unless the management account's stack, which stays, still reads it."""
+        if self._secret.now() is None:
+            return
+        if self._stack.now():
+            self._screen.say(f"the shared secret is kept: the stack {self._stack.name} of this account reads it")
+            return
+        self._secret.delete()
+        self._screen.say("the shared secret is deleted")

@@ -1,0 +1,198 @@
+"""What the operator asks for, read from a command's variables: every problem is found, and none is raised."""
+
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Final
+
+from cli.credentials import VARIABLES, Credentials
+
+DEFAULT_STACK: Final = "crowdstrike-ecr-registry-connections"
+DELETE_POLICIES: Final = ("Keep", "Stack", "Account")
+CALL_AS: Final = ("SELF", "DELEGATED_ADMIN")
+UNITS_AT_ONCE: Final = 50  # documented limit of one CreateStackInstances
+DEFAULT_CONCURRENCY: Final = 20
+"""Accounts at a time. All share one Falcon tenant and its 6,000 requests a minute; StackSets takes 100 at most."""
+
+ELSEWHERE: Final[Mapping[str, str]] = {
+    "S3Bucket": "set S3_BUCKET",
+    "S3Key": "it follows from the package",
+    "S3ObjectVersion": "it follows from the package",
+    "CredentialsVersion": "it follows from the credentials",
+    **{name: f"export {variable}, which no list of processes shows" for variable, name in VARIABLES.items()},
+}
+"""Parameters that are not given in PARAMETERS, and where their values come from instead."""
+
+Values = Mapping[str, str]
+"""The variables of a command by name; those that are not set are empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the operator asks for; `problems` holds a text for each reason why it cannot be done."""
+
+    name: str
+    """Of the stack or the stack set."""
+    region: str
+    """Empty if only the AWS profile can tell."""
+    bucket: str
+    """Empty means the stack's, else one of our own."""
+    bucket_owner: str
+    """Empty means the operator's account."""
+    parameters: Mapping[str, str]
+    tags: Mapping[str, str]
+    organization: str
+    """Empty means that of the operator's account."""
+    units: tuple[str, ...]
+    paths: tuple[str, ...]
+    """Organization paths that narrow who may read the shared secret."""
+    call_as: str
+    max_concurrent: int
+    policy: str
+    """DELETE_CONNECTIONS; empty means what the stack says now."""
+    flags: frozenset[str]
+    """Variables such as YES that are on."""
+    credentials: Credentials = field(repr=False)
+    problems: tuple[str, ...]
+
+
+def read(values: Values, credentials: Credentials | None = None) -> Request:
+    """Return the request that the variables of a command describe."""
+    given = credentials if credentials is not None else Credentials()
+    texts = {name: values.get(name, "") for name in (*values, *_CHECKS, *_ALWAYS)}
+    parameters, wrong_parameters = _words("PARAMETERS", texts["PARAMETERS"], _problems_of_parameter)
+    tags, wrong_tags = _words("TAGS", texts["TAGS"], _problems_of_tag)
+    checked = [problem for name, check in _CHECKS.items() if name in values for problem in check(name, texts[name])]
+    return Request(
+        name=texts["STACK_SET"] or texts["STACK"] or DEFAULT_STACK,
+        region=texts["REGION"] or texts["AWS_REGION"] or texts["AWS_DEFAULT_REGION"],
+        bucket=_bucket(texts["S3_BUCKET"]),
+        bucket_owner=texts["S3_BUCKET_OWNER"],
+        parameters=parameters,
+        tags=tags,
+        organization=texts["ORG_ID"],
+        units=listed(texts["OU_IDS"]),
+        paths=listed(texts["ORG_PATHS"]),
+        call_as=texts["CALL_AS"] or CALL_AS[0],
+        max_concurrent=_concurrency(texts["MAX_CONCURRENT"]),
+        policy=texts["DELETE_CONNECTIONS"],
+        flags=frozenset(name for name in FLAGS if texts[name].lower() in _YES),
+        credentials=given,
+        problems=(*checked, *wrong_parameters, *wrong_tags, *given.problems),
+    )
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """Return the names in a text that commas or spaces part, each once."""
+    return tuple(dict.fromkeys(name for name in re.split(r"[,\s]+", text) if name))
+
+
+def unknown_parameters(given: Mapping[str, str], accepted: frozenset[str]) -> Iterator[str]:
+    """Yield a problem for each parameter that the template does not have."""
+    for name in sorted(given.keys() - accepted):
+        near = get_close_matches(name, accepted, n=1)
+        meant = f"Did you mean {near[0]}?" if near else f"It has {', '.join(sorted(accepted))}."
+        yield f"PARAMETERS names {name}, which the template does not have. {meant}"
+
+
+def _bucket(text: str) -> str:
+    return text.removeprefix("s3://").rstrip("/")
+
+
+def _concurrency(text: str) -> int:
+    """Return the number of accounts at a time, 0 if the text is none."""
+    text = text or str(DEFAULT_CONCURRENCY)
+    return int(text) if re.fullmatch(r"[1-9]\d?|100", text) else 0
+
+
+def _words(variable: str, text: str, check: Callable[[str, str], Iterator[str]]) -> tuple[dict[str, str], list[str]]:
+    """Return the words Name=value of a text in the shell's quoting, and what is wrong with it."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        return {}, [f"{variable} has an open quotation ({error}). Quote a value with spaces like Name='a value'."]
+    found: dict[str, str] = {}
+    problems: list[str] = []
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not (name and equals):
+            problems.append(f"{variable} holds {word!r}, which is not Name=value. Quote spaces like Name='a value'.")
+        elif name in found:
+            problems.append(f"{variable} names {name} twice. Give it once.")
+        else:
+            problems += check(name, value)
+        found[name] = value
+    return found, problems
+
+
+def _problems_of_parameter(name: str, value: str) -> Iterator[str]:
+    emptied = not value and name in VARIABLES.values()  # for an existing secret
+    if name in ELSEWHERE and not emptied:
+        yield f"PARAMETERS names {name}, which is not given there: {ELSEWHERE[name]}."
+
+
+def _problems_of_tag(name: str, value: str) -> Iterator[str]:
+    if name.lower().startswith("aws:"):
+        yield f"TAGS names {name}: AWS keeps names that begin with aws: to itself."
+    if len(name) > 128 or len(value) > 256:  # noqa: PLR2004 - documented limits of a tag
+        yield f"TAGS names {name[:20]}..., which is too long: a name has at most 128 characters, a value 256."
+
+
+# One check for each variable that can be wrong by itself; those that may be empty are checked if they are not.
+
+
+def _matches(pattern: str, remedy: str) -> Callable[[str, str], Iterator[str]]:
+    def check(name: str, text: str) -> Iterator[str]:
+        if text and not re.fullmatch(pattern, text):
+            yield f"{name} is {text!r}. {remedy}"
+
+    return check
+
+
+def _each_matches(pattern: str, remedy: str) -> Callable[[str, str], Iterator[str]]:
+    def check(name: str, text: str) -> Iterator[str]:
+        for each in listed(text):
+            if not re.fullmatch(pattern, each):
+                yield f"{name} names {each!r}. {remedy}"
+
+    return check
+
+
+def _check_bucket(_: str, text: str) -> Iterator[str]:
+    if "/" in (name := _bucket(text)):
+        yield f"S3_BUCKET is {name!r}, which is a path. Give the bucket's name alone; the key is chosen for you."
+
+
+def _check_units(name: str, text: str) -> Iterator[str]:
+    if not (units := listed(text)):
+        yield "OU_IDS is not set. Name organizational units, or the root: OU_IDS=ou-abcd-11111111,ou-abcd-22222222"
+    if len(units) > UNITS_AT_ONCE:
+        yield f"OU_IDS names {len(units)} units; StackSets takes {UNITS_AT_ONCE} at a time. Name their parent instead."
+    pattern = r"ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}|r-[a-z0-9]{4,32}"
+    yield from _each_matches(pattern, "A unit's id looks like ou-abcd-11111111, the root's like r-abcd.")(name, text)
+
+
+_YES: Final = frozenset({"1", "yes", "true"})
+FLAGS: Final = ("YES", "FORCE", "JSON", "WIDE", "INCLUDE_MANAGEMENT", "SECRET_COPIES", "DELETE_BUCKET")
+_ALWAYS: Final = ("PARAMETERS", "TAGS", "REGION", "AWS_REGION", "AWS_DEFAULT_REGION")
+_NAME: Final = _matches(
+    r"[A-Za-z][A-Za-z0-9-]{0,127}", "A name is a letter, then up to 127 letters, digits and hyphens."
+)
+_CHECKS: Final[Mapping[str, Callable[[str, str], Iterator[str]]]] = {
+    "STACK": _NAME,
+    "STACK_SET": _NAME,
+    "S3_BUCKET": _check_bucket,
+    "S3_BUCKET_OWNER": _matches(r"\d{12}", "It takes the 12 digits of an AWS account."),
+    "ORG_ID": _matches(r"o-[a-z0-9]{10,32}", "An organization's id looks like o-exampleorgid."),
+    "OU_IDS": _check_units,
+    "ORG_PATHS": _each_matches(
+        r"o-[a-z0-9]{10,32}/r-[a-z0-9]{4,32}/(ou-[a-z0-9-]+/)*\*?",
+        "A path looks like o-exampleorgid/r-abcd/ou-abcd-11111111/*",
+    ),
+    "CALL_AS": _matches("|".join(CALL_AS), f"It takes {' or '.join(CALL_AS)}."),
+    "MAX_CONCURRENT": _matches(r"[1-9]\d?|100", "It takes a number from 1 to 100."),
+    "DELETE_CONNECTIONS": _matches("|".join(DELETE_POLICIES), f"It takes {', '.join(DELETE_POLICIES)}."),
+    **dict.fromkeys(FLAGS, _matches("(?i:1|yes|true|0|no|false)", "It takes 1, or nothing.")),
+}

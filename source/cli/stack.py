@@ -1,0 +1,272 @@
+"""One CloudFormation stack: what it is now, a change to it as it happens, and why a change failed."""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+from uuid import uuid4
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cli.aws import error_text
+from cli.errors import CliError
+from cli.screen import Screen, printable
+
+POLL_SECONDS: Final = 2.0
+READ_AT_ONCE: Final = 200  # events; several times what one operation makes
+CAPABILITIES: Final = ("CAPABILITY_NAMED_IAM",)
+
+GOOD: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
+"""What a stack is in when all is as it should be."""
+
+UPDATABLE: Final = GOOD | {"UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
+"""What CloudFormation accepts an update in."""
+
+LEFTOVERS: Final = frozenset({"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS"})
+"""What is left of a launch that never succeeded: it can only be deleted."""
+
+_WAY_BACK: Final = {"UPDATE_ROLLBACK_FAILED": "continue-update-rollback", "UPDATE_FAILED": "rollback-stack"}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a resource of the stack, or to the stack."""
+
+    id: str
+    time: str
+    resource: str
+    type: str
+    status: str
+    reason: str
+    is_stack: bool
+    token: str
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any]) -> Self:
+        """Return the event that CloudFormation describes with `raw`."""
+        return cls(
+            id=raw["EventId"],
+            time=raw["Timestamp"].strftime("%H:%M:%S"),
+            resource=raw["LogicalResourceId"],
+            type=raw["ResourceType"],
+            status=raw["ResourceStatus"],
+            reason=printable(raw.get("ResourceStatusReason", "")),
+            is_stack=raw.get("PhysicalResourceId") == raw["StackId"],
+            token=raw.get("ClientRequestToken", ""),
+        )
+
+    def __str__(self) -> str:
+        reason = f"  {self.reason}" if self.reason else ""
+        return f"{self.time}  {self.status:<27}  {self.resource}  ({self.type}){reason}"
+
+    @property
+    def style(self) -> str:
+        """The colour to print it in."""
+        return "red" if self.status.endswith("_FAILED") else ""
+
+    @property
+    def ends_operation(self) -> bool:
+        """Whether nothing follows: the stack has come to rest."""
+        return self.is_stack and not self.status.endswith("_IN_PROGRESS")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The stack as it is at one moment. Values of secret parameters are shown as asterisks."""
+
+    id: str
+    status: str
+    parameters: Mapping[str, str]
+    outputs: Mapping[str, str]
+
+    @property
+    def version(self) -> str:
+        """The version of the package that it runs, as far as the stack tells."""
+        return self.outputs.get("Version", "")
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether an operation is under way."""
+        return self.status.endswith("_IN_PROGRESS") and self.status not in LEFTOVERS
+
+
+class Stack:
+    """A stack by name, whether or not it exists."""
+
+    def __init__(
+        self, cloudformation: Any, name: str, screen: Screen, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self.name = name
+        self._cloudformation, self._screen, self._sleep = cloudformation, screen, sleep
+
+    def now(self, name: str = "") -> Snapshot | None:
+        """Return the stack as it is, None if there is none; a deleted one is found by its id alone."""
+        try:
+            raw = self._cloudformation.describe_stacks(StackName=name or self.name)["Stacks"][0]
+        except ClientError as error:
+            if "does not exist" in error_text(error):
+                return None
+            raise
+        parameters = {each["ParameterKey"]: each.get("ParameterValue", "") for each in raw.get("Parameters", ())}
+        outputs = {each["OutputKey"]: each["OutputValue"] for each in raw.get("Outputs", ())}
+        return Snapshot(raw["StackId"], raw["StackStatus"], parameters, outputs)
+
+    def settle(self) -> Snapshot | None:
+        """Return the stack at rest: an operation that is under way is followed to its end."""
+        before = self.now()
+        if not (before and before.is_moving):
+            return before
+        self._screen.say(f"the stack {self.name} is in {before.status}: following what is under way")
+        older = self._ended_before(before.id)
+        self._follow(before.id, lambda event: event.id not in older)
+        return self.now()
+
+    def deploy(
+        self,
+        template: Mapping[str, Any],
+        parameters: Mapping[str, str],
+        accepted: Collection[str],
+        tags: Mapping[str, str] | None = None,
+    ) -> tuple[Snapshot, bool]:
+        """Launch or update the stack; return it, and whether anything was changed.
+
+        `template` is how CloudFormation's call names it. Of the parameters that are not given, those `accepted`
+        stay. What is left of a failed launch is deleted first. Raises CliError with the cause of a failure.
+        """
+        before = self.settle()
+        if before and before.status in LEFTOVERS:
+            self._screen.say(f"deleting what is left of a failed launch ({before.status})")
+            self.delete()
+            before = None
+        if before and before.status not in UPDATABLE:
+            raise CliError(self.problem(before.status))
+        change = self._change(before, parameters, accepted, tags) | dict(template)
+        if not (stack := self._begin(before, change)):
+            assert before
+            return before, False
+        token = change["ClientRequestToken"]
+        self._conclude(self._follow(stack, lambda event: event.token == token), GOOD)
+        after = self.now()
+        assert after
+        return after, True
+
+    def delete(self, **options: Any) -> None:
+        """Delete the stack. Raises CliError with the cause of a failure."""
+        if before := self.settle():
+            token = str(uuid4())
+            self._cloudformation.delete_stack(StackName=self.name, ClientRequestToken=token, **options)
+            self._conclude(self._follow(before.id, lambda event: event.token == token), {"DELETE_COMPLETE"})
+
+    def problem(self, status: str) -> str:
+        """Return why a stack in this status takes no update, and the remedy."""
+        return f"the stack {self.name} is in {status}, which takes no update. {self.remedy(status)}"
+
+    def remedy(self, status: str) -> str:
+        """Return what to do about a stack that is not in order."""
+        place = f"--stack-name {self.name} --region {self._cloudformation.meta.region_name}"
+        if status.endswith("_IN_PROGRESS"):
+            return "An operation on it is under way. The same command again follows it."
+        if back := _WAY_BACK.get(status):
+            return f"Bring it back to its last good state first: aws cloudformation {back} {place}"
+        if status == "UPDATE_ROLLBACK_COMPLETE":
+            return "It is as it was before its last update. Correct the cause, then deploy again."
+        if status == "DELETE_FAILED":
+            return (
+                "Correct the cause, then delete it again with the same command. To give up what cannot be deleted, "
+                "and leave its connections in Falcon:\n"
+                f"  aws cloudformation delete-stack {place} --retain-resources RegistryConnections"
+            )
+        return "Correct the cause, then run this again: it deletes what is left and launches anew."
+
+    def _change(
+        self,
+        before: Snapshot | None,
+        parameters: Mapping[str, str],
+        accepted: Collection[str],
+        tags: Mapping[str, str] | None,
+    ) -> dict[str, Any]:
+        kept = (before.parameters.keys() & set(accepted)) - parameters.keys() if before else set()
+        change: dict[str, Any] = {
+            "StackName": self.name,
+            "Parameters": given_and_kept(parameters, kept),
+            "ClientRequestToken": str(uuid4()),
+            "Capabilities": list(CAPABILITIES),
+        }
+        return change | ({"Tags": as_tags(tags)} if tags else {})
+
+    def _begin(self, before: Snapshot | None, change: Mapping[str, Any]) -> str:
+        """Return the id of the stack whose operation has begun, nothing if there is nothing to change."""
+        operate = self._cloudformation.update_stack if before else self._cloudformation.create_stack
+        try:
+            return str(operate(**change)["StackId"])
+        except ClientError as error:
+            if before and "No updates are to be performed" in error_text(error):
+                return ""
+            raise
+
+    def _ended_before(self, stack: str) -> set[str]:
+        """Return the ids of all events before those of the operation that is under way."""
+        events = self._events(stack)
+        ends = [number for number, event in enumerate(events) if event.ends_operation]
+        return {event.id for event in events[: ends[-1] + 1]} if ends else set()
+
+    def _follow(self, stack: str, is_ours: Callable[[Event], bool]) -> list[Event]:
+        """Print each event of an operation once, until the stack has come to rest, and return them."""
+        happened: dict[str, Event] = {}
+        while True:
+            for event in filter(is_ours, self._patiently(stack)):
+                if event.id not in happened:
+                    happened[event.id] = event
+                    self._screen.say(str(event), event.style)
+                    if event.ends_operation:
+                        return list(happened.values())
+            self._sleep(POLL_SECONDS)
+
+    def _patiently(self, stack: str) -> list[Event]:
+        try:
+            return self._events(stack)
+        except (ClientError, BotoCoreError) as error:
+            raise CliError(
+                f"{error}\nThe operation goes on unwatched. The same command again follows it to its end."
+            ) from None
+
+    def _events(self, stack: str) -> list[Event]:
+        """Return the stack's latest events, oldest first."""
+        paginator = self._cloudformation.get_paginator("describe_stack_events")
+        pages = paginator.paginate(StackName=stack, PaginationConfig={"MaxItems": READ_AT_ONCE})
+        return [Event.parse(raw) for page in pages for raw in page["StackEvents"]][::-1]
+
+    def _conclude(self, events: list[Event], wanted: Collection[str]) -> None:
+        status = events[-1].status
+        if status in wanted:
+            return
+        reasons = [f"  {event.resource} ({event.type}): {event.reason}" for event in causes(events)]
+        lines = [f"the stack {self.name} failed and is in {status}. The cause:"]
+        lines += reasons or ["  CloudFormation gives none; see the events above."]
+        raise CliError("\n".join([*lines, self.remedy(status)]))
+
+
+def given_and_kept(parameters: Mapping[str, str], kept: Collection[str]) -> list[dict[str, Any]]:
+    """Return parameters as CloudFormation takes them: those that are given, and those that keep their value."""
+    given: list[dict[str, Any]] = [
+        {"ParameterKey": key, "ParameterValue": value} for key, value in sorted(parameters.items())
+    ]
+    return given + [{"ParameterKey": key, "UsePreviousValue": True} for key in sorted(kept)]
+
+
+def as_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return tags as CloudFormation takes them."""
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+
+
+def causes(events: list[Event]) -> list[Event]:
+    """Return the events that explain a failure, the first cause first: neither its consequences nor its summaries."""
+    failed = [event for event in events if event.status.endswith("_FAILED") and not _is_consequence(event)]
+    of_resources = [event for event in failed if not event.is_stack]
+    of_stack = [event for event in events if event.is_stack and "ROLLBACK" in event.status and event.reason]
+    return of_resources or failed or of_stack
+
+
+def _is_consequence(event: Event) -> bool:
+    """Tell whether CloudFormation only stopped this resource because another had failed."""
+    return event.reason.endswith((" cancelled", " canceled"))

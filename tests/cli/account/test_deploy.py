@@ -1,0 +1,198 @@
+"""`make deploy`, `make publish` and `make delete` in the local AWS, with the real template and package."""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from cli import artifact
+from cli.account.deploy import verify_code
+from cli.aws import Aws
+from cli.credentials import Credentials
+from cli.errors import CliError
+from cli.stack import Snapshot
+from tests.cli.support import Operator, Ran
+from tests.sandbox import stacks
+from tests.sandbox.local_aws import ACCOUNT, LocalAws
+from tests.simulator import CLIENT_ID, CLIENT_SECRET, Fault, missing_scope
+
+pytest_plugins = ["tests.cli.fixtures"]
+
+WRONG = Credentials(CLIENT_ID, "wrong-secret")
+
+
+def deploy(
+    operator: Operator,
+    given: Credentials | None = None,
+    parameters: str = "",
+    typed: str | None = None,
+    **variables: str,
+) -> Ran:
+    """Run `make deploy` for the stack "falcon", whose function finds Falcon on this machine."""
+    asked = {"STACK": "falcon", "PARAMETERS": f"FalconApiUrl={operator.falcon.url} {parameters}"}
+    return operator.run("deploy", given, typed, **asked | variables)
+
+
+def launch(operator: Operator, parameters: str = "Regions=us-east-1") -> Ran:
+    ran = deploy(operator, operator.credentials, parameters)
+    assert ran.ok, ran.text + ran.problem
+    return ran
+
+
+def described(aws: LocalAws) -> tuple[str, Mapping[str, str]]:
+    """Return status and parameters of the stack."""
+    (raw,) = aws.client("cloudformation").describe_stacks(StackName="falcon")["Stacks"]
+    return raw["StackStatus"], {each["ParameterKey"]: each["ParameterValue"] for each in raw["Parameters"]}
+
+
+def connected(operator: Operator) -> list[str]:
+    return sorted(found.url.split(".")[3] for found in operator.falcon.connections_of(ACCOUNT))
+
+
+def test_a_launch_needs_nothing_but_credentials(aws: LocalAws, operator: Operator) -> None:
+    first = deploy(operator, operator.credentials, "Regions=us-east-1", TAGS="team=security")
+
+    assert first.ok, first.problem
+    assert "stack falcon: does not exist yet (account 111122223333, us-east-1)" in first.text
+    assert "CREATE_COMPLETE              RegistryConnections  (Custom::" in first.text
+    assert CLIENT_SECRET not in first.text
+    assert connected(operator) == ["us-east-1"]
+    (raw,) = aws.client("cloudformation").describe_stacks(StackName="falcon")["Stacks"]
+    assert {"Key": "team", "Value": "security"} in raw["Tags"]
+    _, held = described(aws)
+    versions = aws.client("s3").list_object_versions(Bucket=held["S3Bucket"])["Versions"]
+    assert [each["VersionId"] for each in versions] == [held["S3ObjectVersion"]]
+
+    again = deploy(operator, operator.credentials)
+
+    assert "lambda_function.zip (is there already)" in again.text
+    assert "The stack falcon is up to date: there was nothing to change." in again.text
+
+    update = deploy(operator, parameters="Regions=us-east-1,us-west-2 DeleteConnections=Stack")
+
+    assert update.ok
+    assert connected(operator) == ["us-east-1", "us-west-2"]
+
+
+def test_credentials_that_are_missing_are_typed_without_echo(operator: Operator) -> None:
+    ran = deploy(operator, parameters="Regions=us-east-1", typed=f"{CLIENT_ID}\n{CLIENT_SECRET}\n")
+
+    assert ran.ok, ran.problem
+    assert CLIENT_SECRET not in ran.text
+
+
+def test_what_stands_in_the_way_is_told_at_once_and_nothing_is_made(aws: LocalAws, operator: Operator) -> None:
+    ran = deploy(operator, parameters="Colour=blue", S3_BUCKET="not-there", TAGS="x")
+
+    assert [problem.split(" ")[0] for problem in ran.problem.splitlines()] == [
+        *("TAGS", "the", "PARAMETERS", "FALCON_CLIENT_ID", "FALCON_CLIENT_SECRET")
+    ]
+    assert aws.client("s3").list_buckets()["Buckets"] == []
+
+
+def test_a_failed_launch_tells_falcons_reason_and_the_same_command_launches_anew(operator: Operator) -> None:
+    failed = deploy(operator, WRONG, "Regions=us-east-1")
+    without = deploy(operator)
+    again = deploy(operator, operator.credentials, "Regions=us-east-1")
+
+    assert "the stack falcon failed and is in ROLLBACK_COMPLETE. The cause:\n  RegistryConnections (" in failed.problem
+    assert "the client secret is wrong" in failed.problem
+    assert "wrong-secret" not in failed.text + failed.problem
+    assert "FALCON_CLIENT_ID is not set" in without.problem  # what was given went with the failed launch
+    assert again.ok, again.problem
+    assert "deleting what is left of a failed launch (ROLLBACK_COMPLETE)" in again.text
+
+
+def test_a_mistyped_rotation_fails_the_update_instead_of_passing_unseen(aws: LocalAws, operator: Operator) -> None:
+    launch(operator)
+    before = described(aws)[1]["CredentialsVersion"]
+
+    rotated = deploy(operator, WRONG)
+
+    assert "the client secret is wrong" in rotated.problem
+    status, held = described(aws)
+    assert (status, held["CredentialsVersion"]) == ("UPDATE_ROLLBACK_COMPLETE", before)
+
+
+def test_code_that_is_not_what_was_built_is_told(aws: LocalAws, operator: Operator) -> None:
+    launch(operator)
+    outputs = {"FunctionName": "crowdstrike-ecr-function"}
+    stack = Snapshot("", "CREATE_COMPLETE", {}, outputs)
+    mine = Aws(aws.session(), f"arn:aws:iam::{ACCOUNT}:root")
+
+    verify_code(mine, stack, artifact.package())
+    with pytest.raises(CliError, match="crowdstrike-ecr-function runs other code"):
+        verify_code(mine, stack, artifact.template())
+
+
+def test_publish_prints_a_link_that_lacks_only_the_credentials(aws: LocalAws, operator: Operator) -> None:
+    ran = operator.run(
+        "publish", operator.credentials, PARAMETERS=f"FalconApiUrl={operator.falcon.url} Regions=us-east-1"
+    )
+
+    (address,) = re.findall(r"https://us-east-1\.console\.\S+", ran.text)
+    fields = {name: found[0] for name, found in parse_qs(urlsplit(address).fragment.partition("?")[2]).items()}
+    url = urlsplit(fields["templateURL"])
+    bucket = url.netloc.partition(".")[0]
+    template = aws.client("s3").get_object(Bucket=bucket, Key=url.path[1:])["Body"].read().decode()
+    filled = {name.removeprefix("param_"): value for name, value in fields.items() if name.startswith("param_")}
+    typed = {"FalconClientID": CLIENT_ID, "FalconSecret": CLIENT_SECRET}
+    launched = stacks.create(aws.client("cloudformation"), fields["stackName"], template, filled | typed).wait()
+    assert launched.status == "CREATE_COMPLETE", launched.failures
+    assert url.query.startswith("versionId=")
+    assert CLIENT_SECRET not in ran.text
+
+
+# Delete
+
+
+@pytest.mark.parametrize(("choice", "left"), [("", 2), ("Stack", 1), ("Account", 0)])
+def test_delete_leaves_in_falcon_what_the_choice_says(operator: Operator, choice: str, left: int) -> None:
+    launch(operator)
+    (made,) = operator.falcon.connections_of(ACCOUNT)
+    operator.falcon.add_connection(type(made)(url=made.url.replace("us-east-1", "us-west-2")))
+
+    ran = operator.run("delete", STACK="falcon", DELETE_CONNECTIONS=choice, YES="1")
+
+    assert ran.ok, ran.problem
+    assert f"DeleteConnections={choice or 'Keep'}: " in ran.text
+    assert "1 connected Regions: us-east-1" in ran.text
+    assert ("setting DeleteConnections" in ran.text) == bool(choice)
+    assert "The stack falcon is deleted. Its log stays: /aws/lambda/" in ran.text
+    assert "The bucket with the packages is kept: DELETE_BUCKET=1 deletes it." in ran.text
+    assert len(connected(operator)) == left
+
+
+def test_a_deletion_asks_for_the_name_and_takes_the_bucket_if_asked(aws: LocalAws, operator: Operator) -> None:
+    launch(operator)
+
+    nobody = operator.run("delete", STACK="falcon")
+    mistyped = operator.run("delete", typed="falcom\n", STACK="falcon")
+    still = described(aws)[0]
+    agreed = operator.run("delete", typed="falcon\n", STACK="falcon", DELETE_BUCKET="1")
+    gone = operator.run("delete", STACK="falcon")
+
+    assert nobody.problem == "this needs an answer, and there is no terminal. YES=1 agrees in advance."
+    assert mistyped.problem == "that is not its name. Nothing was changed."
+    assert still == "CREATE_COMPLETE"
+    assert agreed.ok, agreed.problem
+    assert aws.client("s3").list_buckets()["Buckets"] == []
+    assert gone.problem == "there is no stack falcon in us-east-1. Name it: STACK=... REGION=..."
+
+
+def test_a_deletion_that_falcon_refuses_says_why_and_goes_on_later(aws: LocalAws, operator: Operator) -> None:
+    launch(operator, "Regions=us-east-1 DeleteConnections=Stack")
+    operator.falcon.arm(Fault("delete", missing_scope()))
+
+    failed = operator.run("delete", STACK="falcon", YES="1")
+    other = operator.run("delete", STACK="falcon", YES="1", DELETE_CONNECTIONS="Keep")
+    operator.falcon.disarm()
+    again = operator.run("delete", STACK="falcon", YES="1")
+
+    assert "the API client lacks the scope Falcon Container Image: WRITE" in failed.problem
+    assert "--retain-resources RegistryConnections" in failed.problem
+    assert "takes no update, and deletes with DeleteConnections=Stack as it was told" in other.problem
+    assert again.ok, again.problem
+    assert connected(operator) == []
+    assert aws.client("cloudformation").list_stacks(StackStatusFilter=["DELETE_FAILED"])["StackSummaries"] == []

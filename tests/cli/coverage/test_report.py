@@ -1,0 +1,238 @@
+"""`make coverage-report` from end to end: a real stack set in the local AWS, and Falcon over TLS."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from cli import falcon as command_patience
+from cli.coverage import report as command
+from cli.coverage import sources
+from cli.credentials import Credentials
+from cli.errors import CliError, UnansweredError
+from cli.falcon import connections, logged_in
+from cli.organization.members import Account
+from tests.cli.organization.support import MANAGEMENT, MEMBERS, STACK_SET, OrganizationOperator, organize
+from tests.cli.support import Ran, screen
+from tests.customer import PROJECT, ROLE
+from tests.sandbox.local_aws import LocalAws
+from tests.simulator import Connection, FalconSimulator, Fault, Status, missing_scope
+from tests.simulator.probe import registry
+
+pytest_plugins = ["tests.launching"]
+
+REGIONS = ("us-east-1", "eu-west-1")
+ALLOWED = [
+    "organizations:DescribeOrganization",
+    "organizations:ListAccounts",
+    "cloudformation:DescribeStackSet",
+    "cloudformation:ListStackInstances",
+    "account:ListRegions",
+]
+"""What the help and the README say that the report needs."""
+
+ALWAYS = ["sts:GetCallerIdentity"]
+GONE = "277777777777"
+
+
+@pytest.fixture
+def administrator(
+    aws: LocalAws, falcon: FalconSimulator, package: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> OrganizationOperator:
+    assert package  # is built
+    monkeypatch.setattr(command, "DIRECTORY", tmp_path)
+    found, units = organize(aws)
+    for account in (MANAGEMENT, *MEMBERS):
+        aws.set_regions(account, enabled=REGIONS)
+    return OrganizationOperator(aws, falcon, monkeypatch, units=units, organization=found)
+
+
+def report(administrator: OrganizationOperator, given: Credentials | None = None, **variables: str) -> Ran:
+    """Run `make coverage-report`."""
+    asked = {"STACK_SET": STACK_SET, "FALCON_CLOUD": "us-1", "FALCON_API_URL": administrator.falcon.url}
+    return administrator.run("coverage-report", given or administrator.credentials, None, **asked | variables)
+
+
+def states(directory: Path) -> dict[str, dict[str, str]]:
+    """Return the state of every registry, by account and Region."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    with (directory / "coverage.csv").open(newline="") as file:
+        for line in csv.DictReader(file):
+            found[line["account"].strip("'")][line["region"]] = line["state"]
+    return found
+
+
+def test_the_report_shows_what_became_of_every_account_and_changes_nothing(
+    aws: LocalAws, administrator: OrganizationOperator, tmp_path: Path
+) -> None:
+    falcon, (fine, failed, expired, missing, closed, by_hand) = administrator.falcon, MEMBERS
+    aws.client("iam", failed).create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps({}))
+    assert administrator.deploy(given=administrator.credentials).problem
+    falcon.tenant.expire_credential(falcon.connections_of(expired)[0].id)
+    falcon.tenant.remove(falcon.connections_of(missing)[0].id)
+    falcon.tenant.remove(falcon.connections_of(by_hand)[0].id)
+    falcon.add_connection(Connection(url=registry(by_hand, "eu-west-1"), user_defined_alias="by hand"))
+    falcon.add_connection(Connection(url=registry(GONE, "us-east-1"), user_defined_alias=f"ecr-1a2b3c4d-{GONE}"))
+    aws.client("organizations").close_account(AccountId=closed)
+    falcon.journal.clear()
+    reader = aws.principal("reader", allow=ALLOWED)
+    administrator.environment = {
+        "AWS_ACCESS_KEY_ID": reader["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": reader["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": reader["SessionToken"],
+    }
+
+    ran = report(administrator)
+
+    assert not ran.ok  # a timer sees that something is missing
+    assert ran.problem == ""
+    assert "Falcon has a connection to 6 of 12 registries. 4 accounts need attention." in ran.text
+    found = states(tmp_path)
+    connected = found[fine]
+    assert set(connected.values()) <= {"connected", "not managed by us"}
+    assert found[failed] == dict.fromkeys(REGIONS, "failed")
+    assert found[expired] == connected | {"eu-west-1": "expired"}
+    assert found[missing] == connected | {"eu-west-1": "missing"}
+    assert found[by_hand] == connected | {"eu-west-1": "not managed by us"}
+    assert found[closed] == dict.fromkeys(REGIONS, "orphan")
+    assert found[MANAGEMENT] == dict.fromkeys(REGIONS, "missing")
+    assert found[GONE] == {"us-east-1": "orphan"}
+    assert f"ECRExecutionRole: {ROLE} already exists" in (tmp_path / "coverage.html").read_text()
+    assert {call["action"] for call in aws.api_calls() if "/reader/" in call["principal"]} <= {*ALLOWED, *ALWAYS}
+    assert falcon.journal.operations() == {"token": 1, "list": 1, "read": 1}
+
+
+def test_a_missing_stack_set_is_an_error(administrator: OrganizationOperator, tmp_path: Path) -> None:
+    ran = report(administrator, STACK_SET="another")
+
+    assert ran.problem == "there is no stack set another in us-east-1. Name it: STACK_SET=... REGION=..."
+    assert not list(tmp_path.glob("coverage.*"))
+
+
+class NoRegions:
+    """An account whose operator may not ask for the Regions of others."""
+
+    account = MANAGEMENT
+
+    def __init__(self, refused: set[str]) -> None:
+        self._refused = refused
+        self.asked: list[str] = []
+
+    def client(self, _: str) -> Any:
+        return self
+
+    get_paginator = client
+
+    def paginate(self, **request: Any) -> Any:
+        self.asked.append(request.get("AccountId", "own"))
+        if request.get("AccountId") in self._refused:
+            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "ListRegions")
+        return [{"Regions": [{"RegionName": "us-east-1"}]}, {"Regions": [{"RegionName": "af-south-1"}]}]
+
+
+ACCOUNTS = [Account(each, "", "ACTIVE") for each in (MANAGEMENT, *MEMBERS[:2])] + [Account(GONE, "", "SUSPENDED")]
+
+
+def test_regions_are_read_account_by_account_and_the_own_is_not_named() -> None:
+    aws: Any = NoRegions(set())
+
+    regions, unread = sources.regions_of(aws, ACCOUNTS)
+
+    assert regions == dict.fromkeys([MANAGEMENT, *MEMBERS[:2]], frozenset({"us-east-1", "af-south-1"}))
+    assert unread == ""
+    assert sorted(aws.asked) == sorted([MEMBERS[0], MEMBERS[0], MEMBERS[1], "own"])
+
+
+def test_who_may_not_read_regions_asks_once_and_the_report_says_so() -> None:
+    aws: Any = NoRegions(set(MEMBERS))
+
+    assert sources.regions_of(aws, ACCOUNTS) == ({}, "AccessDeniedException")
+    assert aws.asked == [MEMBERS[0]]
+
+
+def test_an_account_whose_regions_cannot_be_read_is_told_and_the_others_are_used() -> None:
+    aws: Any = NoRegions({MEMBERS[1]})
+
+    regions, unread = sources.regions_of(aws, ACCOUNTS)
+
+    assert regions.keys() == {MANAGEMENT, MEMBERS[0]}
+    assert unread == "AccessDeniedException"
+
+
+# Falcon
+
+
+def read_falcon(simulator: FalconSimulator, secret: str = "") -> tuple[list[Any], str]:
+    """Return every connection, and what was printed meanwhile."""
+    shown, output = screen()
+    given = Credentials(simulator.client_id, secret or simulator.client_secret)
+    with logged_in(given, "us-1", simulator.url, shown) as tenant:
+        return connections(tenant), output.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def _trust(authority: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.ca_file))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/of/another/tool")  # which is put back afterwards
+
+
+def test_one_listing_covers_the_tenant_however_large(falcon: FalconSimulator) -> None:
+    falcon.seed(12_000)
+
+    found, printed = read_falcon(falcon)
+
+    assert len(found) == 12_000
+    assert printed == ""
+    assert falcon.journal.operations() == {"token": 1, "list": 3, "read": 120}
+
+
+def test_what_falcon_refuses_is_told_at_once_and_without_the_secret(falcon: FalconSimulator) -> None:
+    with pytest.raises(CliError, match=r"^Falcon cannot be read: Falcon login: the client secret is wrong") as wrong:
+        read_falcon(falcon, "wrong-secret")
+    falcon.arm(Fault("list", missing_scope()))
+    with pytest.raises(CliError, match="lacks the scope Falcon Container Image: READ"):
+        read_falcon(falcon)
+
+    assert "wrong-secret" not in str(wrong.value)
+    assert not isinstance(wrong.value, UnansweredError)
+
+
+def test_trouble_is_announced_and_is_no_refusal(falcon: FalconSimulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert command_patience.RETRY_SECONDS == 30
+    monkeypatch.setattr(command_patience, "RETRY_SECONDS", 0.3)
+    monkeypatch.setattr("cli.screen.QUIET_SECONDS", 0.0)
+    falcon.arm(Fault("token", Status(503)))
+    shown, output = screen()
+    given = Credentials(falcon.client_id, falcon.client_secret)
+
+    with (
+        pytest.raises(UnansweredError, match="Falcon cannot be read"),
+        logged_in(given, "us-1", falcon.url, shown),
+    ):
+        pytest.fail("it is not logged in")
+
+    assert output.getvalue().startswith("Falcon does not answer yet, trying until ")
+
+
+def test_requests_comes_from_the_package_where_it_is_not_installed(package: bytes, tmp_path: Path) -> None:
+    assert package  # is built
+    script = "import cli.falcon as f; f._find_requests(); import requests; print(requests.__file__)"
+    environment = {"PYTHONPATH": str(PROJECT / "source"), "PATH": os.environ["PATH"]}
+    # Without site-packages, as in the commands' own environment, but for what stands in for boto3, click and rich.
+    for name in ("boto3", "botocore", "click", "rich"):
+        shutil.copytree(Path(str(find_spec(name).origin)).parent, tmp_path / name)  # type: ignore[union-attr]
+    environment["PYTHONPATH"] += os.pathsep + str(tmp_path)
+    command = [sys.executable, "-S", "-c", script]
+
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert "lambda_function.zip/requests" in ran.stdout, ran.stderr

@@ -1,0 +1,82 @@
+"""An organization in the local AWS, and somebody who covers it: `make deploy-org`, `make delete-org`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cli.credentials import Credentials
+from tests.cli.support import Operator, Ran
+from tests.sandbox.local_aws import ACCOUNT, LocalAws
+from tests.simulator import Connection
+
+MANAGEMENT = ACCOUNT
+STACK_SET = "falcon"
+MEMBERS = tuple(f"20000000000{number}" for number in range(1, 7))
+NEWCOMER, OUTSIDER = "200000000009", "999988887777"
+SERVICE = "member.org.stacksets.cloudformation.amazonaws.com"
+
+
+@dataclass
+class OrganizationOperator(Operator):
+    """Somebody signed in to the management account, or to the account that `environment` says."""
+
+    units: Mapping[str, str] = field(default_factory=dict)
+    organization: str = ""
+
+    def deploy(
+        self,
+        parameters: str = "",
+        given: Credentials | None = None,
+        *,
+        regions: str = "us-east-1,eu-west-1",
+        **variables: str,
+    ) -> Ran:
+        """Run `make deploy-org` for both units; the functions find Falcon on this machine."""
+        asked = {
+            "STACK_SET": STACK_SET,
+            "OU_IDS": ",".join(self.units.values()),
+            "PARAMETERS": f"FalconApiUrl={self.falcon.url} Regions={regions} {parameters}",
+        }
+        return self.run("deploy-org", given, None, **asked | variables)
+
+    def launch(self, **variables: str) -> Ran:
+        """Run `make deploy-org` for the first time, for the unit with one member; it must succeed."""
+        ran = self.deploy("", self.credentials, **{"OU_IDS": self.units["security"]} | variables)
+        assert ran.ok, ran.text + ran.problem
+        return ran
+
+    def delete(self, **variables: str) -> Ran:
+        """Run `make delete-org`, agreeing in advance."""
+        return self.run("delete-org", None, None, **{"STACK_SET": STACK_SET, "YES": "1"} | variables)
+
+    # What there is
+
+    def instances(self) -> dict[str, str]:
+        """Return the status of each account's stack."""
+        summaries = self.aws.client("cloudformation").list_stack_instances(StackSetName=STACK_SET)["Summaries"]
+        return {each["Account"]: each["Status"] for each in summaries}
+
+    def connected(self) -> dict[str, list[Connection]]:
+        """Return the connections of each account that has some."""
+        accounts = (MANAGEMENT, *MEMBERS, NEWCOMER)
+        return {account: found for account in accounts if (found := self.falcon.connections_of(account))}
+
+    def parameters(self, account: str) -> list[dict[str, str]]:
+        """Return the parameters of the account's stacks, whatever their names."""
+        stacks = self.aws.client("cloudformation", account).describe_stacks()["Stacks"]
+        return [{each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]} for stack in stacks]
+
+
+def organize(aws: LocalAws) -> tuple[str, dict[str, str]]:
+    """Make an organization with two units, one of them with a unit below, and six members; return its id and units."""
+    organizations = aws.client("organizations")
+    found = organizations.describe_organization()["Organization"]["Id"]
+    root = organizations.list_roots()["Roots"][0]["Id"]
+    units: dict[str, str] = {}
+    for name, parent in (("security", root), ("workloads", root), ("production", "workloads")):
+        answer = organizations.create_organizational_unit(ParentId=units.get(parent, parent), Name=name)
+        units[name] = answer["OrganizationalUnit"]["Id"]
+    for account, unit in zip(MEMBERS, ("security", *("workloads",) * 2, *("production",) * 3), strict=True):
+        aws.join_organization(account, units[unit])
+    aws.client("cloudformation").activate_organizations_access()
+    del units["production"]  # below workloads
+    return str(found), units

@@ -1,0 +1,296 @@
+"""`make deploy-org` in the local AWS: real template, real package, members of an organization."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from cli.credentials import Credentials
+from tests.cli.organization.support import (
+    MANAGEMENT,
+    MEMBERS,
+    NEWCOMER,
+    OUTSIDER,
+    SERVICE,
+    STACK_SET,
+    OrganizationOperator,
+)
+from tests.customer import ROLE
+from tests.sandbox.local_aws import LocalAws
+
+pytest_plugins = ["tests.cli.fixtures"]
+
+
+def until(condition: Callable[[], Any], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def operations(aws: LocalAws) -> list[dict[str, Any]]:
+    """Return the operations of the stack set, oldest first."""
+    found = aws.client("cloudformation").list_stack_set_operations(StackSetName=STACK_SET)["Summaries"]
+    return list(found[::-1])
+
+
+def results(aws: LocalAws, operation: dict[str, Any]) -> dict[str, str]:
+    found = aws.client("cloudformation").list_stack_set_operation_results(
+        StackSetName=STACK_SET, OperationId=operation["OperationId"]
+    )["Summaries"]
+    return {each["Account"]: each["Status"] for each in found}
+
+
+def test_one_account_fails_with_its_reason_and_a_second_run_goes_on_with_it_alone(
+    aws: LocalAws, administrator: OrganizationOperator
+) -> None:
+    taken = MEMBERS[4]
+    aws.client("iam", taken).create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps({}))
+
+    first = administrator.deploy(given=administrator.credentials)
+
+    assert f"{taken} Account {taken}  ECRExecutionRole: {ROLE} already exists" in first.text
+    assert first.problem.startswith("1 of 6 accounts failed")
+    assert administrator.connected().keys() == set(MEMBERS) - {taken}
+    assert {len(found) for found in administrator.connected().values()} == {2}
+    (deployment,) = operations(aws)
+    assert deployment["OperationPreferences"] == {
+        "FailureTolerancePercentage": 100,
+        "MaxConcurrentCount": 20,
+        "ConcurrencyMode": "SOFT_FAILURE_TOLERANCE",
+        "RegionConcurrencyType": "PARALLEL",
+    }
+
+    aws.client("iam", taken).delete_role(RoleName=ROLE)
+    second = administrator.deploy()
+
+    assert second.problem == ""
+    assert f"the stack set {STACK_SET} is as it should be already" in second.text
+    assert results(aws, operations(aws)[-1]) == {taken: "SUCCEEDED"}
+    assert administrator.connected().keys() == set(MEMBERS)
+
+    third = administrator.deploy()
+
+    assert "6 accounts are covered" in third.text
+    assert "lambda_function.zip (is there already)" in third.text
+    assert len(operations(aws)) == 2
+
+
+def test_what_the_function_said_is_the_reason(administrator: OrganizationOperator) -> None:
+    wrong = Credentials(administrator.falcon.client_id, "wrong-secret")
+    ran = administrator.deploy(given=wrong, OU_IDS=administrator.units["security"], SECRET_COPIES="1")
+
+    assert MEMBERS[0] in ran.text
+    assert "RegistryConnections: Falcon login: the client secret is wrong" in ran.text
+    assert "RequestId" not in ran.text
+    assert ran.problem
+
+
+def test_new_accounts_are_covered_by_themselves_and_an_update_reaches_all(
+    aws: LocalAws, administrator: OrganizationOperator
+) -> None:
+    assert administrator.deploy(given=administrator.credentials).ok
+
+    aws.join_organization(NEWCOMER, administrator.units["workloads"])
+    until(lambda: administrator.instances().get(NEWCOMER) == "CURRENT")
+
+    assert len(administrator.connected()[NEWCOMER]) == 2
+
+    update = administrator.deploy("DeleteConnections=Stack", regions="us-east-1")
+
+    assert "changes: DeleteConnections, Regions" in update.text
+    assert "Updating: 7 of 7 accounts" in update.text
+    assert update.problem == ""
+    assert {account: len(found) for account, found in administrator.connected().items()} == dict.fromkeys(
+        [*MEMBERS, NEWCOMER], 1
+    )
+
+
+def test_accounts_that_are_missing_are_all_that_a_second_run_deploys_to(
+    aws: LocalAws, administrator: OrganizationOperator
+) -> None:
+    administrator.launch()
+    cloudformation = aws.client("cloudformation")
+    administrator.falcon.change(latency=0.7)  # so that it is still under way when the next run comes
+    cloudformation.create_stack_instances(  # as if this had been interrupted
+        StackSetName=STACK_SET,
+        DeploymentTargets={
+            "OrganizationalUnitIds": [administrator.units["workloads"]],
+            "Accounts": [MEMBERS[1]],
+            "AccountFilterType": "INTERSECTION",
+        },
+        Regions=["us-east-1"],
+    )
+
+    ran = administrator.deploy()
+
+    assert ran.problem == ""
+    assert "Waiting for an operation that is under way: 0 of 1 accounts" in ran.text
+    assert results(aws, operations(aws)[-1]).keys() == set(MEMBERS[2:])
+    assert administrator.connected().keys() == set(MEMBERS)
+
+
+def test_only_members_read_the_package(aws: LocalAws, administrator: OrganizationOperator) -> None:
+    administrator.launch()
+    (bucket,) = (each["Name"] for each in aws.client("s3").list_buckets()["Buckets"])
+    keys = [each["Key"] for each in aws.client("s3").list_objects_v2(Bucket=bucket)["Contents"]]
+    member, outsider = aws.client("s3", MEMBERS[3]), aws.client("s3", OUTSIDER)
+
+    assert sorted(key.rpartition("/")[2] for key in keys) == ["lambda_function.zip", "template.yaml"]
+    for key in keys:
+        assert member.get_object(Bucket=bucket, Key=key)["ContentLength"] > 0
+        with pytest.raises(ClientError, match="AccessDenied"):
+            outsider.get_object(Bucket=bucket, Key=key)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        member.put_object(Bucket=bucket, Key=keys[0], Body=b"forged")
+    assert aws.client("s3").get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    assert all(aws.client("s3").get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
+
+
+def test_a_delegated_administrator_covers_the_organization_from_its_own_account(
+    aws: LocalAws, administrator: OrganizationOperator
+) -> None:
+    administrator.environment = aws.environment(MEMBERS[1])
+    unit = administrator.units["security"]
+
+    refused = administrator.deploy(OU_IDS=unit, given=administrator.credentials)
+    undelegated = administrator.deploy(OU_IDS=unit, CALL_AS="DELEGATED_ADMIN", given=administrator.credentials)
+    aws.client("organizations").register_delegated_administrator(AccountId=MEMBERS[1], ServicePrincipal=SERVICE)
+    ran = administrator.deploy(OU_IDS=unit, CALL_AS="DELEGATED_ADMIN", given=administrator.credentials)
+
+    assert f"you are signed in to {MEMBERS[1]}, and the management account is {MANAGEMENT}" in refused.problem
+    assert "CALL_AS=DELEGATED_ADMIN" in undelegated.problem
+    assert ran.problem == ""
+    assert administrator.connected().keys() == {MEMBERS[0]}
+    assert administrator.delete(CALL_AS="DELEGATED_ADMIN", DELETE_CONNECTIONS="Account").problem == ""
+    assert administrator.connected() == {}
+
+
+def test_what_stands_in_the_way_is_told_at_once_and_nothing_is_made(
+    aws: LocalAws, administrator: OrganizationOperator
+) -> None:
+    aws.client("organizations").disable_aws_service_access(ServicePrincipal=SERVICE)
+
+    ran = administrator.deploy("Colour=blue", ORG_ID="o-anotherorgid", CALL_AS="DELEGATED_ADMIN", S3_BUCKET="not-there")
+
+    assert "ORG_ID is o-anotherorgid, but the account 111122223333 belongs to" in ran.problem
+    assert "is the management account. Leave CALL_AS out" in ran.problem
+    assert "PARAMETERS names Colour, which the template does not have" in ran.problem
+    assert "the bucket not-there cannot be used" in ran.problem
+    assert "activate-organizations-access" in administrator.deploy(given=administrator.credentials).problem
+    assert "FALCON_CLIENT_ID is not set" in _trusted(aws, administrator).problem
+    assert aws.client("s3").list_buckets()["Buckets"] == []
+
+
+def _trusted(aws: LocalAws, administrator: OrganizationOperator) -> Any:
+    aws.client("cloudformation").activate_organizations_access()
+    return administrator.deploy()
+
+
+# The shared secret
+
+
+def test_one_secret_serves_every_account_and_a_rotation_updates_no_account(
+    aws: LocalAws, administrator: OrganizationOperator
+) -> None:
+    administrator.launch(TAGS="team=security")
+
+    assert aws.client("secretsmanager", MEMBERS[0]).list_secrets()["SecretList"] == []
+    assert len(administrator.connected()[MEMBERS[0]]) == 2
+    (secret,) = aws.client("secretsmanager").list_secrets()["SecretList"]
+    (held,) = administrator.parameters(MEMBERS[0])
+    assert held["SecretsManagerSecretName"] == secret["ARN"]
+    described = aws.client("secretsmanager").describe_secret(SecretId=secret["ARN"])
+    assert held["SecretKmsKeyArn"] == described["KmsKeyId"]
+
+    unit = administrator.units["security"]
+    administrator.falcon.tenant.add_client("another-client", "rotated-secret")
+    mistyped = administrator.deploy(given=Credentials("another-client", "mistyped-secret"), OU_IDS=unit)
+    rotated = administrator.deploy(given=Credentials("another-client", "rotated-secret"), OU_IDS=unit)
+
+    assert "Falcon login: the client secret is wrong" in mistyped.problem
+    assert "the shared secret is stored" not in mistyped.text
+
+    assert rotated.ok, rotated.problem
+    assert "the shared secret is stored" in rotated.text
+    assert f"the stack set {STACK_SET} is as it should be already" in rotated.text
+    assert len(operations(aws)) == 1
+    content = json.loads(aws.client("secretsmanager").get_secret_value(SecretId=secret["ARN"])["SecretString"])
+    assert content["FalconSecret"] == "rotated-secret"
+
+
+def test_the_shared_secret_is_read_by_the_execution_role_of_members_and_by_nobody_else(
+    aws: LocalAws, administrator: OrganizationOperator
+) -> None:
+    administrator.launch()
+    (secret,) = aws.client("secretsmanager").list_secrets()["SecretList"]
+    allowed = ("secretsmanager:GetSecretValue", "kms:Decrypt", "sts:AssumeRole")
+
+    def reads(account: str, role: str) -> bool:
+        credentials = aws.principal(role, account, allow=allowed)
+        client = aws.client("secretsmanager", account, credentials=credentials)
+        try:
+            return "SecretString" in client.get_secret_value(SecretId=secret["ARN"])
+        except ClientError:
+            return False
+
+    assert reads(MEMBERS[3], ROLE)  # as whoever administers that account can: the README says so
+    assert not reads(MEMBERS[3], "another-role")
+    assert not reads(OUTSIDER, ROLE)
+
+
+def test_copies_are_kept_in_each_account_if_asked_and_given_up_again(
+    aws: LocalAws, administrator: OrganizationOperator
+) -> None:
+    administrator.launch(SECRET_COPIES="1")
+
+    assert len(aws.client("secretsmanager", MEMBERS[0]).list_secrets()["SecretList"]) == 1
+    assert aws.client("secretsmanager").list_secrets()["SecretList"] == []
+    again = administrator.launch(SECRET_COPIES="1")
+    assert f"the stack set {STACK_SET} is as it should be already" in again.text
+
+    administrator.launch()
+
+    assert aws.client("secretsmanager", MEMBERS[0]).list_secrets()["SecretList"] == []
+
+
+# Units, and the management account
+
+
+def test_units_are_resolved_before_anything_is_written(aws: LocalAws, administrator: OrganizationOperator) -> None:
+    root = aws.client("organizations").list_roots()["Roots"][0]["Id"]
+    created = aws.client("organizations").create_organizational_unit(ParentId=root, Name="empty")
+    empty = created["OrganizationalUnit"]["Id"]
+
+    nobody = administrator.deploy(given=administrator.credentials, OU_IDS=empty)
+    absent = administrator.deploy(given=administrator.credentials, OU_IDS="ou-abcd-99999999")
+
+    assert f"there is no active account in {empty} that a stack set reaches" in nobody.problem
+    assert "ou-abcd-99999999" in absent.problem
+    assert not absent.ok
+    assert aws.client("s3").list_buckets()["Buckets"] == []
+    assert aws.client("cloudformation").list_stack_sets()["Summaries"] == []
+
+
+def test_the_management_account_gets_what_the_stack_set_has(administrator: OrganizationOperator) -> None:
+    unit = administrator.units["security"]
+    administrator.launch()
+
+    ran = administrator.run("deploy-org", STACK_SET=STACK_SET, OU_IDS=unit, INCLUDE_MANAGEMENT="1")
+
+    assert ran.ok, ran.problem
+    assert "2 accounts are covered" in ran.text
+    assert len(administrator.connected()[MANAGEMENT]) == 2  # the Regions of the stack set, which this run does not name
+
+
+def test_a_package_put_at_the_root_by_hand_is_read_by_every_account(
+    aws: LocalAws, administrator: OrganizationOperator
+) -> None:
+    administrator.launch()
+    (bucket,) = (each["Name"] for each in aws.client("s3").list_buckets()["Buckets"])
+    aws.client("s3").put_object(Bucket=bucket, Key="lambda_function.zip", Body=b"as the original guide says")
+
+    assert aws.client("s3", MEMBERS[4]).get_object(Bucket=bucket, Key="lambda_function.zip")["ContentLength"] > 0

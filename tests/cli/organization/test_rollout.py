@@ -1,0 +1,260 @@
+"""A stack set on its way to its accounts, without AWS: reasons, progress, and interruptions of every kind."""
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from cli.errors import CliError
+from cli.organization import progress
+from cli.organization.progress import follow, show_failures
+from cli.organization.rollout import Rollout
+from cli.organization.stack_set import StackSet, reason
+from tests.cli.organization.fake import ACCOUNTS, TEMPLATE, FakeStackSets
+from tests.cli.support import screen
+
+UNIT = "ou-abcd-11111111"
+PARAMETERS = {"S3Bucket": "bucket", "S3Key": "falcon-ecr/1.2.3-0123456789abcdef/lambda_function.zip"}
+ACCEPTED = frozenset([*PARAMETERS, "Regions", "DeleteConnections"])
+CURRENT = dict.fromkeys(ACCOUNTS, "CURRENT")
+
+
+# Reasons
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (
+            "ResourceLogicalId:RegistryConnections, ResourceType:Custom::FalconRegistryConnections, "
+            "ResourceStatusReason:Received response status [FAILED] from custom resource. Message returned: "
+            "eu-west-1: HTTP 403, access denied (RequestId: 8b1e1a4e-0000-4000-8000-000000000000).",
+            "RegistryConnections: eu-west-1: HTTP 403, access denied",
+        ),
+        (
+            "ResourceLogicalId:Role, ResourceType:AWS::IAM::Role, ResourceStatusReason:role already exists.",
+            "Role: role already exists",
+        ),
+        ("Account 200000000001 should have a role", "Account 200000000001 should have a role"),
+        ("Cancelled since failure tolerance has exceeded", "Cancelled since failure tolerance has exceeded"),
+        ("two\nlines and \x1b[31mred", "two lines and [31mred"),
+        ("", ""),
+    ],
+)
+def test_a_reason_is_what_the_resource_said(said: str, shown: str) -> None:
+    assert reason(said) == shown
+
+
+# Progress
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "POLL_SECONDS", 0)
+    monkeypatch.setattr(progress, "SHARE_OF_TIME", 0)
+
+
+def rollout(played: FakeStackSets, call_as: str = "SELF") -> tuple[Rollout, Any]:
+    shown, output = screen()
+    stack_set: Any = StackSet(played, "falcon", call_as, 7)  # type: ignore[arg-type]
+    return Rollout(stack_set, "us-east-1", [UNIT], ACCOUNTS, shown), output
+
+
+def run(played: FakeStackSets, tags: dict[str, str] | None = None, **parameters: str) -> tuple[dict[str, str], str]:
+    """Do what `make deploy-org` does with the stack set; return who failed and what was printed."""
+    given, output = rollout(played)
+    given.settle()
+    given.define("https://template", TEMPLATE, PARAMETERS | parameters, ACCEPTED, tags or {})
+    return given.reach(), output.getvalue()
+
+
+def test_a_first_run_creates_the_stack_set_and_deploys_to_the_unit() -> None:
+    played = FakeStackSets()
+
+    failed, output = run(played)
+
+    assert failed == {}
+    assert [name for name, _ in played.calls] == ["create_stack_set", "create_stack_instances"]
+    created, deployed = (request for _, request in played.calls)
+    assert created["PermissionModel"] == "SERVICE_MANAGED"
+    assert created["AutoDeployment"] == {"Enabled": True, "RetainStacksOnAccountRemoval": False}
+    assert created["ManagedExecution"] == {"Active": True}
+    assert created["Capabilities"] == ("CAPABILITY_NAMED_IAM",)
+    assert created["TemplateURL"] == "https://template"
+    assert deployed["DeploymentTargets"] == {"OrganizationalUnitIds": [UNIT]}
+    assert deployed["Regions"] == ["us-east-1"]
+    assert deployed["OperationPreferences"]["MaxConcurrentCount"] == 7
+    assert output.splitlines()[1:] == [f"Deploying: {number} of 4 accounts" for number in range(1, 5)]
+
+
+def test_a_run_with_nothing_to_do_does_nothing() -> None:
+    played = FakeStackSets(PARAMETERS, (UNIT,), CURRENT)
+
+    failed, output = run(played)
+
+    assert failed == {}
+    assert played.calls == []
+    assert "the stack set falcon is as it should be already" in output
+
+
+def test_a_run_after_an_interruption_waits_for_what_is_under_way_then_does_the_rest() -> None:
+    played = FakeStackSets(PARAMETERS, (UNIT,))
+    played.begin(ACCOUNTS[:2])
+
+    failed, output = run(played)
+
+    assert failed == {}
+    assert "Waiting for an operation that is under way: 2 of 2 accounts" in output
+    ((name, request),) = played.calls
+    assert name == "create_stack_instances"
+    assert request["DeploymentTargets"] == {
+        "OrganizationalUnitIds": [UNIT],
+        "Accounts": ACCOUNTS[2:],
+        "AccountFilterType": "INTERSECTION",
+    }
+
+
+def test_a_run_between_the_stack_set_and_its_first_stack_goes_on() -> None:
+    played = FakeStackSets(PARAMETERS)
+
+    assert run(played)[0] == {}
+    assert [name for name, _ in played.calls] == ["create_stack_instances"]
+
+
+def test_a_run_after_failures_tries_those_again_and_creates_what_that_does_not_mend() -> None:
+    statuses = CURRENT | {ACCOUNTS[1]: "OUTDATED", ACCOUNTS[3]: "INOPERABLE"}
+    played = FakeStackSets(PARAMETERS, (UNIT,), statuses)
+    played.failing = {ACCOUNTS[3]: "its stack was deleted by hand"}
+    played.creation_mends = True
+
+    failed, output = run(played)
+
+    assert failed == {}
+    (repeated, request), (created, again) = played.calls
+    assert (repeated, created) == ("update_stack_instances", "create_stack_instances")
+    assert request["DeploymentTargets"]["Accounts"] == [ACCOUNTS[1], ACCOUNTS[3]]
+    assert again["DeploymentTargets"]["Accounts"] == [ACCOUNTS[3]]
+    assert "Creating again: 1 of 1 accounts" in output
+    assert "ParameterOverrides" not in request  # what somebody has overridden stays
+
+
+def test_a_change_reaches_all_keeps_what_is_not_given_and_tries_nobody_twice() -> None:
+    held = {
+        "S3Bucket": "bucket",
+        "S3Key": "falcon-ecr/1.2.2-0123456789abcdef/lambda_function.zip",
+        "Regions": "us-east-1",
+        "Gone": "x",
+    }
+    played = FakeStackSets(held, (UNIT,), CURRENT)
+    played.failing = {ACCOUNTS[0]: "it does not work"}
+
+    failed, output = run(played)
+
+    assert failed == {ACCOUNTS[0]: "it does not work"}
+    assert "the stack set falcon changes: S3Key" in output
+    ((name, request),) = played.calls
+    assert name == "update_stack_set"
+    assert request["Parameters"] == [
+        {"ParameterKey": "S3Bucket", "ParameterValue": "bucket"},
+        {"ParameterKey": "S3Key", "ParameterValue": PARAMETERS["S3Key"]},
+        {"ParameterKey": "Regions", "UsePreviousValue": True},
+    ]
+
+
+def test_credentials_count_as_new_only_if_their_version_does() -> None:
+    held = PARAMETERS | {"FalconSecret": "****", "CredentialsVersion": "same"}
+
+    same, other = FakeStackSets(held, (UNIT,), CURRENT), FakeStackSets(held, (UNIT,), CURRENT)
+    run(same, FalconSecret="invented", CredentialsVersion="same")
+    _, output = run(other, FalconSecret="invented", CredentialsVersion="other")
+
+    assert same.calls == []
+    assert [name for name, _ in other.calls] == ["update_stack_set"]
+    assert "changes: CredentialsVersion" in output
+    assert "invented" not in output
+
+
+def test_a_tag_is_news_once() -> None:
+    played = FakeStackSets(PARAMETERS, (UNIT,), CURRENT)
+
+    _, output = run(played, {"team": "security"})
+    played.tags = {"team": "security"}
+    run(played, {"team": "security"})
+
+    assert "changes: the tag team" in output
+    ((_, request),) = played.calls
+    assert request["Tags"] == [{"Key": "team", "Value": "security"}]
+
+
+def test_another_operation_that_came_first_is_waited_for() -> None:
+    played = FakeStackSets(PARAMETERS)
+    played.refusals = ["OperationInProgressException"]
+
+    assert run(played)[0] == {}
+    assert [name for name, _ in played.calls] == ["create_stack_instances"]
+
+
+def test_any_other_refusal_ends_the_run() -> None:
+    played = FakeStackSets(PARAMETERS)
+    played.refusals = ["LimitExceededException"]
+
+    with pytest.raises(ClientError, match="LimitExceeded"):
+        run(played)
+
+
+def test_a_second_region_is_refused_because_it_would_register_everything_twice() -> None:
+    played = FakeStackSets(PARAMETERS, (UNIT,), CURRENT)
+    given, _ = rollout(played)
+    given.region = "eu-west-1"
+
+    with pytest.raises(CliError, match="deploys to us-east-1, not eu-west-1"):
+        given.define("https://template", TEMPLATE, PARAMETERS, ACCEPTED, {})
+    assert played.calls == []
+
+
+def test_an_account_that_got_no_stack_is_a_failure_and_a_suspended_one_is_not() -> None:
+    statuses = dict.fromkeys(ACCOUNTS[:2], "CURRENT") | {ACCOUNTS[2]: "OUTDATED"}
+    played = FakeStackSets(PARAMETERS, (UNIT,), statuses)
+    played.suspended = {ACCOUNTS[2]}
+    given, _ = rollout(played)
+    given._tried |= {ACCOUNTS[3]}
+
+    assert given.reach() == {ACCOUNTS[3]: "It got no stack: see the stack set's operations."}
+    assert played.calls == []
+
+
+def test_call_as_is_part_of_every_call() -> None:
+    played = FakeStackSets()
+    given, _ = rollout(played, call_as="DELEGATED_ADMIN")
+    given.define("https://template", TEMPLATE, PARAMETERS, ACCEPTED, {})
+    given.reach()
+
+    assert len(played.asked) > 10
+    assert {request["CallAs"] for request in played.asked} == {"DELEGATED_ADMIN"}
+
+
+def test_progress_on_a_terminal_is_a_bar() -> None:
+    shown, output = screen(terminal=True, width=100)
+    played = FakeStackSets(PARAMETERS)
+    played.failing = {ACCOUNTS[2]: "failure"}
+    stack_set: Any = StackSet(played, "falcon", "SELF", 7)  # type: ignore[arg-type]
+
+    results = follow(stack_set, played.begin(ACCOUNTS), "Deploying", shown, 4)
+
+    assert [each.account for each in results if each.failed] == [ACCOUNTS[2]]
+    assert "4/4" in output.getvalue()
+    assert "1 failed" in output.getvalue()
+
+
+def test_accounts_that_failed_for_the_same_reason_are_one_line() -> None:
+    many = {f"{number:012}": f"Account {number:012} lacks a role" for number in range(1, 8)}
+    shown, output = screen()
+
+    show_failures(many | {"200000000001": "[red]x \x1b[2J"}, {"200000000001": "[b]one"}, shown)
+
+    lines = [line.rstrip() for line in output.getvalue().splitlines() if line.strip()]
+    assert lines[0] == "Failed in 8 accounts"
+    assert "7 accounts" in lines[2]
+    assert "Account <account> lacks a role (000000000001, 000000000002" in lines[2]
+    assert lines[3] == "200000000001 [b]one  [red]x  [2J"
+    assert len(lines) == 4

@@ -1,0 +1,132 @@
+"""The bucket, and that what lies in it is what was built."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from cli import bucket
+from cli.artifact import Artifact
+from cli.aws import Aws
+from cli.errors import CliError
+from tests.cli.support import screen
+from tests.sandbox.local_aws import ACCOUNT, LocalAws
+
+BUCKET = "packages"
+CALLER = f"arn:aws:iam::{ACCOUNT}:root"
+
+
+@pytest.fixture
+def mine(aws: LocalAws) -> Aws:
+    aws.client("s3").create_bucket(Bucket=BUCKET)
+    return Aws(aws.session(), CALLER)
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Artifact:
+    path = tmp_path / "lambda_function.zip"
+    path.write_bytes(b"what was built")
+    return Artifact(path)
+
+
+def body(mine: Aws, key: str) -> bytes:
+    content: bytes = mine.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    return content
+
+
+def test_what_somebody_planted_under_the_key_is_replaced(mine: Aws, package: Artifact) -> None:
+    mine.client("s3").put_object(Bucket=BUCKET, Key=package.key, Body=b"planted")
+
+    first = bucket.upload(mine, package, BUCKET, ACCOUNT)
+    second = bucket.upload(mine, package, BUCKET, ACCOUNT)
+
+    assert str(first).endswith("(replaced: what was there is not what was built)")
+    assert second.remark == "is there already"
+    assert body(mine, package.key) == package.content
+
+
+def test_where_versions_are_kept_the_one_that_was_uploaded_is_named(mine: Aws, package: Artifact) -> None:
+    mine.client("s3").put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+
+    first, second = (bucket.upload(mine, package, BUCKET, ACCOUNT) for _ in range(2))
+
+    assert first.version == second.version != ""
+    assert first.parameters == {"S3Bucket": BUCKET, "S3Key": package.key, "S3ObjectVersion": first.version}
+    assert first.url(mine) == (f"https://{BUCKET}.s3.us-east-1.amazonaws.com/{package.key}?versionId={first.version}")
+
+
+def test_without_versions_none_is_named(mine: Aws, package: Artifact) -> None:
+    uploaded = bucket.upload(mine, package, BUCKET, ACCOUNT)
+
+    assert (uploaded.version, uploaded.remark) == ("", "uploaded")
+    assert "versionId" not in uploaded.url(mine)
+
+
+def test_a_bucket_with_a_dot_has_an_address_that_its_certificate_covers(mine: Aws) -> None:
+    uploaded = bucket.Uploaded("my.bucket", "key", "", "")
+
+    assert uploaded.url(mine) == "https://s3.us-east-1.amazonaws.com/my.bucket/key"
+
+
+def test_every_call_names_the_owner_of_the_bucket(mine: Aws, package: Artifact) -> None:
+    seen: list[dict[str, Any]] = []
+    original = Aws.client
+
+    def client(self: Aws, service: str, *rest: Any) -> Any:
+        made = original(self, service, *rest)
+        made.meta.events.register("before-parameter-build.s3", lambda params, **_: seen.append(params))
+        return made
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Aws, "client", client)
+        bucket.upload(mine, package, BUCKET, "999988887777")
+        list(bucket.problems_of(mine, BUCKET, "999988887777"))
+        bucket._empty(bucket.client(mine, "999988887777"), BUCKET)
+
+    assert len(seen) == 5
+    assert {params.get("ExpectedBucketOwner") for params in seen} == {"999988887777"}
+
+
+def test_a_bucket_that_is_not_the_owners_is_told_with_the_variable_that_names_another(package: Artifact) -> None:
+    class Denied:
+        def head_object(self, **_: Any) -> Any:
+            raise ClientError({"Error": {"Code": "403", "Message": "Forbidden"}}, "HeadObject")
+
+        def put_object(self, **_: Any) -> Any:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "Access Denied"}}, "PutObject")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bucket, "client", lambda *_: Denied())
+        with pytest.raises(CliError, match="It must belong to the account 111122223333"):
+            bucket.upload(None, package, BUCKET, ACCOUNT)  # type: ignore[arg-type]
+
+
+def test_a_bucket_in_another_region_cannot_hold_the_package(aws: LocalAws, mine: Aws) -> None:
+    elsewhere = {"LocationConstraint": "eu-west-1"}
+    aws.client("s3", region="eu-west-1").create_bucket(Bucket="elsewhere", CreateBucketConfiguration=elsewhere)
+
+    assert "is in eu-west-1 and the stack is to be in us-east-1" in next(bucket.problems_of(mine, "elsewhere", ACCOUNT))
+    assert "the bucket absent cannot be used" in next(bucket.problems_of(mine, "absent", ACCOUNT))
+    assert list(bucket.problems_of(mine, BUCKET, ACCOUNT)) == []
+
+
+def test_our_own_bucket_is_private_until_an_organization_is_named(aws: LocalAws, mine: Aws) -> None:
+    shown, _ = screen()
+
+    private = bucket.ensure(mine, shown)
+    alone = aws.client("s3").get_bucket_policy(Bucket=private)["Policy"]
+    shared = bucket.ensure(mine, shown, "o-exampleorgid")
+    again = bucket.ensure(mine, shown)  # by `make deploy` in the same account
+    policy = json.loads(aws.client("s3").get_bucket_policy(Bucket=private)["Policy"])
+
+    assert private == shared == again
+    assert "Allow" not in alone
+    (allowed,) = (each for each in policy["Statement"] if each["Effect"] == "Allow")
+    assert allowed["Resource"] == f"arn:aws:s3:::{private}/*"
+    assert allowed["Condition"] == {"StringEquals": {"aws:PrincipalOrgID": "o-exampleorgid"}}
+    with pytest.raises(CliError, match="serves an organization, and was kept"):
+        bucket.delete(mine, shown, of_organization=False)
+    assert bucket.delete(mine, shown, of_organization=True)
+    assert not bucket.delete(mine, shown, of_organization=True)

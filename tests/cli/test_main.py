@@ -1,0 +1,114 @@
+"""The commands as `make` runs them: options, help, exit status, and what a process shows of the secrets."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cli import __main__ as cli
+from cli.account import actions
+from cli.errors import AttentionError, CliError
+from tests.sandbox.local_aws import LocalAws
+from tests.simulator import CLIENT_ID, CLIENT_SECRET
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+README = (PROJECT / "source" / "cli" / "README.md").read_text(encoding="utf-8")
+
+pytest_plugins = ["tests.launching"]
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_help_names_every_variable_of_a_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([command, "--help"]) == 0
+
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"Usage: make {command} [VARIABLE=value ...]")
+    assert set(re.findall(r"^  ([A-Z0-9_]+)=", shown, re.MULTILINE)) == set(cli.COMMANDS[command][1])
+    assert ("FALCON_CLIENT_SECRET" in shown) == bool(cli.COMMANDS[command][2])
+
+
+def test_the_readme_documents_every_command_and_variable() -> None:
+    commands = re.findall(r"^\| `make ([a-z-]+)` \|", README, re.MULTILINE)
+    rows = re.findall(r"^\| `([A-Z0-9_]+)` \| ([^|]*) \|", README, re.MULTILINE)
+    documented = {name: set(re.findall(r"`([a-z-]+)`", where)) for name, where in rows}
+
+    assert set(commands) == {*cli.COMMANDS, "sandbox"}
+    assert documented == {
+        name: {command for command, (_, variables, _) in cli.COMMANDS.items() if name in variables}
+        for name in cli.VARIABLES
+    }
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "shown"),
+    [
+        (None, 0, ""),
+        (AttentionError(), 1, ""),
+        (CliError("one", "two \x1b[31m\nthree"), 1, "error: one\nerror: two  [31m\nthree\n"),
+        (
+            KeyboardInterrupt(),
+            130,
+            "\nInterrupted. What AWS has begun, it finishes; the same command again follows it.\n",
+        ),
+    ],
+)
+def test_the_exit_status_tells_how_it_went(
+    raised: BaseException | None,
+    status: int,
+    shown: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def plan(*_: object) -> None:
+        if raised:
+            raise raised
+
+    monkeypatch.setattr(actions, "plan", plan)
+
+    assert cli.main(["plan"]) == status
+    assert capsys.readouterr().err == shown
+
+
+def test_variables_come_from_the_environment_and_falcons_leave_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, object] = {}
+
+    def plan(values: dict[str, str], given: object, _: object) -> None:
+        seen.update(values, given=given, left=[name for name in os.environ if name.startswith("FALCON_")])
+
+    monkeypatch.setattr(actions, "plan", plan)
+    for name, value in {"STACK": "x", "FALCON_CLIENT_ID": "an-id", "FALCON_CLIENT_SECRET": "a-secret"}.items():
+        monkeypatch.setenv(name, value)
+
+    assert cli.main(["plan"]) == 0
+    assert seen["STACK"] == "x"
+    assert seen["given"]
+    assert seen["left"] == []
+
+
+def test_wrong_usage_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["plan", "--colour", "blue"]) == 2
+    assert "No such option" in capsys.readouterr().err
+
+
+def test_no_list_of_processes_ever_shows_the_secret(aws: LocalAws, package: bytes, tmp_path: Path) -> None:
+    assert package  # is built
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": "source", **aws.environment()}
+    credentials = {"FALCON_CLIENT_ID": CLIENT_ID, "FALCON_CLIENT_SECRET": CLIENT_SECRET}
+    command = [sys.executable, "-m", "cli", "deploy", "--parameters", "FalconApiUrl=https://localhost:1"]
+    with subprocess.Popen(
+        command, cwd=PROJECT, env=environment | credentials, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as running:
+        listed = []
+        while running.poll() is None:
+            listed.append(subprocess.check_output(["ps", "-Aww", "-o", "args="], text=True))
+            if any("-m cli deploy" in each for each in listed) and len(listed) > 20:
+                running.terminate()
+            time.sleep(0.05)
+        printed = running.stdout.read() if running.stdout else ""
+
+    assert any("-m cli deploy" in each for each in listed)
+    assert CLIENT_SECRET not in "".join(listed) + printed

@@ -1,0 +1,88 @@
+"""What `make` hands to the commands: values as they are, and secrets to nobody else."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+SHOW = """#!/bin/sh
+echo "$0 $*"
+env | grep -E "^(PARAMETERS|TAGS|FALCON_[A-Z_]*)="
+exit 0
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Return a directory with our Makefile, where Python prints what it is given."""
+    (tmp_path / "Makefile").write_text((PROJECT / "Makefile").read_text(encoding="utf-8"))
+    for name in ("cli/requirements.txt", "cli/uv.txt", "cli/package.py", "requirements.txt"):
+        (tmp_path / "source" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "source" / name).touch()
+    (tmp_path / "source" / "registry_connections").mkdir()
+    for environment in (".venv-cli", ".venv-installer"):
+        program = tmp_path / environment / "bin" / "python"
+        program.parent.mkdir(parents=True)
+        program.write_text(SHOW)
+        program.chmod(0o755)
+        (tmp_path / environment / ".installed").touch()
+    return tmp_path
+
+
+def make(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    given = {"PATH": os.environ["PATH"], "HOME": str(project)} | environment
+    return subprocess.run(["make", *arguments], cwd=project, env=given, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("value", ["x=my$role", "$(shell touch ran)", "a=${HOME} b=$$c", "a='b c' d=#e", "`touch ran`"])
+def test_values_are_taken_as_they_are(project: Path, value: str) -> None:
+    given = make(project, "plan", f"PARAMETERS={value}", f"TAGS={value}")
+    inherited = make(project, "plan", PARAMETERS=value)
+
+    assert f"PARAMETERS={value}\n" in given.stdout
+    assert f"TAGS={value}\n" in given.stdout
+    assert f"PARAMETERS={value}\n" in inherited.stdout
+    assert not (project / "ran").exists()
+
+
+def test_falcons_variables_reach_the_command_and_no_other_program(project: Path) -> None:
+    ran = make(project, "deploy", FALCON_CLIENT_ID="an-id", FALCON_CLIENT_SECRET="a$(x)$secret")
+
+    build, command = ran.stdout.split(".venv-cli/bin/python -m cli deploy")
+    assert "-m cli.package" not in build  # its output is of no interest
+    assert "FALCON_CLIENT_SECRET=a$(x)$secret\n" in command
+    assert "FALCON" not in build
+    assert "FALCON" not in make(project, "package", FALCON_CLIENT_SECRET="a-secret").stdout
+
+
+def test_a_secret_on_the_command_line_is_refused(project: Path) -> None:
+    ran = make(project, "deploy", "FALCON_CLIENT_SECRET=invented")
+
+    assert ran.returncode != 0
+    assert "FALCON_CLIENT_SECRET is on the command line, where others can read it" in ran.stderr
+    assert "invented" not in ran.stdout + ran.stderr
+
+
+def test_help_builds_nothing(project: Path) -> None:
+    ran = make(project, "deploy", "HELP=1")
+
+    assert ran.stdout.splitlines() == [".venv-cli/bin/python -m cli deploy --help"]
+
+
+def test_the_list_of_commands_is_grouped() -> None:
+    lines = make(PROJECT, "help").stdout.splitlines()
+
+    account, organization = lines.index("A real AWS account"), lines.index("An organization")
+    assert account < next(number for number, line in enumerate(lines) if line.startswith("  delete ")) < organization
+    assert organization < next(number for number, line in enumerate(lines) if line.startswith("  deploy-org "))
+
+
+def test_what_deploying_installs_is_little_and_pinned() -> None:
+    pinned = (PROJECT / "source" / "cli" / "requirements.txt").read_text(encoding="utf-8")
+
+    names = [line.partition("==")[0] for line in pinned.splitlines() if "==" in line]
+    assert {"boto3", "click", "rich"} <= set(names)
+    assert len(names) <= 15
+    assert pinned.count("--hash=sha256:") >= len(names)

@@ -1,0 +1,229 @@
+"""The Lambda package: the same wherever it is built, nothing in it that is not used, and it runs on every Python."""
+
+import base64
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import tomllib
+import zipfile
+from functools import cache, partial
+from pathlib import Path
+
+import pytest
+
+import registry_connections
+from cli import package as cli_package
+from cli.errors import CliError
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+RUNTIME = PROJECT / ".venv-lambda"
+
+LAZY = {"idna/uts46data.py"}
+"""Modules that are not imported with the handler: this one, when a host name is not ASCII."""
+
+LIBRARIES = {"certifi", "charset_normalizer", "crhelper", "idna", "requests", "urllib3"}
+
+IMPORT = """
+import json, sys
+unpacked, *others = sys.argv[1:]
+sys.path[:0] = [unpacked]
+sys.path += others
+import registry_connections.handler
+files = {getattr(module, "__file__", None) or "" for module in sys.modules.values()}
+print(json.dumps(sorted(file.removeprefix(unpacked + "/") for file in files if file.startswith(unpacked + "/"))))
+"""
+
+
+@cache
+def other_pythons() -> list[str]:
+    """Return one Python of every other minor version that is installed here and can run the package."""
+    minors = [minor for minor in range(11, 15) if minor != sys.version_info.minor]
+    return [found for minor in minors if (found := find_python(f"python3.{minor}"))]
+
+
+def find_python(name: str) -> str | None:
+    """Return the path of a Python with pip; what pyenv puts on PATH may have no Python behind it."""
+    installed = map(str, Path.home().glob(f".pyenv/versions/*/bin/{name}"))
+    candidates = filter(None, (shutil.which(name), *installed))
+    run = partial(subprocess.run, capture_output=True, check=False)
+    return next((path for path in candidates if run([path, "-c", "import pip"]).returncode == 0), None)
+
+
+def build(path: Path, python: str = sys.executable, *, umask: int = 0o022, **environment: str) -> Path:
+    """Build the package as `make package` does."""
+    subprocess.run(
+        [python, "-m", "cli.package", path],
+        env=os.environ | {"PYTHONPATH": str(PROJECT / "source")} | environment,
+        umask=umask,
+        check=True,
+        capture_output=True,
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("package") / "lambda_function.zip")
+
+
+@pytest.fixture(scope="module")
+def unpacked(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("unpacked").resolve()
+    zipfile.ZipFile(package).extractall(directory)
+    return directory
+
+
+def imported(python: str | Path, unpacked: Path, *others: Path) -> set[str]:
+    """Return the files of the package that importing the handler reads, in a Python that sees nothing else."""
+    command: list[str | Path] = [python, "-I", "-B", "-W", "error::ImportWarning", "-c", IMPORT, unpacked, *others]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, env={})
+    assert ran.returncode == 0, ran.stderr
+    return set(json.loads(ran.stdout))
+
+
+def test_two_builds_are_the_same_whatever_umask_time_zone_locale_and_directory(package: Path, tmp_path: Path) -> None:
+    again = build(tmp_path / "a long" / "way" / "p.zip", umask=0o077, TZ="Pacific/Apia", LC_ALL="C", PYTHONHASHSEED="7")
+
+    assert cli_package.sha256(again) == cli_package.sha256(package)
+
+
+@pytest.mark.parametrize("python", other_pythons(), ids=os.path.basename)
+def test_every_python_builds_the_same(package: Path, tmp_path: Path, python: str) -> None:
+    again = build(tmp_path / "lambda_function.zip", python)
+
+    assert entries(again) == entries(package)
+    # Another zlib may compress the same content to other bytes.
+    if zlib_of(python) == zlib_of(sys.executable):
+        assert cli_package.sha256(again) == cli_package.sha256(package)
+
+
+def entries(package: Path) -> list[tuple[object, ...]]:
+    """Return all that a package says, but for how it is compressed."""
+    infos = zipfile.ZipFile(package).infolist()
+    return [(info.filename, info.CRC, info.file_size, info.date_time, info.external_attr) for info in infos]
+
+
+def zlib_of(python: str) -> str:
+    return subprocess.check_output([python, "-c", "import zlib; print(zlib.ZLIB_RUNTIME_VERSION)"], text=True)
+
+
+def test_it_is_small(package: Path) -> None:
+    assert package.stat().st_size < 700_000
+
+
+def test_it_holds_our_code_and_our_dependencies_only(package: Path) -> None:
+    tops = {name.partition("/")[0] for name in zipfile.ZipFile(package).namelist()}
+    distributions = {top for top in tops if top.endswith(".dist-info")}
+
+    assert tops - distributions == {"registry_connections", "LICENSE", "NOTICE", *LIBRARIES}
+    assert {distribution.partition("-")[0] for distribution in distributions} == LIBRARIES
+
+
+def test_it_holds_pure_python_and_the_terms_it_is_passed_on_under(package: Path) -> None:
+    names = zipfile.ZipFile(package).namelist()
+    others = {name for name in names if not name.endswith((".py", "/METADATA", "/certifi/cacert.pem"))}
+
+    assert {Path(name).name.partition(".")[0] for name in others - {"certifi/cacert.pem"}} == {"LICENSE", "NOTICE"}
+    for library in LIBRARIES:
+        assert any(name.startswith(f"{library}-") and "LICENSE" in name for name in names), library
+
+
+def test_its_notice_names_each_library_with_its_version_and_licence(package: Path) -> None:
+    pins = re.findall(r"^([a-z0-9-]+==[^ ]+)", (PROJECT / "source" / "requirements.txt").read_text(), re.MULTILINE)
+
+    notice = zipfile.ZipFile(package).read("NOTICE").decode()
+
+    assert re.findall(r"^(\S+) (\S+): .+, see \S+\.dist-info$", notice, re.MULTILINE) == [
+        tuple(pin.split("==")) for pin in pins
+    ]
+
+
+def test_its_entries_tell_nothing_of_where_it_was_built(package: Path) -> None:
+    entries = zipfile.ZipFile(package).infolist()
+
+    assert [entry.filename for entry in entries] == sorted(entry.filename for entry in entries)
+    assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
+    # The function runs as another user than the owner of its files.
+    assert {stat.filemode(entry.external_attr >> 16) for entry in entries} == {"-rw-r--r--"}
+
+
+def test_the_handler_imports_with_nothing_but_boto3_and_uses_every_module(unpacked: Path) -> None:
+    there = {file.relative_to(unpacked).as_posix() for file in unpacked.rglob("*.py")}
+
+    assert imported(RUNTIME / "bin" / "python", unpacked) == there - LAZY
+    assert there >= LAZY
+
+
+@pytest.mark.parametrize("python", other_pythons(), ids=os.path.basename)
+def test_the_handler_imports_on_every_python(unpacked: Path, python: str) -> None:
+    (boto3,) = RUNTIME.glob("lib/python3.*/site-packages")
+
+    assert "registry_connections/handler.py" in imported(python, unpacked, boto3)
+
+
+def test_the_version_is_one() -> None:
+    declared = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
+
+    assert registry_connections.__version__ == declared
+
+
+# What cannot be packaged
+
+
+def source_with_wheel(directory: Path, tag: str, **files: str) -> Path:
+    """Make a source directory whose one dependency is a wheel with these files."""
+    info = "invented-1.0.dist-info"
+    files |= {
+        f"{info}/METADATA": "Metadata-Version: 2.1\nName: invented\nVersion: 1.0\n",
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n",
+    }
+    records = [f"{name},sha256={digest(text.encode())},{len(text)}" for name, text in files.items()]
+    wheel = directory / f"invented-1.0-{tag}.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, text in {**files, f"{info}/RECORD": "\n".join([*records, f"{info}/RECORD,,"])}.items():
+            archive.writestr(name, text)
+    pin = f"invented @ {wheel.as_uri()} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
+    (directory / "requirements.txt").write_text(pin)
+    return directory
+
+
+def digest(content: bytes) -> str:
+    """Return the digest of a file as a wheel's RECORD has it."""
+    return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+
+
+def test_native_code_is_refused_even_in_a_wheel_that_claims_to_be_pure(tmp_path: Path) -> None:
+    source = source_with_wheel(tmp_path, "py3-none-any", **{"invented/fast.so": "ELF"})
+
+    with pytest.raises(CliError, match=r"invented/fast\.so is native code"):
+        cli_package.build(tmp_path / "package.zip", source)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["invented-1.0-py3-none-any.whl", "requirements.txt"]
+
+
+def test_a_wheel_for_one_platform_is_refused(tmp_path: Path) -> None:
+    source = source_with_wheel(tmp_path, "cp313-cp313-manylinux_2_17_x86_64")
+
+    with pytest.raises(CliError, match=r"(?s)not a supported wheel.*without a pure Python wheel"):
+        cli_package.build(tmp_path / "package.zip", source)
+
+
+def test_a_dependency_with_another_hash_is_refused(tmp_path: Path) -> None:
+    source = source_with_wheel(tmp_path, "py3-none-any", **{"invented/__init__.py": ""})
+    pins = source / "requirements.txt"
+    pins.write_text(pins.read_text().rpartition(":")[0] + ":" + "0" * 64 + "\n")
+
+    with pytest.raises(CliError, match="DO NOT MATCH THE HASHES"):
+        cli_package.build(tmp_path / "package.zip", source)
+
+
+def test_a_package_that_grew_too_large_is_refused(tmp_path: Path) -> None:
+    source = source_with_wheel(tmp_path, "py3-none-any", **{"invented/noise.txt": os.urandom(700_000).hex()})
+
+    with pytest.raises(CliError, match="more than 700000"):
+        cli_package.build(tmp_path / "package.zip", source)

@@ -1,0 +1,218 @@
+"""One stack: launched, updated, followed and deleted, with a CloudFormation that plays a part."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from cli.errors import CliError
+from cli.stack import Stack
+from tests.cli.support import screen
+
+ID = "arn:aws:cloudformation:us-east-1:111122223333:stack/falcon/1a2b3c4d-0000-0000-0000-000000000000"
+ROLE = ("Role", "AWS::IAM::Role")
+
+
+class FakeCloudFormation:
+    """One stack that goes through `scripts`, one for each operation: (status, resource, reason) an event."""
+
+    class Meta:
+        region_name = "us-east-1"
+
+    meta = Meta
+
+    def __init__(self, status: str = "", *scripts: list[tuple[str, str, str]]) -> None:
+        self.status, self.scripts = status, list(scripts)
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.events: list[dict[str, Any]] = []
+        self.waiting: list[dict[str, Any]] = []
+        self.broken = False
+        self.unchanged = False
+
+    def describe_stacks(self, **_: Any) -> Any:
+        if not self.status or self.status == "DELETE_COMPLETE":
+            raise refusal("Stack with id falcon does not exist")
+        held = [{"ParameterKey": "Regions", "ParameterValue": "us-east-1"}, {"ParameterKey": "Gone"}]
+        return {"Stacks": [{"StackId": ID, "StackStatus": self.status, "Parameters": held}]}
+
+    def create_stack(self, **request: Any) -> Any:
+        return self.begin("create", request)
+
+    def update_stack(self, **request: Any) -> Any:
+        if self.unchanged:
+            raise refusal("No updates are to be performed.")
+        return self.begin("update", request)
+
+    def delete_stack(self, **request: Any) -> None:
+        self.begin("delete", request)
+
+    def begin(self, name: str, request: dict[str, Any]) -> Any:
+        """Begin the next script, as this request or as somebody else's."""
+        self.calls.append((name, request))
+        token = request.get("ClientRequestToken", "")
+        self.waiting = [self._event(token, *each) for each in self.scripts.pop(0)]
+        return {"StackId": ID}
+
+    def _event(self, token: str, status: str, resource: str, reason: str) -> dict[str, Any]:
+        number = len(self.events) + len(self.waiting) + len(self.scripts) * 100
+        return {
+            "EventId": f"{number}-{status}-{resource}",
+            "Timestamp": datetime(2026, 11, 25, 12, 0, 1, tzinfo=UTC),
+            "LogicalResourceId": resource or "falcon",
+            "ResourceType": "AWS::IAM::Role" if resource else "AWS::CloudFormation::Stack",
+            "PhysicalResourceId": resource or ID,
+            "StackId": ID,
+            "ResourceStatus": status,
+            "ResourceStatusReason": reason,
+            "ClientRequestToken": token,
+        }
+
+    def get_paginator(self, _: str) -> Any:
+        return self
+
+    def paginate(self, **_: Any) -> Any:
+        """Return the events, the latest first; one more each time that somebody looks."""
+        if self.broken:
+            raise EndpointConnectionError(endpoint_url="https://cloudformation")
+        if self.waiting:
+            self.events.append(self.waiting.pop(0))
+            if not self.events[-1]["LogicalResourceId"].startswith("R"):
+                self.status = self.events[-1]["ResourceStatus"]
+        return [{"StackEvents": self.events[::-1]}]
+
+
+def refusal(message: str) -> ClientError:
+    return ClientError({"Error": {"Code": "ValidationError", "Message": message}}, "Operation")
+
+
+CREATED = [("CREATE_IN_PROGRESS", "", ""), ("CREATE_COMPLETE", "Role", ""), ("CREATE_COMPLETE", "", "")]
+UPDATED = [("UPDATE_IN_PROGRESS", "", ""), ("UPDATE_COMPLETE", "", "")]
+DELETED = [("DELETE_IN_PROGRESS", "", ""), ("DELETE_COMPLETE", "", "")]
+FAILED = [
+    ("CREATE_IN_PROGRESS", "", ""),
+    ("CREATE_FAILED", "Role", "role \x1b[31malready exists"),
+    ("CREATE_FAILED", "Rule", "Resource creation cancelled"),
+    ("ROLLBACK_IN_PROGRESS", "", "The following resource(s) failed to create: [Role]."),
+    ("ROLLBACK_COMPLETE", "", ""),
+]
+
+
+def stack(played: FakeCloudFormation) -> tuple[Stack, Any]:
+    shown, output = screen()
+    return Stack(played, "falcon", shown, sleep=lambda _: None), output
+
+
+def test_a_launch_is_followed_from_its_first_event_to_its_last() -> None:
+    played = FakeCloudFormation("", CREATED)
+    given, output = stack(played)
+
+    after, changed = given.deploy({"TemplateBody": "{}"}, {"Regions": "x"}, ["Regions"], {"team": "a"})
+
+    assert (after.status, changed) == ("CREATE_COMPLETE", True)
+    ((name, request),) = played.calls
+    assert name == "create"
+    assert request["Parameters"] == [{"ParameterKey": "Regions", "ParameterValue": "x"}]
+    assert request["Tags"] == [{"Key": "team", "Value": "a"}]
+    assert output.getvalue().splitlines()[1] == "12:00:01  CREATE_COMPLETE              Role  (AWS::IAM::Role)"
+
+
+def test_an_update_keeps_what_is_not_given_and_drops_what_the_template_lost() -> None:
+    played = FakeCloudFormation("UPDATE_ROLLBACK_COMPLETE", UPDATED)
+    given, _ = stack(played)
+
+    given.deploy({"TemplateBody": "{}"}, {"S3Key": "new"}, ["Regions", "S3Key"])
+
+    assert played.calls[0][1]["Parameters"] == [
+        {"ParameterKey": "S3Key", "ParameterValue": "new"},
+        {"ParameterKey": "Regions", "UsePreviousValue": True},
+    ]
+
+
+def test_nothing_to_change_is_no_failure() -> None:
+    played = FakeCloudFormation("CREATE_COMPLETE")
+    played.unchanged = True
+
+    assert stack(played)[0].deploy({}, {}, [])[1] is False
+
+
+def test_what_is_under_way_is_followed_to_its_end_before_anything_is_begun() -> None:
+    played = FakeCloudFormation("", CREATED, UPDATED, UPDATED)
+    given, output = stack(played)
+    given.deploy({}, {}, [])
+    played.begin("update", {})  # somebody else's, or that of a command that was interrupted
+    played.status = "UPDATE_IN_PROGRESS"
+    before = len(output.getvalue().splitlines())
+
+    given.deploy({}, {}, [])
+
+    lines = output.getvalue().splitlines()[before:]
+    assert "the stack falcon is in UPDATE_IN_PROGRESS: following what is under way" in lines[0]
+    assert sum("UPDATE_COMPLETE" in line for line in lines) == 2
+    assert not any("CREATE_COMPLETE" in line for line in lines)  # of an earlier operation
+    assert [name for name, _ in played.calls] == ["create", "update", "update"]
+
+
+@pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "CREATE_FAILED", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS"])
+def test_what_is_left_of_a_failed_launch_is_deleted_and_launched_anew(status: str) -> None:
+    played = FakeCloudFormation(status, DELETED, CREATED)
+    given, output = stack(played)
+
+    given.deploy({}, {}, [])
+
+    assert [name for name, _ in played.calls] == ["delete", "create"]
+    assert f"deleting what is left of a failed launch ({status})" in output.getvalue()
+
+
+def test_a_failure_names_its_cause_without_consequences_and_the_remedy() -> None:
+    given, output = stack(FakeCloudFormation("", FAILED))
+
+    with pytest.raises(CliError) as raised:
+        given.deploy({}, {}, [])
+
+    assert str(raised.value).splitlines() == [
+        "the stack falcon failed and is in ROLLBACK_COMPLETE. The cause:",
+        "  Role (AWS::IAM::Role): role  [31malready exists",
+        "Correct the cause, then run this again: it deletes what is left and launches anew.",
+    ]
+    assert "\x1b" not in output.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [
+        (
+            "UPDATE_ROLLBACK_FAILED",
+            "aws cloudformation continue-update-rollback --stack-name falcon --region us-east-1",
+        ),
+        ("UPDATE_FAILED", "aws cloudformation rollback-stack --stack-name falcon --region us-east-1"),
+        ("DELETE_FAILED", "--retain-resources RegistryConnections"),
+    ],
+)
+def test_a_stack_that_takes_no_update_is_told_its_way_back(status: str, remedy: str) -> None:
+    played = FakeCloudFormation(status)
+
+    with pytest.raises(CliError, match="takes no update") as raised:
+        stack(played)[0].deploy({}, {}, [])
+
+    assert remedy in str(raised.value)
+    assert played.calls == []
+
+
+def test_a_deletion_that_fails_says_why_whole_and_how_to_leave() -> None:
+    reason = "eu-west-1: HTTP 403 " + "x" * 300
+    script = [("DELETE_IN_PROGRESS", "", ""), ("DELETE_FAILED", "Role", reason), ("DELETE_FAILED", "", "")]
+
+    with pytest.raises(CliError) as raised:
+        stack(FakeCloudFormation("CREATE_COMPLETE", script))[0].delete()
+
+    assert reason in str(raised.value)
+    assert "delete it again with the same command" in str(raised.value)
+
+
+def test_a_network_that_is_gone_leaves_the_operation_unwatched_and_says_so() -> None:
+    played = FakeCloudFormation("CREATE_COMPLETE", UPDATED)
+    played.broken = True
+
+    with pytest.raises(CliError, match=r"goes on unwatched. The same command again follows it to its end"):
+        stack(played)[0].deploy({}, {}, [])

@@ -18,7 +18,7 @@ IMPORT: Final = "import time; t = time.perf_counter(); import {module}; print(ti
 def measure() -> list[Row]:
     """Return the rows of this benchmark."""
     return [
-        Row("footprint", "package", PACKAGE.stat().st_size / 1000, 700, "KB"),
+        Row("footprint", "package", PACKAGE.stat().st_size / 1000, 500, "KB"),
         Row(
             "footprint",
             "import of the handler, boto3 included",

@@ -12,15 +12,15 @@ from typing import Final
 
 import requests
 
-from registry_connections.crew import Crew
-from registry_connections.falcon import Falcon
-from registry_connections.gate import RateGate
-from registry_connections.model import AccountRegions, Credentials, Deadline, RegionUse, Settings
-from registry_connections.reconcile import Shell
-from registry_connections.settings import parse
-from registry_connections.state import State
-from registry_connections.transport import Transport
-from registry_connections.turns import Kind, Request, Turns
+from registry_connections.concurrency import Clock, ThreadPool
+from registry_connections.core.model import AccountRegions, Credentials, Deadline, Identity, RegionUse
+from registry_connections.core.record import Kind, Record, Request
+from registry_connections.falcon.auth import Login
+from registry_connections.falcon.client import Falcon
+from registry_connections.falcon.http import HttpClient, new_session
+from registry_connections.falcon.rate_limit import RateLimiter
+from registry_connections.reconciler import Reconciler
+from registry_connections.snapshot import Reader
 from tests.bench.stage import REGIONS
 from tests.bench.table import Row
 from tests.simulator import RemoteSimulator
@@ -39,10 +39,10 @@ must not be what is measured. The clock is scaled, not the code: the limit's min
 
 @dataclass
 class MemberAccount:
-    """An AWS account in memory: what is measured is the function's conduct towards Falcon."""
+    """An AWS account and a record in memory: what is measured is the function's conduct towards Falcon."""
 
     credentials_of_client: Credentials
-    state: State = field(default_factory=lambda: State(version=1))
+    record: Record = field(default_factory=Record)
 
     def credentials(self) -> Credentials:
         return self.credentials_of_client
@@ -53,12 +53,18 @@ class MemberAccount:
     def region_use(self, region: str) -> RegionUse:  # noqa: ARG002 - every Region is alike
         return RegionUse.REPOSITORIES
 
-    def load(self) -> State:
-        return self.state
+    def holds(self, logical_id: str, physical_id: str) -> bool:  # noqa: ARG002 - nothing is cancelled
+        return False
 
-    def swap(self, state: State) -> State:
-        self.state = replace(state, version=state.version + 1)
-        return self.state
+    def load(self) -> Record:
+        return self.record
+
+    def swap(self, record: Record) -> Record:
+        self.record = replace(record, version=record.version + 1)
+        return self.record
+
+    def delete(self) -> None:
+        self.record = Record()
 
 
 def measure() -> list[Row]:
@@ -103,15 +109,17 @@ def _launch_all(falcon: RemoteSimulator) -> int:
 
 
 def _launch(account_id: str, credentials: Credentials, url: str) -> str:
-    account, crew, transport = MemberAccount(credentials), Crew(), _scaled_transport()
+    account, pool, http = MemberAccount(credentials), ThreadPool(), _scaled_client()
+    stack = f"arn:aws:cloudformation:us-east-1:{account_id}:stack/StackSet-bench/{account_id[-8:]}-1111"
+    identity = Identity(account_id, "aws", "amazonaws.com", stack, f"arn:aws:iam::{account_id}:role/bench", account_id)
 
     def connect(secret: Credentials, cloud: str) -> Falcon:
-        return Falcon(transport, crew, secret, cloud, url)
+        return Falcon(Login(http, secret, cloud, url), pool)
 
-    shell = Shell(account, connect, crew, Turns(account, time.time, time.sleep), _clock)
-    request = Request(Kind.CREATE, account_id, _settings(account_id), rollout=True)
-    report = shell.answer(request, Deadline(_clock() + 870, _clock))
-    crew.dismiss()
+    reader = Reader(identity, account, connect, pool)
+    reconciler = Reconciler(identity, account, reader, pool, Clock(_clock, time.time, time.sleep))
+    report = reconciler.converge(Request(Kind.CREATE, account_id, 0, rollout=True), Deadline(_clock() + 870, _clock))
+    pool.shutdown()
     return report.failure
 
 
@@ -119,28 +127,14 @@ def _clock() -> float:
     return time.monotonic() / SLOWER
 
 
-def _scaled_transport() -> Transport:
-    """Return a transport whose seconds last longer; the moments in Falcon's headers are scaled as well."""
-    session = requests.Session()
+def _scaled_client() -> HttpClient:
+    """Return a client whose seconds last longer; the moments in Falcon's headers are scaled as well."""
+    session = new_session()
     session.hooks["response"].append(_scale_moment)
-    gate = RateGate(_clock, lambda: time.time() / SLOWER, lambda seconds: time.sleep(seconds * SLOWER))
-    return Transport(gate, session)
+    limiter = RateLimiter(_clock, lambda: time.time() / SLOWER, lambda seconds: time.sleep(seconds * SLOWER))
+    return HttpClient(limiter, session)
 
 
 def _scale_moment(response: requests.Response, **_: object) -> None:
     if moment := response.headers.get("X-Ratelimit-Retryafter"):
         response.headers["X-Ratelimit-Retryafter"] = str(float(moment) / SLOWER)
-
-
-def _settings(account_id: str) -> Settings:
-    settings, problems = parse(
-        {
-            "AccountId": account_id,
-            "Partition": "aws",
-            "UrlSuffix": "amazonaws.com",
-            "ConnectionRoleArn": f"arn:aws:iam::{account_id}:role/CrowdStrikeECRConnectionRole-bench",
-            "ExternalId": account_id,
-        }
-    )
-    assert problems == []
-    return settings

@@ -1,9 +1,10 @@
 """The stage of a benchmark: the real package in AWS's own runtime client, stand-ins for AWS and Falcon."""
 
 import json
+import re
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +17,17 @@ from tests.sandbox.lambda_runtime import Invocation, LambdaRuntime
 from tests.simulator import RemoteSimulator
 from tests.tls import Authority
 
-PACKAGE: Final = Path(__file__).resolve().parents[2] / "build" / "lambda_function.zip"
+PROJECT: Final = Path(__file__).resolve().parents[2]
+PACKAGE: Final = PROJECT / "build" / "lambda_function.zip"
 HANDLER: Final = "registry_connections.handler.lambda_handler"
 ACCOUNT: Final = "111122223333"
 REGIONS: Final = tuple(KNOWN_REGIONS)[:34]
 SECRET: Final = "falcon"
-STATE: Final = "/falcon-ecr/state"
-MEMORY_MB: Final = 1024
-"""As in the template."""
+MEMORY_MB: Final = int(re.findall(r"MemorySize: (\d+)", (PROJECT / "template.yaml").read_text())[0])
+
+
+UUID: Final = "1a2b3c4d-1111-4111-8111-111111111111"
+STACK_ID: Final = f"arn:aws:cloudformation:us-east-1:{ACCOUNT}:stack/bench/{UUID}"
 
 
 @dataclass
@@ -34,13 +38,10 @@ class Stage:
     aws: AwsStub
     answers: ResponseEndpoint
     function: LambdaRuntime
-    stack: str = ""
 
     def new_stack(self) -> None:
-        """Begin anew: another stack, which has applied nothing, and no connection of the account in Falcon."""
-        self.stack = str(uuid.uuid4())
-        self.aws.parameters.pop(STATE, None)
-        self.aws.put(STATE, "{}")
+        """Begin anew: a stack that has applied nothing."""
+        self.aws.parameters.clear()
 
     def send(self, kind: str, **properties: str) -> Invocation:
         """Send an event of CloudFormation; raise AssertionError unless it is answered with SUCCESS."""
@@ -49,13 +50,13 @@ class Stage:
             "RequestType": kind,
             "RequestId": str(uuid.uuid4()),
             "ResponseURL": url,
-            "StackId": f"arn:aws:cloudformation:us-east-1:{ACCOUNT}:stack/bench/{self.stack}",
+            "StackId": STACK_ID,
             "LogicalResourceId": "RegistryConnections",
             "ResourceType": "Custom::FalconRegistryConnections",
-            "ResourceProperties": {**_properties(self.stack), **properties},
+            "ResourceProperties": properties,
         }
         if kind != "Create":
-            event["PhysicalResourceId"] = f"falcon-ecr-{self.stack}"
+            event["PhysicalResourceId"] = f"falcon-ecr-{UUID}"
         invocation = self.function.invoke(event, remaining_seconds=300)
         bodies = [put.body for put in self.answers.puts(url)]
         assert [body["Status"] for body in bodies] == ["SUCCESS"], bodies
@@ -68,19 +69,9 @@ class Stage:
         return invocation
 
 
-def _properties(stack: str) -> Mapping[str, str]:
-    return {
-        "AccountId": ACCOUNT,
-        "Partition": "aws",
-        "UrlSuffix": "amazonaws.com",
-        "ConnectionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/CrowdStrikeECRConnectionRole-{stack[:23]}",
-        "ExternalId": stack,
-    }
-
-
 @contextmanager
-def stage(*simulator_options: str) -> Iterator[Stage]:
-    """Set the stage, and clear it away."""
+def stage(*simulator_options: str, processor_share: bool = False) -> Iterator[Stage]:
+    """Set the stage, and clear it away; with `processor_share` the function has what its memory entitles it to."""
     with tempfile.TemporaryDirectory() as directory:
         authority = Authority(Path(directory))
         with (
@@ -97,16 +88,21 @@ def stage(*simulator_options: str) -> Iterator[Stage]:
                 environment=_environment(authority, aws, falcon),
                 timeout_seconds=300,
                 memory_mb=MEMORY_MB,
+                processor_share=processor_share,
             ) as function:
                 yield Stage(falcon, aws, answers, function)
 
 
 def _environment(authority: Authority, aws: AwsStub, falcon: RemoteSimulator) -> dict[str, str]:
-    trust = dict.fromkeys(("AWS_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(authority.ca_file))
+    # With all public authorities, as on Lambda: loading them takes longer than a handshake.
+    trust = dict.fromkeys(("AWS_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(authority.bundle_file))
     return {
         **trust,
         "SECRET_ARN": SECRET,
-        "STATE_PARAMETER": STATE,
+        "STACK_ID": STACK_ID,
+        "URL_SUFFIX": "amazonaws.com",
+        "CONNECTION_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/CrowdStrikeECRConnectionRole-1a2b3c4d",
+        "EXTERNAL_ID": UUID,
         "LOG_RETENTION_DAYS": "365",
         "FALCON_API_URL": falcon.url,
         "AWS_ENDPOINT_URL": aws.url,

@@ -23,6 +23,8 @@ Operation = Literal[
     "GetSecretValue",
     "GetParameter",
     "PutParameter",
+    "DeleteParameter",
+    "DescribeStackResource",
     "DescribeRegions",
     "CreateLogGroup",
     "PutRetentionPolicy",
@@ -181,6 +183,7 @@ class AwsStub(TlsServer):
             "GetSecretValue": self._secret,
             "GetParameter": self._parameter,
             "PutParameter": self._put_parameter,
+            "DeleteParameter": self._delete_parameter,
             "DescribeRepositories": lambda _: {"repositories": []},
             "CreateLogGroup": lambda _: {},
             "PutRetentionPolicy": lambda _: {},
@@ -206,6 +209,11 @@ class AwsStub(TlsServer):
             raise _FailedError("ParameterVersionNotFound")
         value = parameter.values[version - 1]
         return {"Parameter": {"Name": name, "Type": "String", "Value": value, "Version": version}}
+
+    def _delete_parameter(self, request: dict[str, object]) -> dict[str, object]:
+        if self.parameters.pop(str(request["Name"]), None) is None:
+            raise _FailedError("ParameterNotFound")
+        return {}
 
     def _put_parameter(self, request: dict[str, object]) -> dict[str, object]:
         name, value = str(request["Name"]), str(request["Value"])

@@ -112,6 +112,15 @@ class LambdaRuntime:
         """The most memory that a process of this environment held until its last invocation; 0 where unknown."""
         return self._peak_memory_mb
 
+    @property
+    def processor_seconds(self) -> float:
+        """The processor time that the process has used so far, its start included; 0 where unknown."""
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(") ")[2].split()
+        except OSError:
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def invoke(
         self,
         event: Any,

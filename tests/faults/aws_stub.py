@@ -30,6 +30,8 @@ Operation = Literal[
     "PutRetentionPolicy",
     "DescribeRepositories",
 ]
+QUERIES = frozenset({"DescribeRegions", "DescribeStackResource"})
+"""Operations of AWS's older protocol, in XML."""
 LARGEST_PARAMETER = 4096  # characters of a standard parameter
 HISTORY = 100  # versions that Parameter Store keeps
 FOREVER = 3600.0
@@ -105,6 +107,8 @@ class AwsStub(TlsServer):
         with self._lock:
             self.secrets: dict[str, str] = {}
             self.parameters: dict[str, Parameter] = {}
+            self.held = ""
+            """The physical id that CloudFormation holds."""
             self.regions: dict[str, str] = {}
             """Region to its opt-in status."""
             self.calls: Counter[str] = Counter()
@@ -179,6 +183,11 @@ class AwsStub(TlsServer):
     def _result(self, operation: str, request: dict[str, object]) -> bytes:
         if operation == "DescribeRegions":
             return self._regions_xml().encode()
+        if operation == "DescribeStackResource":
+            detail = f"<PhysicalResourceId>{self.held}</PhysicalResourceId>"
+            detail = f"<StackResourceDetail>{detail}</StackResourceDetail>"
+            result = f"<DescribeStackResourceResult>{detail}</DescribeStackResourceResult>"
+            return f"<DescribeStackResourceResponse>{result}</DescribeStackResourceResponse>".encode()
         do: dict[str, Callable[[dict[str, object]], dict[str, object]]] = {
             "GetSecretValue": self._secret,
             "GetParameter": self._parameter,
@@ -246,11 +255,11 @@ def _parsed(exchange: Exchange) -> tuple[str, dict[str, object]]:
 
 
 def _content_type(operation: str) -> str:
-    return "text/xml;charset=UTF-8" if operation == "DescribeRegions" else "application/x-amz-json-1.1"
+    return "text/xml;charset=UTF-8" if operation in QUERIES else "application/x-amz-json-1.1"
 
 
 def _refuse(exchange: Exchange, operation: str, code: str, message: str, status: int) -> None:
-    if operation == "DescribeRegions":
+    if operation in QUERIES:
         code = {"AccessDeniedException": "UnauthorizedOperation", "ThrottlingException": "RequestLimitExceeded"}.get(
             code, code
         )

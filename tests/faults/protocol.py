@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from tests.faults.stand import SECRETS, Delivery
+from tests.faults.harness import SECRETS, Delivery
 
 LARGEST_ANSWER = 4096  # bytes; CloudFormation's limit
 LONGEST_REASON = 240  # characters
@@ -37,7 +37,10 @@ def wrong_in_silence(delivery: Delivery) -> Iterator[str]:
 
 def _wrong_identity(answer: Mapping[str, Any], event: Mapping[str, Any]) -> Iterator[str]:
     ours = f"falcon-ecr-{event['StackId'].rpartition('/')[2]}"
-    identifier = event["PhysicalResourceId"] if event["RequestType"] == "Delete" else ours
+    failed = f"{ours}-failed" if event["RequestType"] == "Create" else event.get("PhysicalResourceId")
+    identifier = ours if answer.get("Status") == "SUCCESS" else failed
+    if event["RequestType"] == "Delete":
+        identifier = event["PhysicalResourceId"]
     copied = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
     for name, value in {**copied, "PhysicalResourceId": identifier}.items():
         if answer.get(name) != value:

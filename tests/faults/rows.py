@@ -1,10 +1,11 @@
-"""What one row of the fault matrix says, as types. The rows themselves are in `matrix`, `hostile` and `deadline`."""
+"""What one row of the fault matrix says, as types. The rows themselves are in `matrix` and `hostile`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
+from registry_connections.core.model import Identity
 from tests.faults.aws_stub import AwsFault
 from tests.faults.cloudformation import Refusal
 from tests.simulator import Fault
@@ -18,17 +19,19 @@ ELSEWHERE = "https://elsewhere.example"
 ACCOUNT = "111122223333"
 EXTERNAL_ID = "invented-external-id"
 """The template takes the stack's UUID; another value shows where it turns up."""
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/CrowdStrikeECRConnectionRole-ours"
 OTHER_ROLE = f"arn:aws:iam::{ACCOUNT}:role/CrowdStrikeECRConnectionRole-other"
 
-USUAL: Mapping[str, str] = {
-    "AccountId": ACCOUNT,
-    "Partition": "aws",
-    "UrlSuffix": "amazonaws.com",
-    "ConnectionRoleArn": ROLE,
-    "ExternalId": EXTERNAL_ID,
-    "Regions": f"{A},{B}",
-}
+
+def identity(uuid: str) -> Identity:
+    stack = f"arn:aws:cloudformation:us-east-1:{ACCOUNT}:stack/falcon-ecr/{uuid}"
+    role = f"arn:aws:iam::{ACCOUNT}:role/CrowdStrikeECRConnectionRole-{uuid[:8]}"
+    return Identity(ACCOUNT, "aws", "amazonaws.com", stack, role, EXTERNAL_ID)
+
+
+OURS = identity("1a2b3c4d-1111-4111-8111-111111111111")
+OTHER = identity("5e6f7a8b-2222-4222-8222-222222222222")
+
+USUAL: Mapping[str, str] = {"Regions": f"{A},{B}"}
 """The properties of the stack, as the template passes them."""
 
 AnyFault = Fault | AwsFault | Refusal
@@ -54,11 +57,11 @@ class Point(StrEnum):
     ALL = "Falcon: every call"
     SECRET = "Secret"
     REGIONS = "Regions"
-    STATE_READ = "State: read"
-    STATE_WRITE = "State: write"
+    RECORD_READ = "Record: read"
+    RECORD_WRITE = "Record: write"
     LOGS = "Log retention"
     ECR = "ECR"
-    ANSWER = "Answer to CloudFormation"
+    RESPONSE = "Response to CloudFormation"
     DELIVERY = "Delivery of events"
 
 
@@ -71,10 +74,9 @@ class Before(StrEnum):
     APPLIED_FOUND = "the stack manages A and B, and somebody else connected C, with another role"
     FOUND = "A and B are connected by somebody else, with another role"
     FOUND_ONE = "A is connected by somebody else, with another role"
-    UNFINISHED = "a failed Create left A behind, and says so in the state"
-    KILLED = "a Create of A, B and C died: two were made, of the third only the answer was lost"
+    UNFINISHED = "a failed Create left A behind, and its record is dirty"
+    KILLED = "a Create of A, B and C died: two were made, of the third only the response was lost"
     RUNNING = "a Create is at work in another container"
-    OTHER_RUNNING = "a Create of another stack is at work, for the same Regions"
     OTHER_STACK = "another stack of this account manages A and B"
 
 
@@ -93,7 +95,6 @@ BOTH_SET: Mapping[str, Have] = {A: Have.SET, B: Have.SET}
 WIDER = {"Regions": f"{A},{B},{C}"}
 WIDEST = {"Regions": f"{A},{B},{C},{D}"}
 NARROWER = {"Regions": A, "DeleteConnections": "Stack"}
-NEW_ROLE = {"ConnectionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/CrowdStrikeECRConnectionRole-new"}
 PURGE = {"DeleteConnections": "Stack"}
 PURGE_ACCOUNT = {"DeleteConnections": "Account"}
 REPORT = {"OnRegionFailure": "Report"}
@@ -118,12 +119,15 @@ class Row:
     """What the event's properties differ in from the usual ones (for an Update, from the old ones)."""
     secret: str | None = None
     """The secret's text, if it is not the usual one."""
-    state: str | None = None
-    """The state's text, if it is not what `before` says; empty means that the parameter is missing."""
+    record: str | None = None
+    """The record's text, if it is not what `before` says; empty means that there is none."""
     regions: tuple[str, ...] = (A, B, C, D)
     """The Regions that the account has enabled."""
-    physical_id: Literal["ours", "made up", "original"] = "ours"
-    resource_type: str = "Custom::FalconRegistryConnections"
+    physical_id: Literal["ours", "failed", "made up", "original"] = "ours"
+    held: str = ""
+    """The physical id that CloudFormation holds; that of the event unless said otherwise."""
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """Other fields of the event."""
     delivered: Literal["once", "again", "at once"] = "once"
     vanishes: str = ""
     """A Region whose connection somebody removes while the first update of a connection is under way."""
@@ -131,35 +135,26 @@ class Row:
     """Seconds that the invocation has; its work ends 30 s before."""
 
     status: Literal["SUCCESS", "FAILED", "none"] = "SUCCESS"
-    """The answer; "none" if CloudFormation never takes one."""
+    """The response; "none" if CloudFormation never takes one."""
     reason: str = ""
     """A regular expression that the reason of a failure contains."""
     falcon: Mapping[str, Have] = field(default_factory=lambda: BOTH)
     """What Falcon holds of this account afterwards; nothing else of it may be there."""
     managed: tuple[str, ...] | None = None
-    """The Regions in the state afterwards; those of `falcon` unless said otherwise. None at all if it is unreadable."""
-    unfinished: tuple[str, ...] = ()
-    applied: bool | None = None
-    """Whether the state says that settings were applied; after a success they were, unless said otherwise."""
-    state_left: Literal["readable", "as it was", "stale"] = "readable"
-    """Whether it can be compared; "stale" if it still names what is gone."""
-    keeps: tuple[str, ...] = ()
-    """Regions that stay connected, with the usual role, when CloudFormation rolls back."""
-    within: float = 20.0
-    """Seconds until the answer at most."""
+    """The Regions in the record afterwards; without it, those of `falcon` after a success, and else those before."""
+    dirty: bool = False
+    """Whether the record says that Falcon may differ from it."""
+    compared: bool = True
+    """Whether the record afterwards is compared at all."""
     says: str = ""
     """A regular expression that the log contains."""
-    persists: bool = False
-    """Whether the fault is still there when CloudFormation rolls back."""
-    repair: str | None = None
-    """What the operator sets the state to before the next attempt."""
     next_falcon: Mapping[str, Have] | None = None
     """What Falcon holds once the next attempts have ended, if that is not plain from the event."""
     can_succeed: bool = True
     """Whether the same event succeeds once the fault is gone; its properties may be what is wrong."""
     container: Literal["warm", "fresh"] = "warm"
     listed: bool = True
-    """Whether the row is in the README's table."""
+    """Whether the row is in the table for operators."""
 
     @property
     def is_slow(self) -> bool:

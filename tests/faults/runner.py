@@ -10,15 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from registry_connections.state import State
+from registry_connections.core.model import Identity
+from registry_connections.core.record import Applied, Event as Sent, Record, digest
 from tests.faults.aws_stub import AwsFault
 from tests.faults.cloudformation import Refusal
-from tests.faults.rows import ACCOUNT, OTHER_ROLE, ROLE, USUAL, A, B, Before, C, Event, Row
-from tests.faults.stand import SECRET_ARN, Delivery, Stack, Stand, url_of
+from tests.faults.harness import SECRET_ARN, Delivery, Harness, Stack, url_of
+from tests.faults.rows import ACCOUNT, OTHER, OTHER_ROLE, OURS, USUAL, A, B, Before, C, Event, Row
 from tests.simulator import Behaviour, Connection, Fault, Hang, Redirect
 
-OTHER_STACK = "/falcon-ecr/other"
-PHYSICAL_IDS = {"made up": "falcon-ecr-RegistryConnections-1A2B3C4D5E6F", "original": "CustomResourcePhysicalID"}
+MADE_UP, ORIGINAL = "falcon-ecr-RegistryConnections-1A2B3C4D5E6F", "CustomResourcePhysicalID"
 NEXT_SECONDS = 60.0  # that each of the next attempts has
 
 
@@ -28,8 +28,7 @@ class Snapshot:
 
     connections: Mapping[str, list[Connection]]
     others: list[Connection]
-    state: State | None
-    state_text: str | None
+    record: Record | None
 
 
 @dataclass
@@ -49,109 +48,97 @@ class Run:
     elsewhere: list[str] = field(default_factory=list)
     """What was sent to a host to which nothing may be sent."""
 
-    @property
-    def wanted_role(self) -> str:
-        return str({**USUAL, **self.row.properties}["ConnectionRoleArn"])
 
-
-def snapshot(stand: Stand, stack: Stack) -> Snapshot:
+def snapshot(harness: Harness, stack: Stack) -> Snapshot:
     connections: dict[str, list[Connection]] = {}
     others = []
-    for connection in stand.falcon.connections():
+    for connection in harness.falcon.connections():
+        copy = replace(connection, details=dict(connection.details))
         if connection.is_of(ACCOUNT) and connection.url == url_of(connection.region):
-            connections.setdefault(connection.region, []).append(_copy(connection))
+            connections.setdefault(connection.region, []).append(copy)
         else:
-            others.append(_copy(connection))
-    parameter = stand.aws.parameters.get(stack.parameter)
-    text = parameter.values[-1] if parameter else None
-    return Snapshot(connections, others, stand.state(stack), text)
+            others.append(copy)
+    return Snapshot(connections, others, harness.record(stack))
 
 
-def _copy(connection: Connection) -> Connection:
-    return replace(connection, details=dict(connection.details))
-
-
-def run(stand: Stand, row: Row) -> Run:
-    """Run a row on a stand that nobody else uses meanwhile."""
+def run(harness: Harness, row: Row) -> Run:
+    """Run a row on a harness that nobody else uses meanwhile."""
     if row.container == "fresh":
-        stand.freeze()
-    stack = Stack()
-    stand.reset(row.regions, row.behaviour)
-    earlier = _Earlier(stand, stack, row)
+        harness.freeze()
+    stack = Stack(OURS)
+    harness.reset(row.regions, row.behaviour)
+    earlier = _Earlier(harness, stack, row)
     earlier.prepare()
-    before = snapshot(stand, stack)
-    started = {key: len(container.logs) for key, container in stand.containers.items()}
-    _arm(stand, row)
-    with _vanishing(stand, row):
-        deliveries = _deliver(stand, stack, row)
+    before = snapshot(harness, stack)
+    started = {key: len(container.logs) for key, container in harness.containers.items()}
+    _arm(harness, row)
+    with _vanishing(harness, row):
+        deliveries = _deliver(harness, stack, row)
     background = earlier.finished()
-    observed = Run(row, stack, before, deliveries, snapshot(stand, stack), background)
-    if not row.persists:
-        _disarm(stand)
-    _go_on(stand, observed)
-    for key, container in stand.containers.items():
+    observed = Run(row, stack, before, deliveries, snapshot(harness, stack), background)
+    _go_on(harness, observed)
+    for key, container in harness.containers.items():
         observed.logs += container.logs[started.get(key, 0) :]
-    observed.elsewhere = list(stand.elsewhere.requests)
+    observed.elsewhere = list(harness.elsewhere.requests)
     if row.is_slow:
-        stand.freeze()
+        harness.freeze()
     return observed
 
 
-def _arm(stand: Stand, row: Row) -> None:
-    elsewhere = f"{stand.elsewhere.url}/there"
+def _arm(harness: Harness, row: Row) -> None:
+    elsewhere = f"{harness.elsewhere.url}/there"
     for fault in row.faults:
         if isinstance(fault, Fault):
             effect = fault.effect
             there = replace(effect, location=elsewhere) if isinstance(effect, Redirect) else effect
-            stand.falcon.arm(replace(fault, effect=there))
+            harness.falcon.arm(replace(fault, effect=there))
         elif isinstance(fault, AwsFault):
-            stand.aws.arm(replace(fault, text=elsewhere) if fault.kind == "redirect" else fault)
+            harness.aws.arm(replace(fault, text=elsewhere) if fault.kind == "redirect" else fault)
     if row.secret is not None:
-        stand.aws.secrets[SECRET_ARN] = row.secret
+        harness.aws.secrets[SECRET_ARN] = row.secret
         if not row.secret:
-            del stand.aws.secrets[SECRET_ARN]
+            del harness.aws.secrets[SECRET_ARN]
 
 
-def _disarm(stand: Stand) -> None:
-    stand.falcon.disarm()
-    stand.aws.disarm()
-    stand.restore_secret()
-    stand.falcon.behaviour = Behaviour()
+def _disarm(harness: Harness) -> None:
+    harness.falcon.disarm()
+    harness.aws.disarm()
+    harness.restore_secret()
+    harness.falcon.behaviour = Behaviour()
 
 
 class _Earlier:
     """What happened before the event, up to what is still happening."""
 
-    def __init__(self, stand: Stand, stack: Stack, row: Row) -> None:
-        self._stand, self._stack, self._row = stand, stack, row
+    def __init__(self, harness: Harness, stack: Stack, row: Row) -> None:
+        self._harness, self._stack, self._row = harness, stack, row
         self._background: list[Delivery] = []
         self._thread: threading.Thread | None = None
 
     def prepare(self) -> None:
-        stand, stack, row = self._stand, self._stack, self._row
-        stand.aws.put(stack.parameter, "{}")
-        self._bring_about(row.before)
-        if row.state is not None:
-            self._replace_state(row.state)
+        self._bring_about(self._row.before)
+        if self._row.record:
+            self._harness.aws.put(self._stack.parameter, self._row.record)
+        elif self._row.record is not None:
+            self._harness.aws.parameters.pop(self._stack.parameter, None)
 
     def _bring_about(self, before: Before) -> None:
-        stand, stack = self._stand, self._stack
+        harness, stack = self._harness, self._stack
         match before:
             case Before.APPLIED | Before.APPLIED_GONE | Before.APPLIED_FOUND:
                 self._apply()
             case Before.FOUND | Before.FOUND_ONE:
-                self._find(*((A, B) if before is Before.FOUND else (A,)))
+                for region in (A, B) if before is Before.FOUND else (A,):
+                    harness.connect(url_of(region), role=OTHER_ROLE)
             case Before.UNFINISHED:
-                self._leave_unfinished()
+                self._connect(OURS, A)
+                harness.write_record(stack, Record(dirty=True, events=(Sent("earlier", 0, "failed"),)))
             case Before.KILLED:
                 self._kill_in_create()
             case Before.RUNNING:
-                self._create_in_background(stack)
-            case Before.OTHER_RUNNING:
-                stand.aws.put(OTHER_STACK, "{}")
-                self._create_in_background(Stack(OTHER_STACK))
+                self._create_in_background()
             case Before.OTHER_STACK:
-                stand.write_state(OTHER_STACK, self._applied(A, B))
+                harness.write_record(Stack(OTHER), self._applied(OTHER, A, B))
 
     def finished(self) -> Delivery | None:
         """Wait until nothing is at work any more."""
@@ -160,63 +147,57 @@ class _Earlier:
         return self._background[0] if self._background else None
 
     def _apply(self) -> None:
-        state = self._applied(A, B)
-        self._stand.write_state(self._stack.parameter, state)
+        record = self._applied(OURS, A, B)
+        self._harness.write_record(self._stack, record)
         if self._row.before is Before.APPLIED_GONE:
-            self._stand.falcon.tenant.remove(state.connections[B])
+            self._harness.falcon.tenant.remove(record.connections[B])
         if self._row.before is Before.APPLIED_FOUND:
-            self._stand.connect(url_of(C), role=OTHER_ROLE)
+            self._harness.connect(url_of(C), role=OTHER_ROLE)
 
-    def _applied(self, *regions: str) -> State:
-        connections = {region: self._stand.connect(url_of(region), role=ROLE) for region in regions}
-        return State(settings=dict(USUAL), connections=connections, cloud="us-1", handled=(("earlier", ""),))
+    def _applied(self, identity: Identity, *regions: str) -> Record:
+        connections = {region: self._connect(identity, region) for region in regions}
+        applied = Applied(dict(USUAL), digest(dict(USUAL)))
+        return Record(applied, connections, cloud="us-1", events=(Sent("earlier", 0),))
 
-    def _find(self, *regions: str) -> None:
-        for region in regions:
-            self._stand.connect(url_of(region), role=OTHER_ROLE)
+    def _connect(self, identity: Identity, region: str) -> str:
+        alias = identity.created_alias(region)
+        return self._harness.connect(url_of(region), role=identity.role_arn, alias=alias)
 
-    def _leave_unfinished(self) -> None:
-        made = {A: self._stand.connect(url_of(A), role=ROLE)}
-        state = State(connections=made, unfinished=frozenset(made), handled=(("earlier", "failed"),))
-        self._stand.write_state(self._stack.parameter, state)
-
-    def _replace_state(self, text: str) -> None:
-        if text:
-            self._stand.aws.put(self._stack.parameter, text)
-        else:
-            del self._stand.aws.parameters[self._stack.parameter]
-
-    def _begin(self, stack: Stack, properties: Mapping[str, str], remaining: float) -> None:
-        event = stack.event(Event.CREATE, {**USUAL, **properties})
+    def _begin(self, properties: Mapping[str, str], remaining: float) -> None:
+        event = self._stack.event(Event.CREATE, {**USUAL, **properties})
 
         def work() -> None:
-            self._background.append(self._stand.deliver(stack, event, remaining=remaining, container=1))
+            self._background.append(self._harness.deliver(self._stack, event, remaining=remaining, container=1))
 
         self._thread = threading.Thread(target=work, name="earlier-create", daemon=True)
         self._thread.start()
 
     def _kill_in_create(self) -> None:
-        """Kill the function when two connections were made, and of the third only the answer is missing."""
-        self._stand.falcon.arm(Fault("create", Hang(applied=True), region=C))
-        self._begin(self._stack, {"Regions": f"{A},{B},{C}"}, remaining=36)
-        _wait(lambda: len(snapshot(self._stand, self._stack).connections) == len((A, B, C)))
-        _wait(lambda: len([r for r in self._stand.falcon.journal.records("create") if r.status == 200]) == len((A, B)))
-        container = self._stand.container(self._stack.parameter, 1)
+        """Kill the function when two connections were made, and of the third only the response is missing."""
+        harness = self._harness
+        harness.falcon.arm(Fault("create", Hang(applied=True), region=C))
+        self._begin({"Regions": f"{A},{B},{C}"}, remaining=36)
+        _wait(lambda: len(snapshot(harness, self._stack).connections) == len((A, B, C)))
+        _wait(lambda: len([r for r in harness.falcon.journal.records("create") if r.status == 200]) == len((A, B)))
+        container = harness.container(self._stack, 1)
         if container.pid:
             os.kill(container.pid, signal.SIGKILL)
         self.finished()
         self._background.clear()
-        self._stand.falcon.disarm()
-        self._stand.falcon.journal.clear()
+        harness.falcon.disarm()
+        harness.falcon.journal.clear()
+        record = harness.record(self._stack)
+        assert record
+        harness.write_record(self._stack, replace(record, lease=None))  # as when its time is over
 
-    def _create_in_background(self, stack: Stack) -> None:
+    def _create_in_background(self) -> None:
         """Begin a Create whose role takes some seconds to be usable, and wait until it is at it."""
-        self._stand.falcon.change(iam_ready_after=5.0)
-        self._begin(stack, {}, remaining=90)
-        _wait(lambda: self._stand.falcon.journal.count("create") > 1)
+        self._harness.falcon.change(iam_ready_after=5.0)
+        self._begin({}, remaining=90)
+        _wait(lambda: self._harness.falcon.journal.count("create") > 1)
 
 
-def _wait(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+def _wait(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -225,15 +206,15 @@ def _wait(condition: Callable[[], bool], seconds: float = 30.0) -> None:
 
 
 @contextmanager
-def _vanishing(stand: Stand, row: Row) -> Iterator[None]:
+def _vanishing(harness: Harness, row: Row) -> Iterator[None]:
     """Let somebody remove a connection while the first update is under way, if the row says so."""
-    wanted = [c.id for c in stand.falcon.connections() if c.type == "ecr" and c.url == url_of(row.vanishes)]
+    wanted = [c.id for c in harness.falcon.connections() if c.type == "ecr" and c.url == url_of(row.vanishes)]
     ended = threading.Event()
 
     def remove() -> None:
         while wanted and not ended.wait(0.01):
-            if stand.falcon.journal.count("update"):
-                stand.falcon.tenant.remove(wanted.pop(0))
+            if harness.falcon.journal.count("update"):
+                harness.falcon.tenant.remove(wanted.pop(0))
 
     thread = threading.Thread(target=remove, daemon=True)
     thread.start()
@@ -244,58 +225,55 @@ def _vanishing(stand: Stand, row: Row) -> Iterator[None]:
         thread.join()
 
 
-def _event(stack: Stack, row: Row) -> dict[str, Any]:
-    changes: dict[str, Any] = {"ResourceType": row.resource_type}
-    if row.physical_id in PHYSICAL_IDS:
-        changes["PhysicalResourceId"] = PHYSICAL_IDS[row.physical_id]
-    return stack.event(row.event, {**USUAL, **row.properties}, USUAL, **changes)
-
-
-def _deliver(stand: Stand, stack: Stack, row: Row) -> list[Delivery]:
-    event = _event(stack, row)
-    elsewhere = f"{stand.elsewhere.url}/there"
+def _deliver(harness: Harness, stack: Stack, row: Row) -> list[Delivery]:
+    ids = {"ours": stack.physical_id, "failed": f"{stack.physical_id}-failed", "made up": MADE_UP, "original": ORIGINAL}
+    event = stack.event(row.event, {**USUAL, **row.properties}, USUAL, **row.changes)
+    if row.event is not Event.CREATE:
+        event["PhysicalResourceId"] = ids[row.physical_id]
+    harness.aws.held = row.held or event.get("PhysicalResourceId", "")
+    elsewhere = f"{harness.elsewhere.url}/there"
     refusals = [replace(fault, location=elsewhere) for fault in row.faults if isinstance(fault, Refusal)]
 
     def deliver(container: int) -> Delivery:
-        # One event has one ResponseURL; two tell apart which delivery answered what.
-        return stand.deliver(stack, event, remaining=row.remaining, container=container, refusals=refusals)
+        # One event has one ResponseURL; two tell apart which delivery responded with what.
+        return harness.deliver(stack, event, remaining=row.remaining, container=container, refusals=refusals)
 
     if row.delivered == "once":
         return [deliver(0)]
     if row.delivered == "again":
         return [deliver(0), deliver(0)]
     for container in (0, 1):
-        stand.warm_up(stack, container)
+        harness.warm_up(stack, container)
     with ThreadPoolExecutor(2) as executor:
         return list(executor.map(deliver, (0, 1)))
 
 
-def _go_on(stand: Stand, observed: Run) -> None:
-    """Send what CloudFormation sends next, and what the operator tries after that."""
+def _go_on(harness: Harness, observed: Run) -> None:
+    """Send what CloudFormation sends next, and what the operator tries after that.
+
+    What made an Update fail stays through its rollback, which must succeed all the same.
+    """
     row, stack = observed.row, observed.stack
-    answer = observed.deliveries[0].answer
     new = {**USUAL, **row.properties}
-    if row.repair is not None:
-        stand.aws.put(stack.parameter, row.repair)
     failed = row.status != "SUCCESS"
 
     def attempt(event: Event, properties: Mapping[str, str], old: Mapping[str, str] | None = None, **more: Any) -> None:
-        stack_of = more.pop("stack", stack)
-        delivery = stand.deliver(stack_of, stack_of.event(event, properties, old, **more), remaining=NEXT_SECONDS)
-        observed.next_attempts.append((delivery, snapshot(stand, stack)))
+        harness.aws.held = more.get("PhysicalResourceId", stack.physical_id)
+        delivery = harness.deliver(stack, stack.event(event, properties, old, **more), remaining=NEXT_SECONDS)
+        observed.next_attempts.append((delivery, snapshot(harness, stack)))
 
     if row.event is Event.CREATE and failed:
-        attempt(Event.DELETE, new, PhysicalResourceId=answer.get("PhysicalResourceId") or PHYSICAL_IDS["made up"])
-        _disarm(stand)
+        _disarm(harness)
+        attempt(Event.DELETE, new, PhysicalResourceId=observed.deliveries[0].answer.get("PhysicalResourceId") or MADE_UP)
         if row.can_succeed:
-            again = Stack()
-            stand.aws.put(again.parameter, "{}")
-            attempt(Event.CREATE, new, stack=again)
+            attempt(Event.CREATE, new)
     elif row.event is Event.UPDATE and failed:
         attempt(Event.UPDATE, USUAL, new)
-        _disarm(stand)
+        _disarm(harness)
         attempt(Event.UPDATE, new, USUAL)
     elif row.event is Event.DELETE:
+        _disarm(harness)
         attempt(Event.DELETE, new, PhysicalResourceId=observed.deliveries[0].event["PhysicalResourceId"])
     else:
+        _disarm(harness)
         attempt(Event.UPDATE, new, new)

@@ -1,6 +1,6 @@
 """Runs many rows at the same time, in one test process or in several that share the work.
 
-Most rows wait: for a retry, a time-out, a role. So each test process keeps several stands at work. The processes of
+Most rows wait: for a retry, a time-out, a role. So each test process keeps several harnesses at work. The processes of
 pytest-xdist claim rows in a directory that they share, and leave the results there for whichever of them asks.
 """
 
@@ -17,10 +17,10 @@ import pytest
 from tests.faults.checks import problems
 from tests.faults.rows import Row
 from tests.faults.runner import run
-from tests.faults.stand import Stand
+from tests.faults.harness import Harness
 from tests.tls import Authority
 
-STANDS = 12  # in each test process
+HARNESSES = 12  # in each test process
 POLL_SECONDS = 0.05
 
 
@@ -38,53 +38,49 @@ class Result:
         return "\n".join([*lines, "", *self.logs])
 
 
-class Bench:
-    """The stands of one test process, at work on the rows that nobody claimed yet."""
+class RowPool:
+    """The harnesses of one test process, at work on the rows that nobody claimed yet."""
 
     def __init__(self, rows: Sequence[Row], directory: Path, authority: Authority) -> None:
-        self._rows = sorted(rows, key=lambda row: -row.within)  # what may take long begins first
+        self._rows = sorted(rows, key=lambda row: -row.remaining)  # what may take long begins first
         self._directory, self._authority = directory, authority
         self._directory.mkdir(parents=True, exist_ok=True)
         self._closing = threading.Event()
-        self._stands: list[Stand] = []
-        count = min(STANDS, len(rows))
-        self._threads = [threading.Thread(target=self._work, name=f"stand-{n}", daemon=True) for n in range(count)]
+        count = min(HARNESSES, len(rows))
+        self._threads = [threading.Thread(target=self._work, name=f"harness-{n}", daemon=True) for n in range(count)]
         for thread in self._threads:
             thread.start()
 
     def result(self, row: Row) -> Result:
-        """Wait for the result of a row, whoever runs it."""
+        """Wait for the result of a row, whichever process runs it."""
         path, claim = self._directory / f"{row.name}.json", self._directory / f"{row.name}.claim"
         while not path.exists():
             if not claim.exists() and not any(thread.is_alive() for thread in self._threads):
-                raise RuntimeError("the stands stopped before they came to this row")
+                raise RuntimeError("the harnesses stopped before they came to this row")
             time.sleep(POLL_SECONDS)
         return Result(**json.loads(path.read_text()))
 
     def close(self) -> None:
-        """Break off what is in progress, and begin nothing more."""
+        """Begin nothing more, and end what is in progress: another process may wait for it."""
         self._closing.set()
-        for stand in self._stands:
-            stand.abandon()
         for thread in self._threads:
             thread.join()
 
     def _work(self) -> None:
-        with Stand(self._authority) as stand:
-            self._stands.append(stand)
+        with Harness(self._authority) as harness:
             for row in self._rows:
                 if self._closing.is_set():
                     return
                 if self._claim(row):
-                    self._report(self._run(stand, row))
+                    self._report(self._run(harness, row))
 
-    def _run(self, stand: Stand, row: Row) -> Result:
+    def _run(self, harness: Harness, row: Row) -> Result:
         started = time.monotonic()
         try:
-            observed = run(stand, row)
+            observed = run(harness, row)
             return Result(row.name, problems(observed), time.monotonic() - started, observed.logs)
         except Exception:  # noqa: BLE001 - the test that asks for this row is told
-            stand.freeze()
+            harness.freeze()
             return Result(row.name, [traceback.format_exc()], time.monotonic() - started, [])
 
     def _claim(self, row: Row) -> bool:
@@ -101,11 +97,11 @@ class Bench:
         part.rename(path)
 
 
-_SHARED = pytest.StashKey[Bench]()
+_SHARED = pytest.StashKey[RowPool]()
 
 
-def shared_bench(request: pytest.FixtureRequest) -> Bench:
-    """Return the bench of this test process, which begins with every row that any selected test asks for."""
+def shared_pool(request: pytest.FixtureRequest) -> RowPool:
+    """Return the pool of this test process, which begins with every row that any selected test asks for."""
     config = request.config
     if _SHARED not in config.stash:
         given = (getattr(item, "callspec", None) for item in request.session.items)
@@ -113,6 +109,6 @@ def shared_bench(request: pytest.FixtureRequest) -> Bench:
         factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
         base = factory.getbasetemp()
         directory = (base.parent if hasattr(config, "workerinput") else base) / "faults"
-        config.stash[_SHARED] = bench = Bench(rows, directory, request.getfixturevalue("authority"))
-        config.add_cleanup(bench.close)
+        config.stash[_SHARED] = pool = RowPool(rows, directory, request.getfixturevalue("authority"))
+        config.add_cleanup(pool.close)
     return config.stash[_SHARED]

@@ -1,16 +1,18 @@
-"""One place to run events in: AWS, Falcon, CloudFormation's ear, and the real package in containers of its own."""
+"""One place to run events in: AWS, Falcon, where CloudFormation takes responses, and the real package in containers."""
 
 import json
 import time
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from registry_connections.state import State, parse_state, render_state, standing
+from registry_connections.aws.parameter_store import render, resolve_writes
+from registry_connections.core.model import Identity
+from registry_connections.core.record import Record, from_json
 from tests.faults.aws_stub import AwsStub
 from tests.faults.cloudformation import Put, Refusal, ResponseEndpoint
 from tests.faults.rows import ACCOUNT, DISABLED, EXTERNAL_ID, OTHER_ROLE, Event
@@ -43,18 +45,17 @@ def url_of(region: str) -> str:
 
 @dataclass(frozen=True)
 class Stack:
-    """One stack: its identity, and what follows from it. The parameter is that of its function."""
+    """One stack, and what follows from its identity."""
 
-    parameter: str = "/falcon-ecr/state"
-    uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
+    identity: Identity
 
     @property
-    def arn(self) -> str:
-        return f"arn:aws:cloudformation:us-east-1:{ACCOUNT}:stack/falcon-ecr/{self.uuid}"
+    def parameter(self) -> str:
+        return f"/falcon-ecr/{self.identity.uuid}"
 
     @property
     def physical_id(self) -> str:
-        return f"falcon-ecr-{self.uuid}"
+        return f"falcon-ecr-{self.identity.uuid}"
 
     def event(
         self, event: Event, properties: Mapping[str, str], old: Mapping[str, str] | None = None, **changes: Any
@@ -63,7 +64,7 @@ class Stack:
         document: dict[str, Any] = {
             "RequestType": str(event),
             "RequestId": str(uuid.uuid4()),
-            "StackId": self.arn,
+            "StackId": self.identity.stack_id,
             "LogicalResourceId": "RegistryConnections",
             "ResourceType": "Custom::FalconRegistryConnections",
             "ServiceToken": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:function",
@@ -108,7 +109,7 @@ class Elsewhere(TlsServer):
         exchange.send(200, b"{}", content_type="application/json")
 
 
-class Stand:
+class Harness:
     """Everything around the function, between entering and leaving the context."""
 
     def __init__(self, authority: Authority, package: Path = PACKAGE) -> None:
@@ -120,7 +121,6 @@ class Stand:
         self._ca_file = str(authority.ca_file)
         self._containers: dict[tuple[str, int], LambdaRuntime] = {}
         self._exit = ExitStack()
-        self._abandoned = False
 
     def __enter__(self) -> Self:
         for server in (self.aws, self.falcon, self.cloudformation, self.elsewhere):
@@ -144,40 +144,48 @@ class Stand:
         for bystander in BYSTANDERS:
             self.connect(bystander.url, role=OTHER_ROLE, kind=bystander.type, key=bystander.url_uniqueness_key)
 
-    def connect(self, url: str, *, role: str, kind: str = "ecr", key: str = "", external_id: str = EXTERNAL_ID) -> str:
+    def connect(
+        self, url: str, *, role: str, kind: str = "ecr", key: str = "", alias: str = "", external_id: str = EXTERNAL_ID
+    ) -> str:
         """Add a connection that has been in Falcon for a while, and return its id."""
         details: dict[str, object] = {"aws_iam_role": role, "aws_external_id": external_id}
         connection = Connection(
-            url=url, type=kind, url_uniqueness_key=key, details=details, created_at=time.time() - 3600
+            url=url,
+            type=kind,
+            url_uniqueness_key=key,
+            user_defined_alias=alias,
+            details=details,
+            created_at=time.time() - 3600,
         )
         return self.falcon.add_connection(connection).id
 
-    def write_state(self, parameter: str, state: State) -> None:
-        """Write a state as the function does."""
-        known = self.aws.parameters.get(parameter)
-        self.aws.put(parameter, render_state(replace(state, version=known.version if known else 0)))
+    def write_record(self, stack: Stack, record: Record) -> None:
+        """Write a record as the function does."""
+        known = self.aws.parameters.get(stack.parameter)
+        self.aws.put(stack.parameter, render(replace(record, version=known.version if known else 0), by="test"))
 
-    def state(self, stack: Stack) -> State | None:
-        """Return what the function would take for the state, or None if there is none or it is not ours."""
+    def record(self, stack: Stack) -> Record | None:
+        """Return what the function would take for the record, or None if there is no parameter."""
         parameter = self.aws.parameters.get(stack.parameter)
         if parameter is None:
             return None
         values = parameter.values
+        text, version = resolve_writes(values[-1], len(values), lambda number: values[number - 1])
         try:
-            return parse_state(*standing(values[-1], len(values), lambda version: values[version - 1]))
-        except Exception:  # noqa: BLE001 - whatever it is, it is not a state
-            return None
+            return from_json(json.loads(text), version)
+        except ValueError:
+            return from_json(None, version)
 
-    def container(self, parameter: str, number: int = 0) -> LambdaRuntime:
-        """Return an execution environment of the function whose state is this parameter."""
-        key = (parameter, number)
+    def container(self, stack: Stack, number: int = 0) -> LambdaRuntime:
+        """Return an execution environment of a stack's function."""
+        key = (stack.parameter, number)
         if key not in self._containers:
             self._containers[key] = LambdaRuntime(
                 self._package,
                 HANDLER,
-                environment=self._environment(parameter),
+                environment=self._environment(stack.identity),
                 timeout_seconds=900,
-                memory_mb=512,
+                memory_mb=1769,
                 function_arn=f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:crowdstrike-ecr-function",
             )
         return self._containers[key]
@@ -194,11 +202,6 @@ class Stand:
         """Put the usual secret in its place."""
         self.aws.secrets[SECRET_ARN] = SECRET
 
-    def abandon(self) -> None:
-        """Deliver nothing more, and break off what is in progress."""
-        self._abandoned = True
-        self.freeze()
-
     def freeze(self) -> None:
         """End every container, with the threads that hang in it."""
         for container in list(self._containers.values()):
@@ -214,21 +217,22 @@ class Stand:
         container: int = 0,
     ) -> Delivery:
         """Invoke the function with an event and wait until it has ended."""
-        if self._abandoned:
-            raise RuntimeError("the tests are over")
         url = self.cloudformation.expect(refusals)
         started = time.monotonic()
-        invocation = self.container(stack.parameter, container).invoke(
+        invocation = self.container(stack, container).invoke(
             {**event, "ResponseURL": url}, remaining_seconds=remaining
         )
         puts = self.cloudformation.puts(url)
         taken = next((put.at - started for put in puts if put.taken), time.monotonic() - started)
         return Delivery(event, invocation, puts, taken)
 
-    def _environment(self, parameter: str) -> dict[str, str]:
+    def _environment(self, identity: Identity) -> dict[str, str]:
         return {
             "SECRET_ARN": SECRET_ARN,
-            "STATE_PARAMETER": parameter,
+            "STACK_ID": identity.stack_id,
+            "URL_SUFFIX": identity.url_suffix,
+            "CONNECTION_ROLE_ARN": identity.role_arn,
+            "EXTERNAL_ID": identity.external_id,
             "LOG_RETENTION_DAYS": "365",
             "LOG_LEVEL": "INFO",
             "FALCON_API_URL": self.falcon.url,

@@ -153,7 +153,7 @@ class LocalAws:
         return [call for call in calls if call["allowed"] or not call["early"]]
 
     def set_policy_delay(self, seconds: float) -> None:
-        """Let it take this time until a role's new or changed policy is known; before, calls are denied."""
+        """Let it take this time until the policy of a role that a stack makes or changes is known; calls are denied."""
         self.control("set_policy_delay", seconds=seconds)
 
     def refuse_calls(

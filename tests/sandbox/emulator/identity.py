@@ -125,18 +125,11 @@ def know_the_policy_that_reads_ecr(original: Any, arn: str) -> Any:
 
 
 @replacing(provisioners, "_iam_role_create", "_iam_role_update")
-def note_a_change_by_cloudformation(original: Any, *arguments: Any, **named: Any) -> Any:
+def note_a_change(original: Any, *arguments: Any, **named: Any) -> Any:
     """Remember when a stack made or changed a role: its policy takes a moment until it is known."""
     made = original(*arguments, **named)
     state.policies_changed[responses.get_account_id(), made[0]] = time.monotonic()
     return made
-
-
-@replacing(iam, "_put_role_policy", "_attach_role_policy")
-def note_a_change_by_api(original: Any, request: dict[str, Any]) -> Any:
-    """Remember when somebody changed a role's policies."""
-    state.policies_changed[responses.get_account_id(), iam._p(request, "RoleName")] = time.monotonic()
-    return original(request)
 
 
 @replacing(iam_evaluator, "enforce")

@@ -9,7 +9,7 @@ from tests.sandbox.known_regions import WITHOUT_OPT_IN
 
 JOURNAL_LENGTH = 50_000  # enough for any test; a long session does not grow without end
 
-POLICY_SECONDS = 0.0
+POLICY_SECONDS = 0.5
 """How long a role's new policy is unknown, unless a test says otherwise. AWS: seconds, without a bound."""
 
 

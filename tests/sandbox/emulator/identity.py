@@ -10,7 +10,6 @@ from typing import Any
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator, responses
 from ministack.services import iam, sts
-from ministack.services.cloudformation import provisioners
 
 from tests.sandbox.emulator.control import verb
 from tests.sandbox.emulator.patching import replacing
@@ -122,14 +121,6 @@ def know_the_policy_that_reads_ecr(original: Any, arn: str) -> Any:
         document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         known[arn] = iam._make_aws_managed_record(READS_ECR, document)
     return original(arn)
-
-
-@replacing(provisioners, "_iam_role_create", "_iam_role_update")
-def note_a_change(original: Any, *arguments: Any, **named: Any) -> Any:
-    """Remember when a stack made or changed a role: its policy takes a moment until it is known."""
-    made = original(*arguments, **named)
-    state.policies_changed[responses.get_account_id(), made[0]] = time.monotonic()
-    return made
 
 
 @replacing(iam_evaluator, "enforce")

@@ -12,7 +12,7 @@ from ministack.services.cloudformation import engine, handlers, helpers, provisi
 
 from tests.sandbox.emulator.identity import listed
 from tests.sandbox.emulator.patching import replacing
-from tests.sandbox.emulator.query import error, nested
+from tests.sandbox.emulator.query import nested
 from tests.sandbox.emulator.state import state
 
 Properties = dict[str, Any]
@@ -54,7 +54,9 @@ def refuse_unknown_parameters(original: Any, request: Properties) -> Any:
     given = {each["ParameterKey"] for each in nested(request).get("Parameters") or []}
     unknown = given - engine._parse_template(body).get("Parameters", {}).keys() if body else set()
     if unknown:
-        return error("ValidationError", f"Parameters: [{', '.join(sorted(unknown))}] do not exist in the template")
+        return helpers._error(
+            "ValidationError", f"Parameters: [{', '.join(sorted(unknown))}] do not exist in the template"
+        )
     return original(request)
 
 

@@ -19,7 +19,6 @@ Target = tuple[str, str]  # account, Region
 
 EXECUTION_ROLE = "stacksets-exec-0123456789abcdef0123456789abcdef"
 POLL_SECONDS = 0.05
-REASON_CHARACTERS = 2500
 
 _tasks: set[asyncio.Task[None]] = set()
 
@@ -91,14 +90,12 @@ class StackSet:
     template_body: str
     parameters: dict[str, str] = field(default_factory=dict)
     capabilities: list[str] = field(default_factory=list)
-    description: str = ""
     auto_deployment: dict[str, str] = field(default_factory=dict)
     managed_execution: dict[str, str] = field(default_factory=dict)
     units: set[str] = field(default_factory=set)
     regions: list[str] = field(default_factory=list)
     instances: dict[Target, Instance] = field(default_factory=dict)
     operations: list[Operation] = field(default_factory=list)
-    permission_model: str = "SERVICE_MANAGED"
     status: str = "ACTIVE"
 
     @property
@@ -112,8 +109,8 @@ class StackSet:
         hidden = {name for name, each in defined.items() if str(each.get("NoEcho")).lower() == "true"}
         shown = {key: "****" if key in hidden else value for key, value in self.parameters.items()}
         listed = [{"ParameterKey": key, "ParameterValue": value} for key, value in shown.items()]
-        names = ("stack_set_name", "template_body", "capabilities", "description", "auto_deployment", "regions")
-        more = query.shown(self, *names, "managed_execution", "permission_model", "status")
+        names = ("stack_set_name", "template_body", "capabilities", "auto_deployment", "regions")
+        more = query.shown(self, *names, "managed_execution", "status")
         return more | {"Parameters": listed, "OrganizationalUnitIds": sorted(self.units)}
 
 
@@ -184,7 +181,7 @@ async def _run_instance(stack_set: StackSet, operation: Operation, target: Targe
         await work(stack_set, operation, instance)
     except InstanceFailedError as failure:
         instance.status = "INOPERABLE" if operation.action == "DELETE" else "OUTDATED"
-        instance.detailed_status, instance.status_reason = "FAILED", str(failure)[:REASON_CHARACTERS]
+        instance.detailed_status, instance.status_reason = "FAILED", str(failure)
     else:
         instance.status, instance.detailed_status, instance.status_reason = "CURRENT", "SUCCEEDED", ""
     operation.results[target] = (instance.detailed_status, instance.status_reason)

@@ -109,9 +109,8 @@ class StackSet:
         hidden = {name for name, each in defined.items() if str(each.get("NoEcho")).lower() == "true"}
         shown = {key: "****" if key in hidden else value for key, value in self.parameters.items()}
         listed = [{"ParameterKey": key, "ParameterValue": value} for key, value in shown.items()]
-        names = ("stack_set_name", "template_body", "capabilities", "auto_deployment", "regions")
-        more = query.shown(self, *names, "managed_execution", "status")
-        return more | {"Parameters": listed, "OrganizationalUnitIds": sorted(self.units)}
+        names = ("stack_set_name", "template_body", "capabilities", "auto_deployment", "regions", "managed_execution")
+        return query.shown(self, *names, "status") | {"Parameters": listed, "OrganizationalUnitIds": sorted(self.units)}
 
 
 def start(stack_set: StackSet, operation: Operation) -> str:
@@ -165,10 +164,10 @@ async def _run_instance(stack_set: StackSet, operation: Operation, target: Targe
     if operation.action == "CREATE":
         stack_set.instances.setdefault(target, Instance(account, region, operation.targets[target]))
     instance = stack_set.instances.get(target)
-    if instance is None:
-        operation.results[target] = ("SUCCEEDED", "")
+    operation.results[target] = ("RUNNING" if instance else "SUCCEEDED", "")
+    if not instance:
         return
-    instance.detailed_status, operation.results[target] = "RUNNING", ("RUNNING", "")
+    instance.detailed_status = "RUNNING"
     responses._request_account_id.set(account)
     responses._request_region.set(region)
     iam_evaluator._request_caller_arn.set(f"arn:aws:sts::{account}:assumed-role/{EXECUTION_ROLE}/stackset")
@@ -194,12 +193,12 @@ async def _put(stack_set: StackSet, _operation: Operation, instance: Instance) -
         _call(handlers._delete_stack, {"StackName": instance.stack_id})
         status = await _ended(instance)
     parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in stack_set.parameters.items()]
-    request: dict[str, Any] = {"TemplateBody": stack_set.template_body, "Parameters": parameters}
-    request["Capabilities"] = stack_set.capabilities
+    template, capabilities = stack_set.template_body, stack_set.capabilities
+    request = {"TemplateBody": template, "Parameters": parameters, "Capabilities": capabilities}
     if status in {"", "DELETE_COMPLETE"}:
         name = f"StackSet-{stack_set.stack_set_name}-{uuid.uuid4()}"
-        found = re.search(r"<StackId>(.+?)</StackId>", _call(handlers._create_stack, {"StackName": name, **request}))
-        instance.stack_id = found[1] if found else ""
+        answer = _call(handlers._create_stack, {"StackName": name, **request})
+        (instance.stack_id,) = re.findall(r"<StackId>(.+?)</StackId>", answer)
     else:
         try:
             _call(handlers._update_stack, {"StackName": instance.stack_id, **request})
@@ -222,8 +221,7 @@ def _call(handler: Callable[[dict[str, list[str]]], Any], request: dict[str, Any
     status, _, body = handler(query.flat(request))
     text = str(body.decode())
     if status >= 400:
-        found = re.search(r"<Message>(.+?)</Message>", text, re.DOTALL)
-        raise InstanceFailedError(found[1] if found else text)
+        raise InstanceFailedError(*re.findall(r"<Message>(.+?)</Message>", text, re.DOTALL))
     return text
 
 
@@ -249,8 +247,8 @@ def _first_failure(instance: Instance) -> str:
     """Return the first failure of the stack's last operation, as StackSets words it."""
     events: list[dict[str, Any]] = cloudformation._stack_events.get(instance.stack_id, [])
     beginnings = {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"}
-    own = [number for number, event in enumerate(events) if event["PhysicalResourceId"] == instance.stack_id]
-    begun = [number for number in own if events[number]["ResourceStatus"] in beginnings]
+    own = [event["PhysicalResourceId"] == instance.stack_id for event in events]
+    begun = [number for number, event in enumerate(events) if own[number] and event["ResourceStatus"] in beginnings]
     for event in events[begun[-1] if begun else 0 :]:
         if event["ResourceStatus"].endswith("_FAILED"):
             kind, reason = event["ResourceType"], event["ResourceStatusReason"]

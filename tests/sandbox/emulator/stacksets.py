@@ -6,7 +6,7 @@ where AWS would.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from ministack.core import responses
 from ministack.services import organizations
@@ -182,8 +182,7 @@ def _stack_set(request: Request) -> StackSet:
     owner, name = _owner(request), request["StackSetName"]
     if (owner, name) not in state.stack_sets:
         raise RefusedError("StackSetNotFoundException", f"StackSet {name} not found", 404)
-    found: StackSet = state.stack_sets[owner, name]
-    return found
+    return cast("StackSet", state.stack_sets[owner, name])
 
 
 def _define(stack_set: StackSet, request: Request) -> None:

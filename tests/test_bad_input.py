@@ -36,13 +36,9 @@ REFUSED: dict[str, tuple[dict[str, str], list[str]]] = {
         {"FalconCloud": "us-gov-1"},
         ["Falcon cloud us-gov-1 has no known principal in partition aws: set FalconPrincipalArn"],
     ),
-    "principal of another partition": (
-        {"FalconPrincipalArn": GOVERNMENT_PRINCIPAL},
-        ["FalconPrincipalArn is of partition aws-us-gov, but this account is of aws."],
-    ),
     "several at once": (
-        {"Regions": "us-east-9", "ExcludedRegions": "moon", "FalconPrincipalArn": GOVERNMENT_PRINCIPAL},
-        ["Regions: AWS knows no Region 'us-east-9'", "ExcludedRegions: 'moon'", "FalconPrincipalArn is of partition"],
+        {"Regions": "us-east-9", "ExcludedRegions": "moon"},
+        ["Regions: AWS knows no Region 'us-east-9'", "ExcludedRegions: 'moon'"],
     ),
     "wrong client id": (
         {"FalconClientID": "unknown-client-id"},
@@ -79,6 +75,13 @@ def test_launch_with_bad_input_says_what_to_correct_and_registers_nothing(custom
     assert "secret" not in reason(stack).replace("client secret is wrong", "")
     assert customer.connections() == {}
     assert customer.resources() == {f"log group {LOG_GROUP}"}
+
+
+def test_launch_with_the_principal_of_another_partition_is_refused_by_iam(customer: Customer) -> None:
+    stack = customer.launch(FalconPrincipalArn=GOVERNMENT_PRINCIPAL)
+
+    assert stack.status == "ROLLBACK_COMPLETE"
+    assert stack.failures["ConnectionRole"] == f'Invalid principal in policy: "AWS":"{GOVERNMENT_PRINCIPAL}"'
 
 
 @pytest.mark.parametrize("case", ["nothing left", "several at once", "unknown Region", "cloud of another partition"])

@@ -103,6 +103,7 @@ def test_launch_reaches_the_commercial_cloud_that_it_names(at_home_in: World, cl
 @pytest.mark.parametrize("cloud", GOVERNMENT)
 def test_launch_reaches_the_government_cloud_that_it_names(at_home_in: World, cloud: str) -> None:
     customer = at_home_in(cloud)
+    customer.aws.principal("NamedByCrowdStrike", "292230061137")  # IAM refuses one that does not exist
 
     stack = customer.launch(
         FalconCloud=cloud, FalconPrincipalArn="arn:aws:iam::292230061137:role/NamedByCrowdStrike", Regions="us-east-1"

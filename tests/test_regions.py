@@ -53,7 +53,7 @@ def test_a_region_that_the_organization_admits_later_is_registered_by_the_next_r
     customer.aws.scp(deny=["ecr:*"], regions=["us-east-2"])
     customer.launched()
     assert set(customer.connections()) == {"us-east-1"}
-    customer.aws.control("allow", account=ACCOUNT)
+    customer.aws.lift_scps()
 
     repaired = act(customer, "reconcile")
 

@@ -138,37 +138,41 @@ class LocalAws:
 
     def set_function_environment(self, **variables: str) -> None:
         """Give every function that starts from now on these variables too, as a proxy's environment would."""
-        self.control("set_function_environment", variables=variables)
+        self.control("write", name="function_environment", value=variables)
 
     def scp(self, account: str = ACCOUNT, *, deny: Iterable[str], regions: Iterable[str] = ()) -> None:
         """Deny `deny` (actions, `*` allowed) to everybody in the account, in `regions` or in all."""
-        self.control("deny", account=account, actions=list(deny), regions=list(regions))
+        self.control("add", name="denials", account=account, actions=list(deny), regions=list(regions))
+
+    def lift_scps(self) -> None:
+        """Remove every service control policy."""
+        self.control("write", name="denials", value=[])
 
     def api_calls(self, account: str = ACCOUNT) -> list[dict[str, Any]]:
         """Return the API calls that were authorized or denied in the account, oldest first.
 
         Calls that were denied because a policy was too new (see `set_policy_delay`) are left out.
         """
-        calls: list[dict[str, Any]] = self.control("api_calls", account=account)
+        calls = [call for call in self.control("read", name="api_calls") if call["account"] == account]
         return [call for call in calls if call["allowed"] or not call["early"]]
 
     def set_policy_delay(self, seconds: float) -> None:
-        """Let it take this time until a role's new or changed policy is known; before, calls are denied."""
-        self.control("set_policy_delay", seconds=seconds)
+        """Let it take this time until the policy of a role that a stack makes or changes is known; calls are denied."""
+        self.control("write", name="policy_seconds", value=seconds)
 
     def refuse_calls(
         self, action: str, code: str, message: str = "", *, times: int | None = None, account: str = ACCOUNT
     ) -> None:
         """Answer calls of `action` (`ssm:PutParameter`) with the error `code`, `times` or until `accept_calls`."""
-        self.control("refuse_calls", account=account, action=action, code=code, message=message, times=times)
+        self.control("add", name="refusals", account=account, action=action, code=code, message=message, times=times)
 
     def accept_calls(self) -> None:
         """Take back every refusal."""
-        self.control("accept_calls")
+        self.control("write", name="refusals", value=[])
 
     def hold_events(self, account: str = ACCOUNT, *, times: int | None = None, **fields: Any) -> None:
         """Hold asynchronous events of the account's functions from now on: the next `times`, or all, with `fields`."""
-        self.control("hold_events", account=account, times=times, fields=fields)
+        self.control("add", name="holds", account=account, times=times, fields=fields)
 
     def held_events(self, account: str = ACCOUNT) -> list[Any]:
         """Return the events that are held, the oldest first."""
@@ -230,7 +234,7 @@ class LocalAws:
 
     def set_first_retry(self, seconds: float) -> None:
         """Retry failed asynchronous invocations after this time instead of AWS's minute."""
-        self.control("set_first_retry", seconds=seconds)
+        self.control("write", name="first_retry_seconds", value=seconds)
 
     def function_logs(self, name: str, account: str = ACCOUNT, region: str = REGION) -> list[str]:
         """Return the lines in the function's log group, oldest first; empty when it has none."""

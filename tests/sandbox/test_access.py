@@ -94,19 +94,6 @@ def test_a_test_lets_calls_fail(aws: LocalAws) -> None:
     assert ssm.put_parameter(Name="/state", Value="2", Overwrite=True)["Version"] == 2
 
 
-def test_a_service_control_policy_denies_its_regions_to_everybody(aws: LocalAws) -> None:
-    aws.scp(deny=["ecr:*"], regions=["us-west-1"])
-    launch(aws, Role=role(RoleName=ROLE, Policies=allowing("ecr:*")))
-    call = ["ecr", "describe_repositories", {}]
-
-    denied, allowed = invoke(aws, call=call, region="us-west-1"), invoke(aws, call=call, region="us-west-2")
-
-    assert denied["errorMessage"].endswith("with an explicit deny in a service control policy")
-    assert allowed["repositories"] == []
-    mine = [each for each in aws.api_calls() if f":assumed-role/{ROLE}/" in each["principal"]]
-    assert [(each["region"], each["allowed"]) for each in mine] == [("us-west-1", False), ("us-west-2", True)]
-
-
 ABSENT = "arn:aws:iam::111122223333:role/absent"
 
 

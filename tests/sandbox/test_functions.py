@@ -146,31 +146,6 @@ def test_a_function_logs_only_what_its_role_may_log(aws: LocalAws) -> None:
     assert [line["event"] for line in said(aws)] == [{"mark": "logged"}]
 
 
-# Packages
-
-
-def test_a_package_that_cannot_be_read_fails_the_launch_with_the_reason(aws: LocalAws) -> None:
-    upload(aws)
-    upload(aws, "444455556666")
-    stacks.upload(aws.client("s3", region="us-west-2"), "packages-west", KEY, package(), region="us-west-2")
-    cases = {
-        ("packages-111122223333", "absent.zip"): "S3 Error Code: NoSuchKey",
-        ("absent-bucket", KEY): "S3 Error Code: NoSuchBucket",
-        ("packages-444455556666", KEY): "Your access has been denied by S3",
-        ("packages-west", KEY): "S3 Error Code: PermanentRedirect",
-    }
-
-    for number, ((bucket, key), reason) in enumerate(cases.items()):
-        assert reason in launch_with(aws, f"case-{number}", bucket, key)
-
-
-def launch_with(aws: LocalAws, name: str, bucket: str, key: str) -> str:
-    """Create a stack whose function's code is there; return the reason of its failure."""
-    resources = {"Role": role(), "Function": function(Code={"S3Bucket": bucket, "S3Key": key})}
-    stack = stacks.create(aws.client("cloudformation"), name, {"Resources": resources}).wait()
-    return stack.failures.get("Function", "")
-
-
 # The way out
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.sandbox import stacks
-from tests.sandbox.local_aws import ACCOUNT, LocalAws
+from tests.sandbox.local_aws import LocalAws
 from tests.sandbox.samples import (
     allowing,
     custom,
@@ -26,27 +26,6 @@ FAILED = {"answer": {"Status": "FAILED", "Reason": "no", "PhysicalResourceId": "
 @pytest.fixture(autouse=True)
 def _package(aws: LocalAws) -> None:
     upload(aws)
-
-
-# Templates
-
-
-def test_conditions_compare_values_and_pieces_of_parameters(aws: LocalAws) -> None:
-    first_piece = {"Fn::Select": [0, {"Fn::Split": [":", {"Ref": "Name"}]}]}
-    conditions: dict[str, Any] = {
-        "IsArn": {"Fn::Equals": [first_piece, "arn"]},
-        "IsHere": {"Fn::Equals": [{"Ref": "AWS::AccountId"}, ACCOUNT]},
-    }
-    template = {
-        "Parameters": {"Name": {"Type": "String"}},
-        "Conditions": conditions,
-        "Resources": {"Topic": TOPIC},
-        "Outputs": {name: {"Value": {"Fn::If": [name, "yes", "no"]}} for name in conditions},
-    }
-
-    stack = stacks.create(aws.client("cloudformation"), "sample", template, {"Name": "just-a-name"}).wait()
-
-    assert stack.outputs == {"IsArn": "no", "IsHere": "yes"}
 
 
 # Responses

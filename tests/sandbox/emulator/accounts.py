@@ -97,6 +97,4 @@ def join_organization(account: str, parent: str, management: str) -> None:
         }
         if parent:
             move = {"AccountId": account, "SourceParentId": root, "DestinationParentId": parent}
-            status, _, body = organizations._move_account(move)
-            if status != 200:
-                raise LookupError(body.decode())
+            organizations._move_account(move)

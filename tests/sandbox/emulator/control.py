@@ -58,18 +58,20 @@ def reset() -> None:
 
 
 @verb
-def set_function_environment(variables: dict[str, str]) -> None:
-    """Give every function that starts from now on these variables too."""
-    state.function_environment = variables
+def read(name: str) -> list[Any]:
+    """Return a list of State."""
+    return list(getattr(state, name))
 
 
 @verb
-def set_policy_delay(seconds: float) -> None:
-    """Let it take this time until a role's new policy is known."""
-    state.policy_seconds = seconds
+def write(name: str, value: Any) -> None:
+    """Set something of State."""
+    if name not in vars(state):
+        raise LookupError(f"There is no {name}")
+    setattr(state, name, value)
 
 
 @verb
-def set_first_retry(seconds: float) -> None:
-    """Retry failed asynchronous invocations after this time instead of AWS's minute."""
-    state.first_retry_seconds = seconds
+def add(name: str, **item: Any) -> None:
+    """Add an object to a list of State."""
+    getattr(state, name).append(item)

@@ -10,11 +10,9 @@ from typing import Any
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator, responses
 from ministack.services import iam, sts
-from ministack.services.cloudformation import provisioners
 
-from tests.sandbox.emulator.control import verb
 from tests.sandbox.emulator.patching import replacing
-from tests.sandbox.emulator.state import Refusal, state
+from tests.sandbox.emulator.state import state
 
 FALCON_ROLE_ARN = "arn:aws:iam::292230061137:role/CrowdStrikeCustomerRegistryAssessmentRole"
 """A principal in an account that is not ours, which exists. A test makes it, with its permissions, when it needs it."""
@@ -124,21 +122,6 @@ def know_the_policy_that_reads_ecr(original: Any, arn: str) -> Any:
     return original(arn)
 
 
-@replacing(provisioners, "_iam_role_create", "_iam_role_update")
-def note_a_change_by_cloudformation(original: Any, *arguments: Any, **named: Any) -> Any:
-    """Remember when a stack made or changed a role: its policy takes a moment until it is known."""
-    made = original(*arguments, **named)
-    state.policies_changed[responses.get_account_id(), made[0]] = time.monotonic()
-    return made
-
-
-@replacing(iam, "_put_role_policy", "_attach_role_policy")
-def note_a_change_by_api(original: Any, request: dict[str, Any]) -> Any:
-    """Remember when somebody changed a role's policies."""
-    state.policies_changed[responses.get_account_id(), iam._p(request, "RoleName")] = time.monotonic()
-    return original(request)
-
-
 @replacing(iam_evaluator, "enforce")
 def decide(original: Any, key: str, *call: str, resource_arn: str = "*", **rest: Any) -> Any:
     """Decide about a call as AWS does and as tests have set, and record it in the journal.
@@ -152,10 +135,8 @@ def decide(original: Any, key: str, *call: str, resource_arn: str = "*", **rest:
         return iam_evaluator.AuthError("UnrecognizedClientException", message)
     result = original(key, *call, resource_arn, **rest)
     caller = iam_evaluator.caller_arn()
-    denied = any(
-        account == each and (not regions or region in regions) and any(fnmatchcase(action, one) for one in actions)
-        for each, actions, regions in state.denials
-    )
+    ours = [rule for rule in state.denials if rule["account"] == account and region in (rule["regions"] or [region])]
+    denied = any(fnmatchcase(action, pattern) for rule in ours for pattern in rule["actions"])
     _denied_by_organization.set(denied)
     early = result is None and not denied and service in SLOW_TO_LEARN and _is_new(account, caller)
     if denied and not isinstance(result, iam_evaluator.AuthError):
@@ -163,7 +144,7 @@ def decide(original: Any, key: str, *call: str, resource_arn: str = "*", **rest:
     elif early:
         result = iam_evaluator.EvalResult("ImplicitDeny", principal_arn=caller)
     elif result is None and (refusal := _refusal(account, action)):
-        result = iam_evaluator.AuthError(refusal.code, refusal.message)
+        result = iam_evaluator.AuthError(refusal["code"], refusal["message"])
     entry = {"account": account, "region": region, "principal": caller, "action": action, "resource": resource_arn}
     entry |= {"allowed": result is None, "early": early, "status": None}
     state.api_calls.append(entry)
@@ -178,12 +159,9 @@ def _is_new(account: str, caller: str) -> bool:
     return changed is not None and time.monotonic() - changed < state.policy_seconds
 
 
-def _refusal(account: str, action: str) -> Refusal | None:
-    for refusal in state.refusals:
-        if (refusal.account, refusal.action) == (account, action) and refusal.times != 0:
-            refusal.times = None if refusal.times is None else refusal.times - 1
-            return refusal
-    return None
+def _refusal(account: str, action: str) -> dict[str, Any] | None:
+    rules = [rule for rule in state.refusals if (rule["account"], rule["action"]) == (account, action)]
+    return next((rule for rule in rules if state.claimed(rule)), None)
 
 
 @replacing(app, "_dispatch_service_request")
@@ -228,36 +206,3 @@ def name_resources_as_policies_do(original: Any, service: str, *request: Any) ->
         prefix, name = arn.split(":parameter/", 1)
         return f"{prefix}:parameter/{name.rsplit(':parameter/', 1)[-1].split(':', 1)[0]}"
     return arn
-
-
-# What tests set
-
-
-@verb
-def deny(account: str, actions: list[str], regions: list[str]) -> None:
-    """Add a service control policy to an account; actions may hold `*`, no Regions means all."""
-    state.denials.append((account, actions, regions))
-
-
-@verb
-def allow(account: str) -> None:
-    """Remove the service control policies of an account."""
-    state.denials = [denial for denial in state.denials if denial[0] != account]
-
-
-@verb
-def refuse_calls(**refusal: Any) -> None:
-    """Answer calls of an action with an error."""
-    state.refusals.append(Refusal(**refusal))
-
-
-@verb
-def accept_calls() -> None:
-    """Take back every refusal."""
-    state.refusals.clear()
-
-
-@verb
-def api_calls(account: str) -> list[dict[str, Any]]:
-    """Return the API calls of an account, oldest first."""
-    return [call for call in list(state.api_calls) if call["account"] == account]

@@ -15,7 +15,7 @@ from ministack.services.cloudformation import provisioners
 from tests.sandbox.emulator.control import verb
 from tests.sandbox.emulator.identity import request_of, role_may
 from tests.sandbox.emulator.patching import replace, replacing
-from tests.sandbox.emulator.state import Hold, state
+from tests.sandbox.emulator.state import state
 
 logger = logging.getLogger("sandbox")
 
@@ -76,13 +76,12 @@ def send(function: dict[str, Any], payload: Any) -> None:
     EventBridge, Scheduler and CloudFormation do so, and try again after an error. MiniStack's EventBridge invokes once.
     """
     event = Event(function, payload)
-    for hold in state.holds:
-        fields = payload if isinstance(payload, dict) else {}
-        if hold.account == event.account and hold.times != 0 and hold.fields.items() <= fields.items():
-            hold.times = None if hold.times is None else hold.times - 1
-            state.held.append(event)
-            return
-    event.deliver()
+    given = payload.items() if isinstance(payload, dict) else {}.items()
+    holds = [hold for hold in state.holds if hold["account"] == event.account and hold["fields"].items() <= given]
+    if any(state.claimed(hold) for hold in holds):
+        state.held.append(event)
+    else:
+        event.deliver()
 
 
 replace(lambda_svc, "invoke_async_with_retry", send)
@@ -192,12 +191,6 @@ def announce(account: str, region: str, source: str, detail_type: str, detail: A
 
 
 @verb
-def hold_events(**hold: Any) -> None:
-    """Keep asynchronous events of an account, those with these fields, until they are released."""
-    state.holds.append(Hold(**hold))
-
-
-@verb
 def held_events(account: str) -> list[Any]:
     """Return the events of the account that are held."""
     return [event.payload for event in state.held if event.account == account]
@@ -206,7 +199,7 @@ def held_events(account: str) -> list[Any]:
 @verb
 def release_events(account: str, aged: float) -> int:
     """Deliver what is held of the account, `aged` seconds older than it is; hold nothing more; return how many."""
-    state.holds = [hold for hold in state.holds if hold.account != account]
+    state.holds = [hold for hold in state.holds if hold["account"] != account]
     released = [event for event in state.held if event.account == account]
     state.held = [event for event in state.held if event.account != account]
     return sum(event.deliver(aged) for event in released)

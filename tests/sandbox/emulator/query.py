@@ -53,12 +53,6 @@ def answer(action: str, **result: Any) -> Answer:
     return status, headers, body
 
 
-def error(code: str, message: str, status: int = 400) -> Answer:
-    """Return an error."""
-    status, headers, body = helpers._error(code, message, status)
-    return status, headers, body
-
-
 def _xml(value: Any) -> str:
     if isinstance(value, dict):
         return "".join(f"<{name}>{_xml(inner)}</{name}>" for name, inner in value.items() if inner is not None)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,11 +12,15 @@ from ministack.services.cloudformation import engine, handlers, helpers, provisi
 
 from tests.sandbox.emulator.identity import listed
 from tests.sandbox.emulator.patching import replacing
-from tests.sandbox.emulator.query import error, nested
+from tests.sandbox.emulator.query import nested
+from tests.sandbox.emulator.state import state
 
 Properties = dict[str, Any]
 
 BUCKET_URL = re.compile(r"https://(?P<bucket>[a-z0-9.-]+)\.s3(\.[a-z0-9-]+)?\.amazonaws\.com/(?P<key>[^?]+)(\?versionId=.+)?")
+
+CREATE_ARGUMENTS = 3  # logical id, properties, name of the stack; an update has more
+TAKEN, TAKEN_SECRET = "{name} already exists", "The operation failed because the secret {name} already exists."
 
 STANDARD_CHARACTERS, VERSIONS_KEPT = 4096, 100
 TOO_LONG = (
@@ -49,7 +54,9 @@ def refuse_unknown_parameters(original: Any, request: Properties) -> Any:
     given = {each["ParameterKey"] for each in nested(request).get("Parameters") or []}
     unknown = given - engine._parse_template(body).get("Parameters", {}).keys() if body else set()
     if unknown:
-        return error("ValidationError", f"Parameters: [{', '.join(sorted(unknown))}] do not exist in the template")
+        return helpers._error(
+            "ValidationError", f"Parameters: [{', '.join(sorted(unknown))}] do not exist in the template"
+        )
     return original(request)
 
 
@@ -90,63 +97,47 @@ def _resolved(value: Any, values: Mapping[str, str]) -> Any:
 # Roles and functions
 
 
-@replacing(provisioners, "_iam_role_create")
-def create_role(original: Any, logical_id: str, properties: Properties, stack_name: str) -> Any:
-    """Fail if the name is taken, or a policy missing; limit the role by its permissions boundary.
+@replacing(provisioners, "_iam_role_create", "_iam_role_update")
+def put_role(original: Any, *arguments: Any, **named: Any) -> Any:
+    """Fail if the name is taken, or a policy missing; limit the role by its boundary; note when its policy changed.
 
     MiniStack overwrites an existing role, drops the boundary of a template, and attaches missing policies silently.
     """
-    _refuse_taken(properties.get("RoleName"), iam._roles)
-    _require_policies(properties)
-    name, attributes = original(logical_id, properties, stack_name)
-    iam._roles[name]["PermissionsBoundary"] = properties.get("PermissionsBoundary")
-    return name, attributes
-
-
-@replacing(provisioners, "_iam_role_update")
-def update_role(original: Any, physical_id: str, old: Properties, new: Properties, *rest: Any) -> Any:
-    """Obey the same rules."""
-    _require_policies(new)
-    name, attributes = original(physical_id, old, new, *rest)
-    iam._roles[name]["PermissionsBoundary"] = new.get("PermissionsBoundary")
-    return name, attributes
-
-
-@replacing(provisioners, "_lambda_create")
-def create_function(original: Any, logical_id: str, properties: Properties, stack_name: str) -> Any:
-    """Fail if the name is taken, or the role does not exist or does not trust Lambda; MiniStack does neither."""
-    _refuse_taken(properties.get("FunctionName"), lambda_svc._functions)
-    _require_trust(properties)
-    return original(logical_id, properties, stack_name)
-
-
-@replacing(provisioners, "_lambda_update")
-def update_function(original: Any, physical_id: str, old: Properties, new: Properties, *rest: Any) -> Any:
-    """Obey the same rules."""
-    _require_trust(new)
-    return original(physical_id, old, new, *rest)
-
-
-def _refuse_taken(name: str | None, existing: Any, message: str = "{name} already exists") -> None:
-    if name and name in existing:
-        raise ValueError(message.format(name=name))
-
-
-def _require_policies(properties: Properties) -> None:
+    properties = _properties(arguments, "RoleName", iam._roles)
     account, boundary = responses.get_account_id(), properties.get("PermissionsBoundary")
     for arn in [*([boundary] if boundary else []), *properties.get("ManagedPolicyArns", [])]:
         if iam_evaluator._resolve_managed_policy_document(arn, account) is None:
             what = "Scope ARN:" if arn == boundary else "Policy"
             raise ValueError(f"{what} {arn} does not exist or is not attachable.")
+    name, attributes = original(*arguments, **named)
+    iam._roles[name]["PermissionsBoundary"] = boundary
+    state.policies_changed[account, name] = time.monotonic()
+    return name, attributes
 
 
-def _require_trust(function: Properties) -> None:
-    role = iam._roles.get(function.get("Role", "").rsplit("/", 1)[-1])
+@replacing(provisioners, "_lambda_create", "_lambda_update")
+def put_function(original: Any, *arguments: Any, **named: Any) -> Any:
+    """Fail if the name is taken, or the role does not exist or does not trust Lambda; MiniStack does neither."""
+    properties = _properties(arguments, "FunctionName", lambda_svc._functions)
+    role = iam._roles.get(properties.get("Role", "").rsplit("/", 1)[-1])
     statements = listed(json.loads(role["AssumeRolePolicyDocument"]).get("Statement", [])) if role else []
     principals = [each.get("Principal", {}) for each in statements if each.get("Effect") == "Allow"]
     services = [listed(each.get("Service", [])) for each in principals if isinstance(each, dict)]
     if not any("lambda.amazonaws.com" in each for each in services):
         raise ValueError("The role defined for the function cannot be assumed by Lambda.")
+    return original(*arguments, **named)
+
+
+def _properties(arguments: tuple[Any, ...], name: str, existing: Any, taken: str = TAKEN) -> Properties:
+    """Return the properties that a create (its second argument) or an update (its third) gives a resource.
+
+    A create whose fixed name is taken fails.
+    """
+    creates = len(arguments) == CREATE_ARGUMENTS
+    properties: Properties = arguments[1] if creates else arguments[2]
+    if creates and properties.get(name) in existing:
+        raise ValueError(taken.format(name=properties[name]))
+    return properties
 
 
 # Secrets, whose `Ref` is their ARN on AWS and their name with MiniStack: a policy with `!Ref Secret` would not match
@@ -155,8 +146,7 @@ def _require_trust(function: Properties) -> None:
 @replacing(provisioners, "_sm_secret_create")
 def create_secret(original: Any, logical_id: str, properties: Properties, stack_name: str) -> Any:
     """Fail if the name is taken, where MiniStack overwrites the secret; return its ARN."""
-    taken = "The operation failed because the secret {name} already exists."
-    _refuse_taken(properties.get("Name"), secretsmanager._secrets, taken)
+    _properties((logical_id, properties, stack_name), "Name", secretsmanager._secrets, TAKEN_SECRET)
     _, attributes = original(logical_id, properties, stack_name)
     return attributes["Arn"], attributes
 

@@ -19,7 +19,6 @@ Target = tuple[str, str]  # account, Region
 
 EXECUTION_ROLE = "stacksets-exec-0123456789abcdef0123456789abcdef"
 POLL_SECONDS = 0.05
-REASON_CHARACTERS = 2500
 
 _tasks: set[asyncio.Task[None]] = set()
 
@@ -91,14 +90,12 @@ class StackSet:
     template_body: str
     parameters: dict[str, str] = field(default_factory=dict)
     capabilities: list[str] = field(default_factory=list)
-    description: str = ""
     auto_deployment: dict[str, str] = field(default_factory=dict)
     managed_execution: dict[str, str] = field(default_factory=dict)
     units: set[str] = field(default_factory=set)
     regions: list[str] = field(default_factory=list)
     instances: dict[Target, Instance] = field(default_factory=dict)
     operations: list[Operation] = field(default_factory=list)
-    permission_model: str = "SERVICE_MANAGED"
     status: str = "ACTIVE"
 
     @property
@@ -112,9 +109,8 @@ class StackSet:
         hidden = {name for name, each in defined.items() if str(each.get("NoEcho")).lower() == "true"}
         shown = {key: "****" if key in hidden else value for key, value in self.parameters.items()}
         listed = [{"ParameterKey": key, "ParameterValue": value} for key, value in shown.items()]
-        names = ("stack_set_name", "template_body", "capabilities", "description", "auto_deployment", "regions")
-        more = query.shown(self, *names, "managed_execution", "permission_model", "status")
-        return more | {"Parameters": listed, "OrganizationalUnitIds": sorted(self.units)}
+        names = ("stack_set_name", "template_body", "capabilities", "auto_deployment", "regions", "managed_execution")
+        return query.shown(self, *names, "status") | {"Parameters": listed, "OrganizationalUnitIds": sorted(self.units)}
 
 
 def start(stack_set: StackSet, operation: Operation) -> str:
@@ -168,10 +164,10 @@ async def _run_instance(stack_set: StackSet, operation: Operation, target: Targe
     if operation.action == "CREATE":
         stack_set.instances.setdefault(target, Instance(account, region, operation.targets[target]))
     instance = stack_set.instances.get(target)
-    if instance is None:
-        operation.results[target] = ("SUCCEEDED", "")
+    operation.results[target] = ("RUNNING" if instance else "SUCCEEDED", "")
+    if not instance:
         return
-    instance.detailed_status, operation.results[target] = "RUNNING", ("RUNNING", "")
+    instance.detailed_status = "RUNNING"
     responses._request_account_id.set(account)
     responses._request_region.set(region)
     iam_evaluator._request_caller_arn.set(f"arn:aws:sts::{account}:assumed-role/{EXECUTION_ROLE}/stackset")
@@ -184,7 +180,7 @@ async def _run_instance(stack_set: StackSet, operation: Operation, target: Targe
         await work(stack_set, operation, instance)
     except InstanceFailedError as failure:
         instance.status = "INOPERABLE" if operation.action == "DELETE" else "OUTDATED"
-        instance.detailed_status, instance.status_reason = "FAILED", str(failure)[:REASON_CHARACTERS]
+        instance.detailed_status, instance.status_reason = "FAILED", str(failure)
     else:
         instance.status, instance.detailed_status, instance.status_reason = "CURRENT", "SUCCEEDED", ""
     operation.results[target] = (instance.detailed_status, instance.status_reason)
@@ -197,12 +193,12 @@ async def _put(stack_set: StackSet, _operation: Operation, instance: Instance) -
         _call(handlers._delete_stack, {"StackName": instance.stack_id})
         status = await _ended(instance)
     parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in stack_set.parameters.items()]
-    request: dict[str, Any] = {"TemplateBody": stack_set.template_body, "Parameters": parameters}
-    request["Capabilities"] = stack_set.capabilities
+    template, capabilities = stack_set.template_body, stack_set.capabilities
+    request = {"TemplateBody": template, "Parameters": parameters, "Capabilities": capabilities}
     if status in {"", "DELETE_COMPLETE"}:
         name = f"StackSet-{stack_set.stack_set_name}-{uuid.uuid4()}"
-        found = re.search(r"<StackId>(.+?)</StackId>", _call(handlers._create_stack, {"StackName": name, **request}))
-        instance.stack_id = found[1] if found else ""
+        answer = _call(handlers._create_stack, {"StackName": name, **request})
+        (instance.stack_id,) = re.findall(r"<StackId>(.+?)</StackId>", answer)
     else:
         try:
             _call(handlers._update_stack, {"StackName": instance.stack_id, **request})
@@ -225,8 +221,7 @@ def _call(handler: Callable[[dict[str, list[str]]], Any], request: dict[str, Any
     status, _, body = handler(query.flat(request))
     text = str(body.decode())
     if status >= 400:
-        found = re.search(r"<Message>(.+?)</Message>", text, re.DOTALL)
-        raise InstanceFailedError(found[1] if found else text)
+        raise InstanceFailedError(*re.findall(r"<Message>(.+?)</Message>", text, re.DOTALL))
     return text
 
 
@@ -252,8 +247,8 @@ def _first_failure(instance: Instance) -> str:
     """Return the first failure of the stack's last operation, as StackSets words it."""
     events: list[dict[str, Any]] = cloudformation._stack_events.get(instance.stack_id, [])
     beginnings = {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"}
-    own = [number for number, event in enumerate(events) if event["PhysicalResourceId"] == instance.stack_id]
-    begun = [number for number in own if events[number]["ResourceStatus"] in beginnings]
+    own = [event["PhysicalResourceId"] == instance.stack_id for event in events]
+    begun = [number for number, event in enumerate(events) if own[number] and event["ResourceStatus"] in beginnings]
     for event in events[begun[-1] if begun else 0 :]:
         if event["ResourceStatus"].endswith("_FAILED"):
             kind, reason = event["ResourceType"], event["ResourceStatusReason"]

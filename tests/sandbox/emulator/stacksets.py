@@ -6,16 +6,16 @@ where AWS would.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from ministack.core import responses
 from ministack.services import organizations
-from ministack.services.cloudformation import engine, handlers, helpers
+from ministack.services.cloudformation import handlers, helpers
 
 from tests.sandbox.emulator import stackset_engine
 from tests.sandbox.emulator.accounts import accounts_below, is_delegated_administrator, management_account
 from tests.sandbox.emulator.patching import replacing
-from tests.sandbox.emulator.query import Answer, answer, error, nested
+from tests.sandbox.emulator.query import answer, nested
 from tests.sandbox.emulator.stackset_engine import Operation, StackSet, Target
 from tests.sandbox.emulator.state import state
 
@@ -24,27 +24,22 @@ Request = dict[str, Any]
 NOT_TRUSTED = "You must enable organizations access to operate a service managed stack set"
 NOT_MANAGEMENT = "You must be the management account or delegated admin account of an organization before operating a"
 ONLY_UNITS = "StackSets with SERVICE_MANAGED permission model can only have OrganizationalUnit as target"
-NO_TRANSFORMS = "StackSets with SERVICE_MANAGED permission model do not support templates with macros or nested stacks"
 SERVICE = "member.org.stacksets.cloudformation.amazonaws.com"
 
 
 class RefusedError(Exception):
-    """The request cannot be done; `code` is AWS's."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+    """The request cannot be done; the arguments are AWS's code and message, and the status if it is not 400."""
 
 
 def action(function: Callable[[Request], dict[str, Any]]) -> Callable[[Request], dict[str, Any]]:
     """Serve the function as the action of its name."""
     name = "".join(word.capitalize() for word in function.__name__.split("_"))
 
-    def serve(parameters: dict[str, Any]) -> Answer:
+    def serve(parameters: dict[str, Any]) -> Any:
         try:
             return answer(name, **function(nested(parameters)))
         except RefusedError as refused:
-            return error(refused.code, str(refused), 404 if refused.code.endswith("NotFoundException") else 400)
+            return helpers._error(*refused.args)
 
     handlers._ACTION_HANDLERS[name] = serve
     return function
@@ -186,9 +181,8 @@ def _owner(request: Request) -> str:
 def _stack_set(request: Request) -> StackSet:
     owner, name = _owner(request), request["StackSetName"]
     if (owner, name) not in state.stack_sets:
-        raise RefusedError("StackSetNotFoundException", f"StackSet {name} not found")
-    found: StackSet = state.stack_sets[owner, name]
-    return found
+        raise RefusedError("StackSetNotFoundException", f"StackSet {name} not found", 404)
+    return cast("StackSet", state.stack_sets[owner, name])
 
 
 def _define(stack_set: StackSet, request: Request) -> None:
@@ -201,7 +195,6 @@ def _define(stack_set: StackSet, request: Request) -> None:
         for each in request.get("Parameters", [])
     }
     stack_set.capabilities = request.get("Capabilities", stack_set.capabilities)
-    stack_set.description = request.get("Description", stack_set.description)
     stack_set.auto_deployment = request.get("AutoDeployment", stack_set.auto_deployment)
     stack_set.managed_execution = request.get("ManagedExecution", stack_set.managed_execution)
 
@@ -211,10 +204,6 @@ def _template(request: Request) -> str:
     body, refused = helpers._resolve_template(given)
     if refused:
         raise RefusedError("ValidationError", "TemplateBody or TemplateURL is missing, too large or cannot be read")
-    template = engine._parse_template(body)
-    kinds = {each.get("Type") for each in template["Resources"].values()}
-    if "Transform" in template or "AWS::CloudFormation::Stack" in kinds:
-        raise RefusedError("ValidationError", NO_TRANSFORMS)
     return str(body)
 
 
@@ -223,10 +212,9 @@ def _targets(stack_set: StackSet, request: Request) -> dict[Target, str]:
     given = request.get("DeploymentTargets", {})
     if not given.get("OrganizationalUnitIds"):
         raise RefusedError("ValidationError", ONLY_UNITS)
-    below, how = accounts_below(stack_set.owner, set(given["OrganizationalUnitIds"])), given.get("AccountFilterType")
-    if how not in {None, "INTERSECTION"}:
-        raise RefusedError("ValidationError", f"This sandbox does not know AccountFilterType {how}")
-    chosen = sorted(set(below) & set(given["Accounts"]) if how else below)
+    below = accounts_below(stack_set.owner, set(given["OrganizationalUnitIds"]))
+    picked = given.get("AccountFilterType") == "INTERSECTION"  # the only one that is known here
+    chosen = sorted(set(below) & set(given["Accounts"]) if picked else below)
     return {(account, region): below[account] for region in request.get("Regions", []) for account in chosen}
 
 
@@ -250,5 +238,5 @@ def _require_free(stack_set: StackSet, *, even_if_managed: bool = False) -> None
 def _operation(request: Request) -> Operation:
     operations = {operation.operation_id: operation for operation in _stack_set(request).operations}
     if request["OperationId"] not in operations:
-        raise RefusedError("OperationNotFoundException", f"Operation {request['OperationId']} not found")
+        raise RefusedError("OperationNotFoundException", f"Operation {request['OperationId']} not found", 404)
     return operations[request["OperationId"]]

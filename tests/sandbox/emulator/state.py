@@ -9,28 +9,8 @@ from tests.sandbox.known_regions import WITHOUT_OPT_IN
 
 JOURNAL_LENGTH = 50_000  # enough for any test; a long session does not grow without end
 
-POLICY_SECONDS = 0.0
+POLICY_SECONDS = 0.5
 """How long a role's new policy is unknown, unless a test says otherwise. AWS: seconds, without a bound."""
-
-
-@dataclass
-class Refusal:
-    """An error that a service answers calls of an action with; the calls are not carried out."""
-
-    account: str
-    action: str
-    code: str
-    message: str
-    times: int | None  # None: until a test takes it back
-
-
-@dataclass
-class Hold:
-    """Asynchronous events of an account that are not delivered: those that have these fields."""
-
-    account: str
-    fields: dict[str, Any]
-    times: int | None
 
 
 @dataclass
@@ -41,12 +21,15 @@ class State:
     first_retry_seconds: float = 60.0  # AWS's
     policy_seconds: float = POLICY_SECONDS
     policies_changed: dict[tuple[str, str], float] = field(default_factory=dict)  # account and role: when
-    holds: list[Hold] = field(default_factory=list)
+    # asynchronous events that are not delivered, by account and fields; times: how many more, or all
+    holds: list[dict[str, Any]] = field(default_factory=list)
     held: list[Any] = field(default_factory=list)  # events, the oldest first
-    refusals: list[Refusal] = field(default_factory=list)
+    # errors, with code and message, in place of calls, by account and action; times: how many more, or all
+    refusals: list[dict[str, Any]] = field(default_factory=list)
     function_environment: dict[str, str] = field(default_factory=dict)
     api_calls: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=JOURNAL_LENGTH))
-    denials: list[tuple[str, list[str], list[str]]] = field(default_factory=list)  # account, actions, Regions
+    # service control policies, by account, actions (with `*`) and Regions (none means all)
+    denials: list[dict[str, Any]] = field(default_factory=list)
     regions: dict[str, set[str]] = field(default_factory=dict)  # by account
     trusted_services: dict[str, set[str]] = field(default_factory=dict)  # by management account
     delegated_administrators: dict[str, set[str]] = field(default_factory=dict)  # by management account
@@ -55,6 +38,14 @@ class State:
     def enabled_regions(self, account: str) -> set[str]:
         """Return the Regions that an account has enabled: at first those that need no opt-in."""
         return self.regions.setdefault(account, set(WITHOUT_OPT_IN))
+
+    @staticmethod
+    def claimed(rule: dict[str, Any]) -> bool:
+        """Whether a rule applies once more; counts down how often it still does."""
+        if rule["times"] == 0:
+            return False
+        rule["times"] = rule["times"] and rule["times"] - 1
+        return True
 
     def reset(self) -> None:
         """Forget everything, and let whoever waits for something of it go."""

@@ -219,9 +219,7 @@ class Harness:
         """Invoke the function with an event and wait until it has ended."""
         url = self.cloudformation.expect(refusals)
         started = time.monotonic()
-        invocation = self.container(stack, container).invoke(
-            {**event, "ResponseURL": url}, remaining_seconds=remaining
-        )
+        invocation = self.container(stack, container).invoke({**event, "ResponseURL": url}, remaining_seconds=remaining)
         puts = self.cloudformation.puts(url)
         taken = next((put.at - started for put in puts if put.taken), time.monotonic() - started)
         return Delivery(event, invocation, puts, taken)

@@ -66,7 +66,9 @@ CLIENT = "Correct FalconClientID and FalconSecret, with another CredentialsVersi
 CLOUD = "Correct FalconClientID, or name the right cloud in FalconCloud."
 ALLOW_LIST = "Let the API client be used from AWS: its IP allow-list, or the subscription."
 SCOPE = "Give the API client the scope Falcon Container Image, READ and WRITE."
-ROLE = "Check FalconPrincipalArn and what forbids Falcon to assume the connection role (an RCP, a permissions boundary)."
+ROLE = (
+    "Check FalconPrincipalArn and what forbids Falcon to assume the connection role (an RCP, a permissions boundary)."
+)
 GHOST = "Wait until Falcon has forgotten a connection that was deleted, or ask CrowdStrike's support."
 SECRET = "Restore the secret, its keys, and the execution role's access to it."
 DENIED = "Let the execution role make the call: an SCP or the permissions boundary denies it."

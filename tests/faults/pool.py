@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults.checks import problems
+from tests.faults.harness import Harness
 from tests.faults.rows import Row
 from tests.faults.runner import run
-from tests.faults.harness import Harness
 from tests.tls import Authority
 
 HARNESSES = 12  # in each test process

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from registry_connections.core.model import Identity
-from registry_connections.core.record import Applied, Event as Sent, Record, digest
+from registry_connections.core.record import Applied, Record, digest
+from registry_connections.core.record import Event as Sent
 from tests.faults.aws_stub import AwsFault
 from tests.faults.cloudformation import Refusal
 from tests.faults.harness import SECRET_ARN, Delivery, Harness, Stack, url_of
@@ -264,7 +265,9 @@ def _go_on(harness: Harness, observed: Run) -> None:
 
     if row.event is Event.CREATE and failed:
         _disarm(harness)
-        attempt(Event.DELETE, new, PhysicalResourceId=observed.deliveries[0].answer.get("PhysicalResourceId") or MADE_UP)
+        attempt(
+            Event.DELETE, new, PhysicalResourceId=observed.deliveries[0].answer.get("PhysicalResourceId") or MADE_UP
+        )
         if row.can_succeed:
             attempt(Event.CREATE, new)
     elif row.event is Event.UPDATE and failed:

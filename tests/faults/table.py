@@ -6,18 +6,18 @@ from pathlib import Path
 from tests.faults.matrix import MATRIX
 from tests.faults.rows import USUAL, Event, Have, Row
 
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
-HEAD = ("What goes wrong", "Where", "Event", "Answer", "What Falcon holds then", "What to do")
-ANSWERS = {"SUCCESS": "success", "FAILED": "failure", "none": "none is taken"}
+HEAD = ("What goes wrong", "Where", "Event", "Response", "What Falcon holds then", "What to do")
+RESPONSES = {"SUCCESS": "success", "FAILED": "failure", "none": "none is taken"}
 
 
 def render(rows: Iterable[Row] = MATRIX) -> str:
-    """Return the table, with a line for each answer, remainder and advice, and all that leads there."""
+    """Return the table, with a line for each response, remainder and advice, and all that leads there."""
     lines: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
         if row.listed:
-            lines.setdefault((ANSWERS[row.status], left(row), row.do), []).append(row)
+            lines.setdefault((RESPONSES[row.status], left(row), row.do), []).append(row)
     cells = [
         (_list(row.fault for row in some), _list(row.point for row in some), _list(row.event for row in some), *rest)
         for rest, some in lines.items()
@@ -34,7 +34,7 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def left(row: Row) -> str:
-    """Return in words what Falcon holds after the answer."""
+    """Return in words what Falcon holds after the response."""
     if row.event is Event.DELETE:
         if not row.falcon:
             return "nothing"
@@ -45,26 +45,15 @@ def left(row: Row) -> str:
         return "every Region connected" if row.falcon.keys() >= set(wanted) else "the other Regions connected"
     if Have.MADE in kinds:
         return "what was made, until the rollback"
-    if Have.SET in kinds:
-        return "the new role in some Regions, until the rollback"
-    return "what was there before"
+    return "what was adopted, besides what was there before" if Have.SET in kinds else "what was there before"
 
 
 def in_readme() -> str:
-    """Return the table as the README has it now."""
-    return _parts()[1].strip("\n")
+    """Return the table as the README beside this has it now."""
+    return README.read_text().partition(BEGIN)[2].partition(END)[0].strip("\n")
 
 
 def write_readme() -> None:
-    """Put the table into the README."""
-    before, _, after = _parts()
-    README.write_text(f"{before}{BEGIN}\n\n{render()}\n\n{END}{after}")
-
-
-def _parts() -> tuple[str, str, str]:
-    """Return the README before, between and after the markers; raise ValueError if it has none."""
-    before, begin, rest = README.read_text().partition(BEGIN)
-    between, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"README.md has no section between {BEGIN} and {END}")
-    return before, between, after
+    """Put the table into that README."""
+    text = README.read_text()
+    README.write_text(f"{text.partition(BEGIN)[0]}{BEGIN}\n\n{render()}\n\n{END}{text.partition(END)[2]}")

@@ -33,7 +33,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "DELETE_CONNECTIONS": "Keep leaves all connections in Falcon, Stack removes those that the stack manages, Account "
     "removes every ECR connection of the account (what the stack says now)",
     "DELETE_BUCKET": "1 deletes the bucket with the packages as well",
-    "FORCE": "1 deletes stacks too that could not be told DELETE_CONNECTIONS; their connections may stay",
+    "FORCE": "1 deletes stacks too that could not be updated to DELETE_CONNECTIONS; their connections may stay",
     "YES": "1 asks nothing, for automation",
     "JSON": "1 prints the function's JSON instead of a table, for jq",
     "WIDE": "1 adds ids and times to the tables",

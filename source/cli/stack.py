@@ -81,7 +81,7 @@ class Snapshot:
 
     @property
     def version(self) -> str:
-        """The version of the package that it runs, as far as the stack tells."""
+        """The version of the package that it runs, as far as the stack shows."""
         return self.outputs.get("Version", "")
 
     @property

@@ -42,7 +42,7 @@ class Definition:
     auto_deployment: bool
     managed_execution: bool
     units: frozenset[str]
-    """The units that it was told to reach."""
+    """The units that it deploys to."""
     tags: Mapping[str, str]
 
     @property

@@ -192,7 +192,7 @@ def test_a_deletion_that_falcon_refuses_says_why_and_goes_on_later(aws: LocalAws
 
     assert "the API client lacks the scope Falcon Container Image: WRITE" in failed.problem
     assert "--retain-resources RegistryConnections" in failed.problem
-    assert "takes no update, and deletes with DeleteConnections=Stack as it was told" in other.problem
+    assert "takes no update, and deletes with DeleteConnections=Stack" in other.problem
     assert again.ok, again.problem
     assert connected(operator) == []
     assert aws.client("cloudformation").list_stacks(StackStatusFilter=["DELETE_FAILED"])["StackSummaries"] == []

@@ -57,7 +57,7 @@ class Event:
 
     def __str__(self) -> str:
         reason = f"  {self.reason}" if self.reason else ""
-        return f"{self.time}  {self.status:<27}  {self.resource}  ({self.type}){reason}"
+        return f"{self.time}  {self.status:<27}  {self.resource}{reason}"
 
     @property
     def style(self) -> str:

@@ -1,7 +1,4 @@
-"""Deletes the stack, and its connections from Falcon if asked.
-
-It shows what will be removed, asks, updates the stack to the choice, deletes it and follows its events.
-"""
+"""`make delete`."""
 
 from typing import Final
 
@@ -26,7 +23,9 @@ MEANING: Final = {
 
 
 def delete(values: Values, _: Credentials, screen: Screen) -> None:
-    """Delete the stack after the operator agreed.
+    """Delete the stack, and its connections from Falcon if asked.
+
+    It shows what will be removed, asks, updates the stack to the choice, deletes it and follows its events.
 
     Raises CliError if that cannot be done, or the stack failed.
     """

@@ -1,7 +1,4 @@
-"""Takes the stack set out of an organization again, and its connections out of Falcon if asked.
-
-Every account's stack is updated to the choice before it is deleted. A second run updates those that were missed.
-"""
+"""`make delete-org`."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,7 +17,9 @@ from cli.stack import Snapshot, Stack
 
 
 def delete(values: Values, _: Credentials, screen: Screen) -> None:
-    """Delete what the variables name, after the operator agreed.
+    """Take the stack set out of the organization again, and its connections out of Falcon if asked.
+
+    Every account's stack is updated to the choice before it is deleted. A second run updates those that were missed.
 
     Raises CliError if that cannot be done, or accounts failed.
     """

@@ -76,25 +76,6 @@ class Instance:
         return self.status == "CURRENT" or self.is_suspended
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What one operation did in one account."""
-
-    account: str
-    status: str
-    reason: str
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more happens to this account."""
-        return self.status not in {"PENDING", "RUNNING"}
-
-    @property
-    def failed(self) -> bool:
-        """Whether the account is not what it should be."""
-        return self.status in {"FAILED", "CANCELLED"}
-
-
 class StackSet:
     """A stack set by name, whether or not it exists."""
 
@@ -145,14 +126,11 @@ class StackSet:
         answer = self._cloudformation.describe_stack_set_operation(**self._named, OperationId=operation)
         return str(answer["StackSetOperation"]["Status"])
 
-    def results(self, operation: str) -> list[Result]:
-        """Return how each account fares in an operation."""
+    def results(self, operation: str) -> list[str]:
+        """Return how each account fares in an operation: PENDING, RUNNING, SUCCEEDED, FAILED or CANCELLED."""
         paginator = self._cloudformation.get_paginator("list_stack_set_operation_results")
-        return [
-            Result(raw["Account"], raw["Status"], reason(raw.get("StatusReason", "")))
-            for page in paginator.paginate(**self._named, OperationId=operation)
-            for raw in page["Summaries"]
-        ]
+        pages = paginator.paginate(**self._named, OperationId=operation)
+        return [raw["Status"] for page in pages for raw in page["Summaries"]]
 
     # What is done to it; all but the first and the last return the id of an operation that goes on
 

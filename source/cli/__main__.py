@@ -1,10 +1,11 @@
 """The commands: `python -m cli COMMAND`, which is what `make COMMAND` runs."""
 
+import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from importlib import import_module
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -33,7 +34,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "DELETE_CONNECTIONS": "Keep leaves all connections in Falcon, Stack removes those that the stack manages, Account "
     "removes every ECR connection of the account (what the stack says now)",
     "DELETE_BUCKET": "1 deletes the bucket with the packages as well",
-    "FORCE": "1 deletes stacks too that could not be told DELETE_CONNECTIONS; their connections may stay",
+    "FORCE": "1 deletes stacks too that could not be updated to DELETE_CONNECTIONS; their connections may stay",
     "YES": "1 asks nothing, for automation",
     "JSON": "1 prints the function's JSON instead of a table, for jq",
     "WIDE": "1 adds ids and times to the tables",
@@ -109,6 +110,7 @@ class Command(click.Command):
 def _command(name: str) -> Command:
     place, variables, credentials = COMMANDS[name]
     module, _, function = place.partition(":")
+    text = inspect.getdoc(getattr(import_module(module), function)) or ""
 
     def run(**values: str) -> None:
         given = Credentials.take(os.environ)
@@ -119,23 +121,10 @@ def _command(name: str) -> Command:
         name,
         callback=run,
         params=[Variable(each) for each in (*variables, *_ALWAYS)],
-        help=_help(module, function),
+        help=text.partition("\n\nRaises")[0],
         epilog="\n\n".join(filter(None, [credentials and f"{_CREDENTIALS} ({credentials}).", _AWS])),
         options_metavar="",
     )
-
-
-def _help(module: str, function: str) -> str:
-    """Return what the command's module says that it does; of several commands in one, what its function says."""
-    found = import_module(module)
-    text = found.__doc__ or ""
-    return getattr(found, function).__doc__ if function in text_commands(found) else text
-
-
-def text_commands(module: Any) -> set[str]:
-    """Return the commands of a module that holds several."""
-    names = {place.rpartition(":")[2] for place, _, _ in COMMANDS.values() if place.startswith(module.__name__ + ":")}
-    return names if len(names) > 1 else set()
 
 
 class Commands(click.Group):

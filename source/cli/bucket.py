@@ -15,7 +15,7 @@ from cli.stack import Stack
 STACK: Final = "crowdstrike-ecr-artifacts"
 _TEMPLATE: Final = "source/artifact-bucket.yaml"
 _ABSENT: Final = frozenset({"404", "NoSuchKey", "403", "Forbidden", "AccessDenied"})
-"""S3 answers 403 instead of 404 to who may not list the bucket; the upload will tell what matters."""
+"""S3 answers 403 instead of 404 to who may not list the bucket; the upload fails if it matters."""
 
 
 @dataclass(frozen=True, slots=True)

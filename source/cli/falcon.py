@@ -61,7 +61,7 @@ def connections(falcon: "Falcon") -> list[Connection]:
 
 
 def _find_requests() -> None:
-    """Have `requests` found, and trust the authorities that the AWS tools are told to trust."""
+    """Have `requests` found, and trust the authorities that the AWS tools trust."""
     if not find_spec("requests"):
         sys.path.append(str(DEFAULT_PATH))
     if bundle := os.environ.get("AWS_CA_BUNDLE"):

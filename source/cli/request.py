@@ -36,7 +36,7 @@ class Request:
     name: str
     """Of the stack or the stack set."""
     region: str
-    """Empty if only the AWS profile can tell."""
+    """Empty if only the AWS profile names it."""
     bucket: str
     """Empty means the stack's, else one of our own."""
     bucket_owner: str

@@ -17,7 +17,7 @@ from cli.errors import CliError
 
 ABSENT: Final = "-"
 QUIET_SECONDS: Final = 5.0
-"""After so long without an answer the operator is told what is waited for."""
+"""After so long without an answer the operator sees what is waited for."""
 PIPED_WIDTH: Final = 2000  # columns; what is piped is not folded
 
 

@@ -57,7 +57,7 @@ class Event:
 
     def __str__(self) -> str:
         reason = f"  {self.reason}" if self.reason else ""
-        return f"{self.time}  {self.status:<27}  {self.resource}  ({self.type}){reason}"
+        return f"{self.time}  {self.status:<27}  {self.resource}{reason}"
 
     @property
     def style(self) -> str:
@@ -81,7 +81,7 @@ class Snapshot:
 
     @property
     def version(self) -> str:
-        """The version of the package that it runs, as far as the stack tells."""
+        """The version of the package that it runs, as far as the stack shows."""
         return self.outputs.get("Version", "")
 
     @property

@@ -114,7 +114,7 @@ def test_a_launch_is_followed_from_its_first_event_to_its_last() -> None:
     assert name == "create"
     assert request["Parameters"] == [{"ParameterKey": "Regions", "ParameterValue": "x"}]
     assert request["Tags"] == [{"Key": "team", "Value": "a"}]
-    assert output.getvalue().splitlines()[1] == "12:00:01  CREATE_COMPLETE              Role  (AWS::IAM::Role)"
+    assert output.getvalue().splitlines()[1] == "12:00:01  CREATE_COMPLETE              Role"
 
 
 def test_an_update_keeps_what_is_not_given_and_drops_what_the_template_lost() -> None:

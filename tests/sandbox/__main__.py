@@ -49,8 +49,9 @@ def main() -> int:
         authority = Authority(Path(directory))
         with LocalAws(authority, directory=Path(directory)) as aws, FalconSimulator(authority) as falcon:
             credentials = {"FALCON_CLIENT_ID": falcon.client_id, "FALCON_CLIENT_SECRET": falcon.client_secret}
-            show(aws.environment() | credentials, falcon.url, organize(aws))
+            unit = organize(aws)
             with contextlib.suppress(KeyboardInterrupt):
+                show(aws.environment() | credentials, falcon.url, unit)
                 signal.pause()
     print("\n# both are stopped", flush=True)  # noqa: T201 - it is for people
     return 0

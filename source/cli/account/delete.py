@@ -1,7 +1,4 @@
-"""Deletes the stack, and its connections from Falcon if asked.
-
-It shows what will be removed, asks, tells the stack the choice, deletes it and follows its events.
-"""
+"""`make delete`."""
 
 from typing import Final
 
@@ -16,7 +13,7 @@ from cli.stack import LEFTOVERS, UPDATABLE, Snapshot, Stack
 
 PARAMETER: Final = "DeleteConnections"
 DEFAULT: Final = "Keep"
-"""The template's, which a stack that was never told otherwise need not show."""
+"""The template's, which a stack that never had another need not show."""
 
 MEANING: Final = {
     "Keep": "All connections stay in Falcon, but Falcon can no longer read the registries: the role goes.",
@@ -26,7 +23,9 @@ MEANING: Final = {
 
 
 def delete(values: Values, _: Credentials, screen: Screen) -> None:
-    """Delete the stack after the operator agreed.
+    """Delete the stack, and its connections from Falcon if asked.
+
+    It shows what will be removed, asks, updates the stack to the choice, deletes it and follows its events.
 
     Raises CliError if that cannot be done, or the stack failed.
     """
@@ -51,13 +50,13 @@ def _delete_stack(asked: Request, stack: Stack, before: Snapshot, screen: Screen
     differs = policy != held
     if differs and before.status not in UPDATABLE | LEFTOVERS:
         raise CliError(
-            f"the stack is in {before.status}, takes no update, and deletes with {PARAMETER}={held} as it was told. "
+            f"the stack is in {before.status}, takes no update, and deletes with {PARAMETER}={held}, its last choice. "
             f"To delete it so, leave DELETE_CONNECTIONS out. {stack.remedy(before.status)}"
         )
     _announce(policy, before, screen)
     screen.confirm(stack.name, agreed="YES" in asked.flags)
     if differs and before.status in UPDATABLE:
-        screen.say(f"setting {PARAMETER}={policy}: a stack deletes as it was told last")
+        screen.say(f"setting {PARAMETER}={policy}: a stack deletes as its parameter says")
         stack.deploy({"UsePreviousTemplate": True}, {PARAMETER: policy}, before.parameters.keys())
     stack.delete()
     screen.say(f"\nThe stack {stack.name} is deleted. Its log stays: {before.outputs.get('LogGroup', 'none')}", "green")

@@ -1,8 +1,4 @@
-"""Launches or updates the stack in your AWS account.
-
-Without S3_BUCKET, package and template lie in the stack's bucket, or in a private one that is made. Credentials that
-are missing are asked for. After an interruption the same command follows what is under way.
-"""
+"""`make deploy`."""
 
 from typing import Any
 
@@ -19,7 +15,10 @@ from cli.stack import LEFTOVERS, UPDATABLE, Snapshot, Stack
 
 
 def deploy(values: Values, given: Credentials, screen: Screen) -> None:
-    """Bring the stack to what the variables ask for, and print what happens.
+    """Launch or update the stack in your AWS account, and print what happens.
+
+    Without S3_BUCKET, package and template lie in the stack's bucket, or in a private one that is made. Credentials
+    that are missing are asked for. After an interruption the same command follows what is under way.
 
     Raises CliError if that cannot be done, or the stack failed.
     """

@@ -1,7 +1,4 @@
-"""Uploads package and template, and prints the link that opens the AWS console with both filled in.
-
-The link holds no credential: whoever opens it types them there.
-"""
+"""`make publish`."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -24,7 +21,9 @@ CONSOLES: Final[Mapping[str, str]] = {
 
 
 def publish(values: Values, _: Credentials, screen: Screen) -> None:
-    """Upload package and template as the variables ask, and print the link.
+    """Upload package and template, and print the link that opens the AWS console with both filled in.
+
+    The link holds no credential: whoever opens it types them there.
 
     Raises CliError if that cannot be done.
     """

@@ -71,7 +71,9 @@ def show_reconcile(answer: Answer, screen: Screen) -> None:
     screen.say()
     screen.group("unchanged", [row["region"] for row in answer["regions"] if row["outcome"] == "unchanged"])
     _groups("skipped", [row for row in answer["regions"] if row["outcome"] == "skipped"], "message", screen)
-    well = f"{counted(len(done), 'Region')} repaired." if done else "Nothing was to be repaired."
+    repaired = f"{counted(len(done), 'Region')} repaired." if done else ""
+    note = answer.get("message")  # of a run that did not do all of the work, such as: another run is at work
+    well = "\n".join(filter(None, (repaired, note))) or "Nothing was to be repaired."
     _verdict(answer, well, screen)
 
 
@@ -95,7 +97,7 @@ def _verdict(answer: Answer, well: str, screen: Screen) -> None:
     if answer["ok"]:
         screen.say(well, "green")
         return
-    for problem in answer["problems"]:
+    for problem in answer.get("problems") or [answer.get("message") or "It failed; every line is in the log."]:
         screen.say(problem, "red")
 
 

@@ -5,7 +5,7 @@ What can be known from outside the accounts, and what cannot:
 - A connection is taken for ours if its URL is the registry's, compared as the function does, and its alias begins with
   the mark that the function writes. What a stack has recorded is in each account, where this report does not look.
 - A Region that has no connection is missing, whatever the reason: one that a service control policy denies, or that
-  WithRepositories leaves out, looks the same from outside. The account's own status tells.
+  WithRepositories leaves out, looks the same from outside. The account's own status says why.
 - Falcon says that a connection exists, and in which state it is. It does not say that anything was scanned.
 """
 
@@ -77,7 +77,7 @@ class Row:
     note: str = ""
     """What is particular about the account, and how its stack is."""
     version: str = ""
-    """Of the package that its stack runs, as far as the stack set tells."""
+    """Of the package that its stack runs, as far as the stack set shows."""
 
     @property
     def needs_attention(self) -> bool:
@@ -110,7 +110,7 @@ class Scope:
     management: str
     """The management account."""
     regions: Mapping[str, frozenset[str]]
-    """Enabled Regions by account, as far as AWS told; all other accounts have `otherwise`."""
+    """Enabled Regions by account, as far as they could be read; all other accounts have `otherwise`."""
     otherwise: frozenset[str]
     excluded: frozenset[str] = frozenset()
     wanted: frozenset[str] = frozenset()
@@ -255,7 +255,7 @@ def _lacking(account: Account, stack: Instance | None, scope: Scope) -> Cell:
     if stack is None:
         return Cell(State.MISSING, "the account has no stack: it is in none of the stack set's units")
     if stack.is_current:
-        return Cell(State.MISSING, "the stack is complete: the account's own status tells why")
+        return Cell(State.MISSING, "the stack is complete: the account's own status says why")
     return Cell(State.FAILED, stack.reason or f"the stack is {stack.status} ({stack.detail or 'no detail'})")
 
 

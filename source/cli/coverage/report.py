@@ -1,8 +1,4 @@
-"""Shows which registries of an organization Falcon has a connection to, and which it has not.
-
-Reads the accounts of the organization, the stacks of the stack set and Falcon's connections, once; changes nothing.
-The exit status is not 0 if anything needs attention, so that a timer can watch it.
-"""
+"""`make coverage-report`."""
 
 import os
 from collections.abc import Iterator
@@ -36,7 +32,10 @@ def problems_of(values: Values, given: Credentials) -> Iterator[str]:
 
 
 def report(values: Values, given: Credentials, screen: Screen) -> None:
-    """Read everything, and write `coverage.html` and `coverage.csv` into the directory.
+    """Show which registries of an organization Falcon has a connection to, and which it has not.
+
+    Reads the accounts of the organization, the stacks of the stack set and Falcon's connections, once; changes
+    nothing. The exit status is not 0 if anything needs attention, so that a timer can watch it.
 
     Raises CliError if something cannot be read, AttentionError if something needs attention.
     """

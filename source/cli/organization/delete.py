@@ -1,7 +1,4 @@
-"""Takes the stack set out of an organization again, and its connections out of Falcon if asked.
-
-Every account is told the choice before its stack is deleted. A second run tells those again that were missed.
-"""
+"""`make delete-org`."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,7 +17,9 @@ from cli.stack import Snapshot, Stack
 
 
 def delete(values: Values, _: Credentials, screen: Screen) -> None:
-    """Delete what the variables name, after the operator agreed.
+    """Take the stack set out of the organization again, and its connections out of Falcon if asked.
+
+    Every account's stack is updated to the choice before it is deleted. A second run updates those that were missed.
 
     Raises CliError if that cannot be done, or accounts failed.
     """
@@ -75,9 +74,9 @@ class Deletion:
 
     def run(self) -> None:
         """Delete. Raises CliError with the accounts that failed, or whose connections stay."""
-        untold: Mapping[str, str] = {}
+        missed: Mapping[str, str] = {}
         if self._definition:
-            untold = self._inform(self._definition)
+            missed = self._inform(self._definition)
             self._delete_instances(self._definition)
             self._set.delete()
             self._screen.say(f"the stack set {self._set.name} is deleted")
@@ -86,10 +85,10 @@ class Deletion:
         self._delete_secret()
         if "DELETE_BUCKET" in self._asked.flags and bucket.delete(self._aws, self._screen, of_organization=True):
             self._screen.say("the bucket is deleted")
-        if untold:
+        if missed:
             raise CliError(
-                f"deleted by force without being told {PARAMETER}, so that these accounts' connections stay in Falcon, "
-                f"or went as their stacks were told before: {', '.join(sorted(untold))}"
+                f"deleted by force without {PARAMETER}, so that these accounts' connections stay in Falcon, or went as "
+                f"their stacks' parameter said before: {', '.join(sorted(missed))}"
             )
 
     def _policy(self, held: Definition | Snapshot) -> str:
@@ -99,7 +98,7 @@ class Deletion:
         return sorted(definition.units or {each.unit for each in self._instances})
 
     def _inform(self, definition: Definition) -> dict[str, str]:
-        """Tell every stack the choice, for a stack deletes as it was told last; return who was not reached, and why.
+        """Update every stack to the choice, as which it deletes; return who was not reached, and why.
 
         Raises CliError if anybody was not reached, unless by FORCE.
         """
@@ -110,20 +109,20 @@ class Deletion:
             update = self._set.update
             title = f"Setting {PARAMETER}={policy}"
             self._rollout.run(lambda: update("", {PARAMETER: policy}, kept), title, len(self._instances))
-        elif missed := sorted(self._missed(changes=False)):
+        elif again := sorted(self._missed(changes=False)):
             repeat, units, region = self._set.repeat, self._units(definition), self._region
             title = f"Setting {PARAMETER}={policy} again"
-            self._rollout.run(lambda: repeat(units, region, missed), title, len(missed))
+            self._rollout.run(lambda: repeat(units, region, again), title, len(again))
         self._instances = self._set.instances()
-        untold = self._missed(changes=changes)
-        if untold:
-            show_failures(untold, {}, self._screen)
-        if untold and "FORCE" not in self._asked.flags:
+        missed = self._missed(changes=changes)
+        if missed:
+            show_failures(missed, {}, self._screen)
+        if missed and "FORCE" not in self._asked.flags:
             raise CliError(
-                f"{counted(len(untold), 'account')} could not be told {PARAMETER}={policy}, so nothing was deleted. "
-                "Correct the cause and run this again, or delete them as they are: FORCE=1"
+                f"{counted(len(missed), 'account')} could not be updated to {PARAMETER}={policy}, so nothing was "
+                "deleted. Correct the cause and run this again, or delete them as they are: FORCE=1"
             )
-        return untold
+        return missed
 
     def _missed(self, *, changes: bool) -> dict[str, str]:
         """Return the accounts whose stack does not know the choice, each with the reason.

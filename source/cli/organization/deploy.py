@@ -1,8 +1,4 @@
-"""Covers an organization with one service-managed stack set.
-
-The credentials are kept in one secret of this account that every account reads (SECRET_COPIES=1: a copy in each).
-A second run goes on with what is left to do.
-"""
+"""`make deploy-org`."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -37,7 +33,10 @@ class Plan:
 
 
 def deploy(values: Values, given: Credentials, screen: Screen) -> None:
-    """Bring the accounts of the organization to what the variables ask for, and show what happens.
+    """Cover an organization with one service-managed stack set, and show what happens.
+
+    The credentials are kept in one secret of this account that every account reads (SECRET_COPIES=1: a copy in each).
+    A second run goes on with what is left to do.
 
     Raises CliError if that cannot be done, or accounts failed.
     """

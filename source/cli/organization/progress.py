@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from cli.organization.stack_set import UNDER_WAY, Result, StackSet
+from cli.organization.stack_set import UNDER_WAY, StackSet
 from cli.screen import Screen, counted
 
 POLL_SECONDS: Final = 5.0
@@ -15,16 +15,17 @@ NAMED: Final = 5
 """Accounts that are named of many that failed for the same reason."""
 
 
-def follow(stack_set: StackSet, operation: str, title: str, screen: Screen, expected: int = 0) -> list[Result]:
-    """Show an operation until it ends, and return how each account fared; `expected` accounts take part."""
+def follow(stack_set: StackSet, operation: str, title: str, screen: Screen, expected: int = 0) -> None:
+    """Show an operation until it ends; `expected` accounts take part."""
     with screen.progress(title, expected) as show:
         while True:
             begun = time.monotonic()
             under_way = stack_set.operation_status(operation) in UNDER_WAY  # asked first, so that no result is missed
             results = stack_set.results(operation)
-            show(sum(each.is_over for each in results), len(results), sum(each.failed for each in results))
+            over = sum(status not in {"PENDING", "RUNNING"} for status in results)
+            show(over, len(results), sum(status in {"FAILED", "CANCELLED"} for status in results))
             if not under_way:
-                return results
+                return
             time.sleep(max(POLL_SECONDS, (time.monotonic() - begun) * SHARE_OF_TIME))
 
 

@@ -121,7 +121,7 @@ class Rollout:
 def _news(before: Definition, template: str, parameters: Mapping[str, str], tags: Mapping[str, str]) -> list[str]:
     """Return what differs from the stack set as it is.
 
-    CloudFormation never shows a secret parameter; CredentialsVersion tells whether those that are given are others.
+    CloudFormation never shows a secret parameter; CredentialsVersion shows whether those that are given differ.
     """
     news = [] if before.template.strip() == template.strip() else ["the template"]
     shown = sorted(parameters.keys() - set(VARIABLES.values()))

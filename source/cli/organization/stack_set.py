@@ -42,7 +42,7 @@ class Definition:
     auto_deployment: bool
     managed_execution: bool
     units: frozenset[str]
-    """The units that it was told to reach."""
+    """The units that it deploys to."""
     tags: Mapping[str, str]
 
     @property
@@ -74,25 +74,6 @@ class Instance:
     def is_current(self) -> bool:
         """Whether it is as the stack set says; a suspended account is nobody's failure."""
         return self.status == "CURRENT" or self.is_suspended
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What one operation did in one account."""
-
-    account: str
-    status: str
-    reason: str
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more happens to this account."""
-        return self.status not in {"PENDING", "RUNNING"}
-
-    @property
-    def failed(self) -> bool:
-        """Whether the account is not what it should be."""
-        return self.status in {"FAILED", "CANCELLED"}
 
 
 class StackSet:
@@ -145,14 +126,11 @@ class StackSet:
         answer = self._cloudformation.describe_stack_set_operation(**self._named, OperationId=operation)
         return str(answer["StackSetOperation"]["Status"])
 
-    def results(self, operation: str) -> list[Result]:
-        """Return how each account fares in an operation."""
+    def results(self, operation: str) -> list[str]:
+        """Return how each account fares in an operation: PENDING, RUNNING, SUCCEEDED, FAILED or CANCELLED."""
         paginator = self._cloudformation.get_paginator("list_stack_set_operation_results")
-        return [
-            Result(raw["Account"], raw["Status"], reason(raw.get("StatusReason", "")))
-            for page in paginator.paginate(**self._named, OperationId=operation)
-            for raw in page["Summaries"]
-        ]
+        pages = paginator.paginate(**self._named, OperationId=operation)
+        return [raw["Status"] for page in pages for raw in page["Summaries"]]
 
     # What is done to it; all but the first and the last return the id of an operation that goes on
 

@@ -166,6 +166,15 @@ def test_what_is_left_is_shown_and_does_not_count_as_repaired() -> None:
     ]
 
 
+@pytest.mark.parametrize("ok", [True, False])
+def test_a_repair_that_did_not_do_the_work_says_why(ok: bool) -> None:
+    shown, output = screen()
+
+    views.show_reconcile({"ok": ok, "cloud": None, "regions": [], "message": "another run is at work"}, shown)
+
+    assert output.getvalue().splitlines()[-1] == "another run is at work"
+
+
 def test_a_real_stack_is_asked_and_repaired(customer: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
     customer.launched(Regions="us-east-1,eu-west-1")
     delete_in_falcon(customer, "eu-west-1")

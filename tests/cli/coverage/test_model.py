@@ -41,7 +41,7 @@ def test_a_connection_of_ours_is_connected_and_none_is_missing() -> None:
     assert states(found) == {"us-east-1": State.CONNECTED, "eu-west-1": State.MISSING}
     assert (found.connected, found.expected) == (1, 2)
     (finding,) = found.findings()
-    assert "the account's own status tells why" in finding.reason
+    assert "the account's own status says why" in finding.reason
 
 
 @pytest.mark.parametrize(

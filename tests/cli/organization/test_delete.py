@@ -72,9 +72,9 @@ def test_an_account_that_cannot_be_told_the_choice_stops_the_deletion_until_it_c
     third = administrator.delete(DELETE_CONNECTIONS="Stack")
 
     assert MEMBERS[0] in first.text
-    assert first.problem.startswith("1 account could not be told DeleteConnections=Stack, so nothing was deleted")
+    assert first.problem.startswith("1 account could not be updated to DeleteConnections=Stack, so nothing was deleted")
     assert "Setting DeleteConnections=Stack again" in second.text
-    assert second.problem.startswith("1 account could not be told")
+    assert second.problem.startswith("1 account could not be updated")
     assert kept == {MEMBERS[0]: "OUTDATED"}
     assert third.ok, third.problem
     assert administrator.connected() == {}
@@ -90,7 +90,7 @@ def test_by_force_the_stacks_go_and_the_accounts_whose_connections_stay_are_name
     ran = administrator.delete(DELETE_CONNECTIONS="Stack", FORCE="1")
 
     assert f"the stack set {STACK_SET} is deleted" in ran.text
-    assert ran.problem.startswith("deleted by force without being told DeleteConnections")
+    assert ran.problem.startswith("deleted by force without DeleteConnections")
     assert ran.problem.endswith(MEMBERS[0])
     assert len(administrator.connected()[MEMBERS[0]]) == 2
 
@@ -192,5 +192,5 @@ def test_where_a_deletion_failed_the_choice_was_known_and_another_one_cannot_be_
 
     assert delete(monkeypatch, same)[1] == ""
     assert [name for name, _ in same.calls] == ["delete_stack_instances", "delete_stack_set"]
-    assert "could not be told DeleteConnections=Keep" in delete(monkeypatch, other, DELETE_CONNECTIONS="Keep")[1]
+    assert "could not be updated to DeleteConnections=Keep" in delete(monkeypatch, other, DELETE_CONNECTIONS="Keep")[1]
     assert [name for name, _ in other.calls] == ["update_stack_set"]

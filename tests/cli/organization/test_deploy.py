@@ -272,7 +272,8 @@ def test_units_are_resolved_before_anything_is_written(aws: LocalAws, administra
     assert "ou-abcd-99999999" in absent.problem
     assert not absent.ok
     assert aws.client("s3").list_buckets()["Buckets"] == []
-    assert aws.client("cloudformation").list_stack_sets()["Summaries"] == []
+    with pytest.raises(ClientError, match="StackSetNotFound"):
+        aws.client("cloudformation").describe_stack_set(StackSetName=STACK_SET)
 
 
 def test_the_management_account_gets_what_the_stack_set_has(administrator: OrganizationOperator) -> None:

@@ -239,9 +239,8 @@ def test_progress_on_a_terminal_is_a_bar() -> None:
     played.failing = {ACCOUNTS[2]: "failure"}
     stack_set: Any = StackSet(played, "falcon", "SELF", 7)  # type: ignore[arg-type]
 
-    results = follow(stack_set, played.begin(ACCOUNTS), "Deploying", shown, 4)
+    follow(stack_set, played.begin(ACCOUNTS), "Deploying", shown, 4)
 
-    assert [each.account for each in results if each.failed] == [ACCOUNTS[2]]
     assert "4/4" in output.getvalue()
     assert "1 failed" in output.getvalue()
 

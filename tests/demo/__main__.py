@@ -1,6 +1,7 @@
 """Show the life of a stack from beginning to end: `python -m tests.demo`. Exit status 0 if all was as promised."""
 
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -71,8 +72,9 @@ class Demo:
         check = self._stage.check
         check(stack.status == "CREATE_COMPLETE", f"the stack is {stack.status}")
         check(len(connections) == 17, f"{len(connections)} of 17 Regions are connected")
-        names = {f"ecr-{ACCOUNT}-{region}" for region in connections}
-        check(names == {found.user_defined_alias for found in connections.values()}, "each has a readable name")
+        readable = re.compile(rf"ecr-(adopted-)?[0-9a-f]{{8}}-{ACCOUNT}-([a-z0-9-]+)")
+        names = {region: readable.fullmatch(found.user_defined_alias) for region, found in connections.items()}
+        check(all(name and name[2] == region for region, name in names.items()), "each has a readable name")
         roles = {found.role for found in connections.values()}
         check(roles == {stack.outputs.get("ConnectionRoleArn")}, "each has the role that this stack made for Falcon")
         adopted = connections.get(BY_HAND)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from registry_connections.core.record import Record
 from tests.faults.harness import Delivery
 from tests.faults.protocol import wrong_in_answer, wrong_in_logs, wrong_in_silence
 from tests.faults.rows import OURS, USUAL, A, B, Event, Have, Row
@@ -96,8 +97,7 @@ def _record(run: Run) -> Iterator[str]:
     if not row.compared:
         return
     if row.event is Event.DELETE and row.status == "SUCCESS" and row.managed is None:
-        if record:
-            yield f"a record is left: {record}"
+        yield from [f"a record is left: {record}"] if record else []
         return
     succeeded = row.status == "SUCCESS" and row.event is not Event.DELETE
     before = run.before.record.connections if run.before.record else {}
@@ -105,12 +105,16 @@ def _record(run: Run) -> Iterator[str]:
     if set(record.connections if record else ()) != managed:
         yield f"the record names the connections of {sorted(record.connections) if record else 'nothing'}"
     if record:
-        if record.dirty != row.dirty:
-            yield f"the record is {'dirty' if record.dirty else 'clean'}"
-        if record.lease:
-            yield f"a lease is left: {record.lease}"
-        if succeeded and (record.applied is None or record.applied.choices.get("Regions", "") != _regions(row)):
-            yield f"the record says that {record.applied} was applied"
+        yield from _settled(record, row, succeeded=succeeded)
+
+
+def _settled(record: Record, row: Row, *, succeeded: bool) -> Iterator[str]:
+    if record.dirty != row.dirty:
+        yield f"the record is {'dirty' if record.dirty else 'clean'}"
+    if record.lease:
+        yield f"a lease is left: {record.lease}"
+    if succeeded and (record.applied is None or record.applied.choices.get("Regions", "") != _regions(row)):
+        yield f"the record says that {record.applied} was applied"
 
 
 def _regions(row: Row) -> str:

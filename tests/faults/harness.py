@@ -173,7 +173,7 @@ class Harness:
         text, version = resolve_writes(values[-1], len(values), lambda number: values[number - 1])
         try:
             return from_json(json.loads(text), version)
-        except ValueError:
+        except (ValueError, RecursionError):
             return from_json(None, version)
 
     def container(self, stack: Stack, number: int = 0) -> LambdaRuntime:

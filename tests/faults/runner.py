@@ -257,9 +257,12 @@ def _go_on(harness: Harness, observed: Run) -> None:
     row, stack = observed.row, observed.stack
     new = {**USUAL, **row.properties}
     failed = row.status != "SUCCESS"
+    record = harness.record(stack)
+    if record and record.lease:
+        harness.write_record(stack, replace(record, lease=None))  # as when its time is over
 
     def attempt(event: Event, properties: Mapping[str, str], old: Mapping[str, str] | None = None, **more: Any) -> None:
-        harness.aws.held = more.get("PhysicalResourceId", stack.physical_id)
+        harness.aws.held = row.held or more.get("PhysicalResourceId", stack.physical_id)
         delivery = harness.deliver(stack, stack.event(event, properties, old, **more), remaining=NEXT_SECONDS)
         observed.next_attempts.append((delivery, snapshot(harness, stack)))
 
@@ -276,7 +279,8 @@ def _go_on(harness: Harness, observed: Run) -> None:
         attempt(Event.UPDATE, new, USUAL)
     elif row.event is Event.DELETE:
         _disarm(harness)
-        attempt(Event.DELETE, new, PhysicalResourceId=observed.deliveries[0].event["PhysicalResourceId"])
+        identifier = observed.deliveries[0].event["PhysicalResourceId"]
+        attempt(Event.DELETE, new, **{**row.changes, "PhysicalResourceId": identifier})
     else:
         _disarm(harness)
         attempt(Event.UPDATE, new, new)

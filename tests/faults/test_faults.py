@@ -1,4 +1,4 @@
-"""Every row of the fault matrix, and every hostile response, through the real event contract against the real package."""
+"""Every row of the fault matrix, and every hostile response, against the real package."""
 
 import pytest
 

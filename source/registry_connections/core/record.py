@@ -255,11 +255,11 @@ def _record(stored: Any, version: int) -> Record:
     applied, lease = stored.get("applied"), stored.get("lease")
     skipped, failed = stored.get("last", ((), ()))
     return Record(
-        applied=applied and Applied(_texts(applied["choices"]), str(applied["digest"])),
+        applied=None if applied is None else Applied(_texts(applied["choices"]), str(applied["digest"])),
         connections=connections,
         dirty=bool(stored.get("dirty")),
         events=tuple(Event(str(name), int(sent), str(outcome)) for name, sent, outcome in stored.get("events", ())),
-        lease=lease and Lease(str(lease[0]), float(round(lease[1]))),
+        lease=None if lease is None else Lease(str(lease[0]), float(round(lease[1]))),
         cloud=str(stored.get("cloud", "")),
         skipped=_names(skipped, regions),
         failed=_names(failed, regions),

@@ -17,7 +17,7 @@ from registry_connections.core.errors import (
     sanitize,
 )
 from registry_connections.core.model import Connection
-from registry_connections.falcon.http import OK, REDIRECTS, Response
+from registry_connections.falcon.http import OK, REDIRECTS, SERVER_ERRORS, Response
 
 LARGEST_TOTAL: Final = 10_000_000  # a listing that claims more is not believed
 REJECTED_CREDENTIAL: Final = "failed to validate registry credential"  # seen live
@@ -51,7 +51,9 @@ def verify(response: Response, method: str, *, sets_credential: bool = False) ->
         known = REJECTED_CREDENTIAL in said.lower()
         cause = "Falcon cannot use the connection role" if known else "Falcon refuses the connection, or its role"
         raise response.error(CredentialError, f"{cause} ({text})")
-    raise response.error(_KINDS.get(status, FalconError), text)
+    error = response.error(_KINDS.get(status, FalconError), text)
+    error.may_have_succeeded |= status in SERVER_ERRORS  # a success with such an error in it
+    raise error
 
 
 def is_falcons(response: Response) -> bool:

@@ -17,7 +17,9 @@ from tests.sandbox.emulator.state import state
 
 Properties = dict[str, Any]
 
-BUCKET_URL = re.compile(r"https://(?P<bucket>[a-z0-9.-]+)\.s3(\.[a-z0-9-]+)?\.amazonaws\.com/(?P<key>[^?]+)(\?versionId=.+)?")
+BUCKET_URL = re.compile(
+    r"https://(?P<bucket>[a-z0-9.-]+)\.s3(\.[a-z0-9-]+)?\.amazonaws\.com/(?P<key>[^?]+)(\?versionId=.+)?"
+)
 
 CREATE_ARGUMENTS = 3  # logical id, properties, name of the stack; an update has more
 TAKEN, TAKEN_SECRET = "{name} already exists", "The operation failed because the secret {name} already exists."

@@ -133,7 +133,7 @@ def _request(event: Mapping[str, Any], kind: Kind, identity: Identity) -> Reques
 
 def sent_at(url: str, now: float) -> float:
     """Return when an event was sent, in seconds since the epoch: when its URL was signed, else now."""
-    with suppress(ValueError, KeyError, OverflowError):
+    with suppress(ValueError, KeyError):
         signed = datetime.strptime(parse_qs(urlsplit(url).query)["X-Amz-Date"][0], "%Y%m%dT%H%M%S%z")
         return min(signed.timestamp(), now)
     return now

@@ -281,6 +281,14 @@ def test_an_event_that_is_not_of_this_stack_has_no_effect_and_only_a_delete_succ
     assert cloudformation.asked == []
 
 
+@pytest.mark.parametrize("changes", [{"StackId": "of-another"}, {}])
+def test_a_delete_without_an_id_is_answered_with_one(cloudformation: CloudFormation, changes: dict[str, str]) -> None:
+    uuid = changes.get("StackId", UUID)
+    body = cloudformation.deliver("Delete", PhysicalResourceId=None, **dict[str, Any](changes))
+
+    assert body["PhysicalResourceId"] == f"falcon-ecr-{uuid}"
+
+
 def test_somebody_elses_huge_resource_type_makes_one_short_line_of_the_log(cloudformation: CloudFormation) -> None:
     cloudformation.deliver("Delete", ResourceType="Custom::" + "x" * 3_000_000)
     lines = cloudformation.logged()
@@ -340,6 +348,16 @@ def test_a_response_is_tried_until_two_seconds_before_the_end(cloudformation: Cl
     assert cloudformation.left == Context.seconds - 2
 
 
+def test_what_crhelper_says_by_itself_is_sent_as_it_is(cloudformation: CloudFormation) -> None:
+    cloudformation.deliver()
+    helper: Any = custom_resource._helper()
+    helper._timeout()
+    helper._send("FAILED")
+
+    told = [(body["Status"], body["Reason"]) for _, body in cloudformation.sent]
+    assert told == [("FAILED", "Execution timed out"), ("FAILED", "")]
+
+
 @pytest.mark.usefixtures("cloudformation")
 def test_crhelper_neither_sleeps_nor_polls_nor_makes_clients_nor_logs_what_it_gets() -> None:
     helper: Any = custom_resource._helper()
@@ -396,6 +414,7 @@ class Attempts:
     outcomes: list[Exception | float]
     clock: VirtualClock = field(default_factory=VirtualClock)
     at: list[float] = field(default_factory=list)
+    workers: list[int] = field(default_factory=list)
     bodies: set[tuple[str, bytes]] = field(default_factory=set)
 
     def send(self, url: str, content: bytes) -> None:
@@ -406,6 +425,10 @@ class Attempts:
             raise outcome
         self.clock.sleep(outcome)
 
+    def pool(self, workers: int) -> InlinePool:
+        self.workers.append(workers)
+        return InlinePool(self.clock)
+
     def lasting(self, seconds: float) -> Callable[[], float]:
         return lambda: seconds - self.clock.now
 
@@ -415,7 +438,7 @@ def attempts(monkeypatch: pytest.MonkeyPatch) -> Attempts:
     attempts = Attempts([0.0])
     times = SimpleNamespace(monotonic=attempts.clock, time=attempts.clock.wall, sleep=attempts.clock.sleep)
     monkeypatch.setattr(custom_resource, "time", times)
-    monkeypatch.setattr(custom_resource, "ThreadPool", lambda _: InlinePool(attempts.clock))
+    monkeypatch.setattr(custom_resource, "ThreadPool", attempts.pool)
     monkeypatch.setattr(custom_resource, "_send", attempts.send)
     return attempts
 
@@ -423,7 +446,7 @@ def attempts(monkeypatch: pytest.MonkeyPatch) -> Attempts:
 def test_a_response_that_is_taken_is_sent_once(attempts: Attempts) -> None:
     assert custom_resource.put(URL, BODY, attempts.lasting(10))
     assert attempts.bodies == {(URL, json.dumps(BODY).encode())}
-    assert (attempts.at, attempts.clock.now) == ([0], 0)
+    assert (attempts.at, attempts.clock.now, attempts.workers) == ([0], 0, [8])
 
 
 def test_a_response_that_is_not_taken_is_sent_again_a_second_later(attempts: Attempts) -> None:
@@ -528,6 +551,19 @@ def test_a_response_is_put_as_the_signature_of_its_url_wants_it(storage: Storage
     custom_resource._send(storage.url, b"{}")
 
     assert storage.received == [("/bucket/key?X-Amz-Signature=do-not-log-this", "", b"{}")]
+
+
+def test_an_attempt_waits_for_the_network_five_seconds_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+
+    def open_(_: object, timeout: float) -> io.BytesIO:
+        waits.append(timeout)
+        return io.BytesIO()
+
+    monkeypatch.setattr(urllib.request, "urlopen", open_)
+    custom_resource._send(URL, b"{}")
+
+    assert waits == [5.0]
 
 
 @pytest.mark.parametrize("status", [307, 403, 500])

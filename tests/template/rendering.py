@@ -34,8 +34,8 @@ class Rendering:
             "Fn::Not": lambda parts: not self.resolve(parts[0]),
             "Fn::And": lambda parts: all(self.resolve(part) for part in parts),
             "Fn::Or": lambda parts: any(self.resolve(part) for part in parts),
-            "Fn::Sub": lambda text: re.sub(r"\$\{([^}]+)\}", lambda found: str(self._value(found[1])), text),
-            "Fn::GetAtt": ".".join,
+            "Fn::Sub": self._substitute,
+            "Fn::GetAtt": self._attribute,
             "Fn::Join": lambda parts: parts[0].join(self.resolve(part) for part in parts[1]),
             "Fn::Split": lambda parts: self.resolve(parts[1]).split(parts[0]),
             "Fn::Select": lambda parts: self.resolve(parts[1])[int(parts[0])],
@@ -69,8 +69,16 @@ class Rendering:
             return [value for value in map(self.resolve, node) if value is not ABSENT]
         return node
 
-    def _value(self, name: str) -> Any:
-        return self._values.get(name, name)
+    def _substitute(self, argument: Any) -> str:
+        text, own = argument if isinstance(argument, list) else (argument, {})
+        values = {**self._values, **{name: self.resolve(value) for name, value in own.items()}}
+        return re.sub(r"\$\{([^}]+)\}", lambda found: str(values.get(found[1], found[1])), text)
+
+    def _attribute(self, path: Any) -> str:
+        """Return what stands for an attribute of a resource: an ARN that names it."""
+        resource = (path if isinstance(path, str) else path[0]).partition(".")[0]
+        partition, region, account = (self._values[f"AWS::{name}"] for name in ("Partition", "Region", "AccountId"))
+        return f"arn:{partition}:a-service:{region}:{account}:{resource}"
 
     def _find(self, mapping: str, first: str, second: str) -> Any:
         return self._template["Mappings"][mapping][first][second]

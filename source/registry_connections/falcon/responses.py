@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -39,6 +40,7 @@ def verify(response: Response, method: str, *, sets_credential: bool = False) ->
     status = _effective_status(response)
     if status in OK:
         return
+    response = replace(response, status=status)
     said = message(response)
     text = f"HTTP {status} {said}".strip()
     if status in REDIRECTS:

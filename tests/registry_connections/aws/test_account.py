@@ -1,7 +1,7 @@
-"""AWS through botocore's own stubs: what is asked, and what is made of each answer."""
+"""AWS through botocore's own stubs: what is asked, and what is made of each response."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, cast
@@ -9,16 +9,17 @@ from typing import Any, cast
 import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
-from botocore.stub import ANY, Stubber
+from botocore.stub import Stubber
 
-from registry_connections.aws import AwsAccount
-from registry_connections.errors import AwsError, SecretError, StateChangedError, StateError, StateMissingError
-from registry_connections.model import Credentials, RegionUse
-from registry_connections.state import State, render_state
+from registry_connections.aws.account import AwsAccount, parse_secret
+from registry_connections.aws.calls import Clients, FreshPolicy
+from registry_connections.core.errors import AwsError, SecretError
+from registry_connections.core.model import Credentials, RegionUse
+from tests.registry_connections.fakes import VirtualClock
 
 HOME = "us-east-1"
 SECRET = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:falcon-a1b2c3"
-PARAMETER = "/falcon/state"
+STACK_ID = "arn:aws:cloudformation:us-east-1:111122223333:stack/falcon/1a2b3c4d"
 LOG_GROUP = "/aws/lambda/function"
 IDENTITY = "User: arn:aws:sts::111122223333:assumed-role/role is not authorized to perform: x"
 BY_POLICY = f"{IDENTITY} with an explicit deny in a service control policy"
@@ -34,16 +35,17 @@ def client(service: str, region: str) -> Any:
 
 @dataclass
 class Stubs:
-    """Hands out stubbed clients where a session makes real ones, and keeps which were asked for."""
+    """Hands out stubbed clients where `Clients` makes real ones, and keeps which were asked for."""
 
     made: list[tuple[str, str]] = field(default_factory=list)
     stubs: dict[tuple[str, str], Stubber] = field(default_factory=dict)
     others: dict[str, object] = field(default_factory=dict)
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    fresh: float = 0.0
 
-    def client(self, service: str, *, region_name: str | None, config: object) -> object:
-        assert config
-        self.made.append((service, region_name or HOME))
-        return self.others.get(service) or client(service, region_name or HOME)
+    def get(self, service: str, region: str | None = None, _: object = None) -> object:
+        self.made.append((service, region or HOME))
+        return self.others.get(service) or client(service, region or HOME)
 
     def on(self, service: str, region: str = HOME) -> Stubber:
         if (service, region) not in self.stubs:
@@ -53,7 +55,8 @@ class Stubs:
 
     @property
     def account(self) -> AwsAccount:
-        return AwsAccount(cast("boto3.Session", self), SECRET, PARAMETER)
+        access = FreshPolicy(self.fresh, self.clock, self.clock.sleep)
+        return AwsAccount(cast("Clients", self), SECRET, STACK_ID, access)
 
 
 @pytest.fixture
@@ -73,44 +76,49 @@ def secret_holds(aws: Stubs, text: str | None) -> None:
     aws.on("secretsmanager", "eu-central-1").add_response("get_secret_value", held, {"SecretId": SECRET})
 
 
-@pytest.mark.parametrize(
-    ("identifier", "secret", "cloud"),
-    [
-        ("FalconClientId", "FalconSecret", "FalconCloud"),
-        ("FalconClientID", "FalconClientSecret", "cloud"),
-        ("client_id", "client_secret", "Cloud"),
-        ("ClientId", "ClientSecret", "FalconCloud"),
-    ],
-)
-def test_a_secret_is_read_in_each_of_its_shapes_in_its_own_region(
-    aws: Stubs, identifier: str, secret: str, cloud: str
-) -> None:
-    secret_holds(aws, json.dumps({identifier: " the-id ", secret: "the-secret\n", cloud: "eu-1", "other": [1]}))
+@pytest.mark.parametrize("stored", [
+    {"FalconClientId": " the-id ", "FalconSecret": "the-secret\n", "FalconCloud": "eu-1", "other": [1]},
+    {"FalconClientID": "the-id", "FalconClientSecret": "the-secret", "cloud": "eu-1"},
+    {"client_id": "the-id", "client_secret": "the-secret", "Cloud": "eu-1"},
+    {"clientId": "the-id", "clientSecret": "the-secret", "falcon_cloud": "eu-1"},
+    {"CLIENT_ID": "the-id", "CLIENT_SECRET": "the-secret", "CLOUD": "eu-1"},
+    {"FALCON_CLIENT_ID": "the-id", "FALCON_CLIENT_SECRET": "the-secret", "FALCON_CLOUD": "eu-1"},
+    {"falcon-client-id ": "the-id", " Falcon Secret": "the-secret", "falcon.cloud": "eu-1"},
+    {"FalconClientId": "", "client_id": "the-id", "FalconSecret": "the-secret", "FalconCloud": "eu-1"},
+], ids=lambda stored: next(iter(stored)))  # fmt: skip
+@pytest.mark.parametrize("before", ["", " \n", "\ufeff", " \ufeff"], ids=repr)
+def test_the_keys_of_a_secret_are_found_however_they_are_spelled(stored: dict[str, object], before: str) -> None:
+    assert parse_secret(before + json.dumps(stored), "falcon") == Credentials("the-id", "the-secret", "eu-1")
 
-    assert aws.account.credentials() == Credentials("the-id", "the-secret", "eu-1")
+
+def test_a_secret_is_read_in_its_own_region(aws: Stubs) -> None:
+    secret_holds(aws, json.dumps({"client_id": "the-id", "client_secret": "the-secret"}))
+
+    assert aws.account.credentials() == Credentials("the-id", "the-secret")
     assert aws.made == [("secretsmanager", "eu-central-1")]
 
 
-def test_a_secret_without_a_cloud_names_none(aws: Stubs) -> None:
-    secret_holds(aws, json.dumps({"FalconClientId": "the-id", "FalconSecret": "the-secret"}))
+@pytest.mark.parametrize("key", ["member_cid", "memberCid", "MEMBER_CID", "falcon_member_cid"])
+def test_a_secret_may_name_a_child_tenant(key: str) -> None:
+    stored = {"client_id": "the-id", "client_secret": "the-secret", key: "the-child"}
 
-    assert aws.account.credentials().cloud == ""
+    assert parse_secret(json.dumps(stored), "falcon").member_cid == "the-child"
+
+
+BOTH = "(or client_id, client_secret)."
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("value-in-clear", "is not JSON."),
-        (None, "is not JSON."),
-        ('{"FalconClientId": "value-in-clear"', "is not JSON."),
-        ("[" * 100_000, "is not JSON."),
+        ("value-in-clear", "is not JSON with FalconClientId and FalconSecret."),
+        (None, "is not JSON with FalconClientId and FalconSecret."),
+        ('{"FalconClientId": "value-in-clear"', "is not JSON with FalconClientId and FalconSecret."),
+        ("[" * 100_000, "is not JSON with FalconClientId and FalconSecret."),
         ('["value-in-clear"]', "is not a JSON object."),
-        ('"value-in-clear"', "is not a JSON object."),
-        ('{"FalconSecret": "value-in-clear"}', "has no FalconClientId."),
-        ('{"FalconClientId": "value-in-clear"}', "has no FalconSecret."),
-        ('{"FalconClientId": "value-in-clear", "FalconSecret": " "}', "has no FalconSecret."),
-        ('{"FalconClientId": ["value-in-clear"], "FalconSecret": {"value-in-clear": 1}}', "Id and no FalconSecret."),
-        ('{"value-in-clear": "value-in-clear"}', "has no FalconClientId and no FalconSecret."),
+        ('{"FalconSecret": "value-in-clear"}', f"has no FalconClientId {BOTH}"),
+        ('{"FalconClientId": "value-in-clear", "FalconSecret": " "}', f"has no FalconSecret {BOTH}"),
+        ('{"FalconClientId": ["value-in-clear"]}', f"has no FalconClientId and no FalconSecret {BOTH}"),
     ],
 )
 def test_a_secret_that_cannot_be_used_is_named_and_its_values_are_not(
@@ -120,9 +128,45 @@ def test_a_secret_that_cannot_be_used_is_named_and_its_values_are_not(
     with pytest.raises(SecretError) as caught:
         aws.account.credentials()
 
-    assert str(caught.value).startswith("The secret falcon-a1b2c3 ")
-    assert str(caught.value).endswith(problem)
-    assert "value-in-clear" not in str(caught.value)
+    assert str(caught.value) == f"The secret falcon-a1b2c3 {problem}"
+
+
+def test_a_binary_secret_says_how_to_store_it(aws: Stubs) -> None:
+    aws.on("secretsmanager", "eu-central-1").add_response("get_secret_value", {"SecretBinary": b"{}"})
+    with pytest.raises(SecretError, match="is binary: store the JSON as text"):
+        aws.account.credentials()
+
+
+@pytest.mark.parametrize(("partial", "advised"), [(True, True), (False, False)])
+def test_an_arn_without_its_six_characters_says_so(aws: Stubs, *, partial: bool, advised: bool) -> None:
+    identifier = SECRET.removesuffix("-a1b2c3") if partial else SECRET
+    aws.on("secretsmanager", "eu-central-1").add_client_error("get_secret_value", "ResourceNotFoundException", "no")
+    with pytest.raises(SecretError) as caught:
+        replace(aws.account, secret_id=identifier).credentials()
+
+    assert ("six characters" in str(caught.value)) is advised
+
+
+@pytest.mark.parametrize(("fresh", "seconds"), [(60.0, 60), (0.0, 0)])
+def test_a_fresh_policy_is_waited_for_a_minute_and_only_after_a_stack_event(
+    aws: Stubs, fresh: float, seconds: float
+) -> None:
+    aws.fresh = fresh
+    for _ in range(19 if fresh else 1):
+        aws.on("secretsmanager", "eu-central-1").add_client_error("get_secret_value", "AccessDeniedException", IDENTITY)
+    with pytest.raises(SecretError):
+        aws.account.credentials()
+
+    assert seconds <= aws.clock.now <= seconds + 5
+
+
+def test_an_explicit_denial_of_the_organization_is_not_waited_for(aws: Stubs) -> None:
+    aws.fresh = 60.0
+    aws.on("ec2").add_client_error("describe_regions", "UnauthorizedOperation", BY_POLICY)
+    with pytest.raises(AwsError):
+        aws.account.regions()
+
+    assert aws.clock.now == 0
 
 
 @pytest.mark.parametrize(
@@ -134,11 +178,12 @@ def test_a_secret_that_cannot_be_used_is_named_and_its_values_are_not(
         ("AccessDeniedException", "Access to KMS is not allowed", "kms:Decrypt"),
         ("AccessDeniedException", "because no resource-based policy allows it", "its resource policy allows"),
         ("InvalidRequestException", "the default KMS service key", "needs a customer key"),
+        ("InvalidRequestException", "secret was marked for deletion.", "restore-secret"),
     ],
 )
 def test_a_secret_that_is_refused_says_why_and_what_to_do(aws: Stubs, code: str, said: str, told: str) -> None:
     aws.on("secretsmanager", "eu-central-1").add_client_error("get_secret_value", code, said)
-    with pytest.raises(SecretError, match=r"^The secret falcon-a1b2c3 is missing or ") as caught:
+    with pytest.raises(SecretError, match=r"^The secret falcon-a1b2c3 ") as caught:
         aws.account.credentials()
 
     assert told in str(caught.value)
@@ -168,9 +213,9 @@ def test_regions_that_cannot_be_listed_name_the_permission(aws: Stubs, said: str
     assert str(caught.value).endswith(told)
 
 
-@pytest.mark.parametrize("answer", [{}, {"Regions": []}, {"Regions": [{}]}, {"Regions": [{"RegionName": "a/b"}]}])
-def test_no_regions_are_not_believed(aws: Stubs, answer: dict[str, Any]) -> None:
-    aws.on("ec2").add_response("describe_regions", answer)
+@pytest.mark.parametrize("response", [{}, {"Regions": []}, {"Regions": [{}]}, {"Regions": [{"RegionName": "a/b"}]}])
+def test_no_regions_are_not_believed(aws: Stubs, response: dict[str, Any]) -> None:
+    aws.on("ec2").add_response("describe_regions", response)
     with pytest.raises(AwsError, match="cannot be listed"):
         aws.account.regions()
 
@@ -179,8 +224,8 @@ def test_no_regions_are_not_believed(aws: Stubs, answer: dict[str, Any]) -> None
     ("repositories", "use"), [([{"repositoryName": "app"}], RegionUse.REPOSITORIES), ([], RegionUse.EMPTY)]
 )
 def test_a_region_is_asked_for_one_repository(aws: Stubs, repositories: list[dict[str, str]], use: RegionUse) -> None:
-    answer = {"repositories": repositories}
-    aws.on("ecr", "eu-west-1").add_response("describe_repositories", answer, {"maxResults": 1})
+    response = {"repositories": repositories}
+    aws.on("ecr", "eu-west-1").add_response("describe_repositories", response, {"maxResults": 1})
 
     assert aws.account.region_use("eu-west-1") is use
 
@@ -214,130 +259,28 @@ def test_a_region_that_cannot_be_reached_is_unknown(aws: Stubs) -> None:
     assert aws.account.region_use("eu-west-1") is RegionUse.UNKNOWN
 
 
-# The state
+# What CloudFormation holds
 
 
-def test_the_state_is_read_with_its_version(aws: Stubs) -> None:
-    text = render_state(State(cloud="eu-1", version=6))
-    aws.on("ssm").add_response("get_parameter", {"Parameter": {"Value": text, "Version": 7}}, {"Name": PARAMETER})
-    state = aws.account.load()
+@pytest.mark.parametrize(("held", "holds"), [("made-up", True), ("falcon-ecr-1a2b3c4d", False)])
+def test_cloudformation_is_asked_which_id_it_holds(aws: Stubs, held: str, *, holds: bool) -> None:
+    detail = {
+        "LogicalResourceId": "RegistryConnections",
+        "PhysicalResourceId": held,
+        "ResourceType": "Custom::X",
+        "LastUpdatedTimestamp": "2026-01-01T00:00:00Z",
+        "ResourceStatus": "DELETE_IN_PROGRESS",
+    }
+    asked = {"StackName": STACK_ID, "LogicalResourceId": "RegistryConnections"}
+    aws.on("cloudformation").add_response("describe_stack_resource", {"StackResourceDetail": detail}, asked)
 
-    assert (state.cloud, state.version) == ("eu-1", 7)
-
-
-def test_the_state_is_written_over_the_parameter_and_has_the_next_version(aws: Stubs) -> None:
-    expected = {"Name": PARAMETER, "Value": ANY, "Type": "String", "Overwrite": True}
-    aws.on("ssm").add_response("put_parameter", {"Version": 8}, expected)
-
-    assert aws.account.swap(State(cloud="eu-1", version=7)).version == 8
-
-
-@pytest.mark.parametrize(
-    ("code", "kind"), [("ParameterNotFound", StateMissingError), ("AccessDeniedException", StateError)]
-)
-def test_a_state_that_is_not_there_is_told_from_one_that_cannot_be_read(
-    aws: Stubs, code: str, kind: type[StateError]
-) -> None:
-    aws.on("ssm").add_client_error("get_parameter", code)
-    with pytest.raises(StateError) as caught:
-        aws.account.load()
-
-    assert type(caught.value) is kind
-    assert str(caught.value) == f"The state {PARAMETER} cannot be read: {code}."
+    assert aws.account.holds("RegistryConnections", "made-up") is holds
 
 
-def test_a_state_that_cannot_be_written_says_so(aws: Stubs) -> None:
-    aws.on("ssm").add_client_error("put_parameter", "AccessDeniedException")
-    with pytest.raises(StateError, match=r"cannot be written: AccessDeniedException\."):
-        aws.account.swap(State())
-
-
-@dataclass
-class ParameterStore:
-    """The one parameter as Parameter Store keeps it: every text with its version, the latest last."""
-
-    texts: list[str] = field(default_factory=lambda: ["{}"])
-    sends: int = 1  # how often the next write arrives: botocore sends it again when the answer was lost
-    before: Callable[[], object] = lambda: None
-
-    def get_parameter(self, *, Name: str) -> dict[str, Any]:  # noqa: N803 - AWS's name
-        _, _, named = Name.partition(":")
-        version = int(named or len(self.texts))
-        return {"Parameter": {"Value": self.texts[version - 1], "Version": version}}
-
-    def put_parameter(self, *, Name: str, Value: str, **_: object) -> dict[str, Any]:  # noqa: N803 - AWS's names
-        assert Name == PARAMETER
-        before, self.before = self.before, lambda: None
-        before()
-        self.texts += [Value] * self.sends
-        self.sends = 1
-        return {"Version": len(self.texts)}
-
-
-@pytest.fixture
-def store(aws: Stubs) -> ParameterStore:
-    aws.others["ssm"] = store = ParameterStore()
-    return store
-
-
-def test_of_two_that_write_at_once_the_first_wins_and_the_other_is_told(aws: Stubs, store: ParameterStore) -> None:
-    one, two = aws.account, aws.account
-    seen = one.load(), two.load()
-    one.swap(replace(seen[0], cloud="us-1"))
-    with pytest.raises(StateChangedError):
-        two.swap(replace(seen[1], cloud="us-2"))
-
-    assert len(store.texts) == 3
-    assert {one.load().cloud, two.load().cloud, aws.account.load().cloud} == {"us-1"}
-
-
-def test_after_a_lost_race_the_next_write_of_either_stands(aws: Stubs, store: ParameterStore) -> None:
-    seen = aws.account.load()
-    won = aws.account.swap(replace(seen, cloud="us-1"))
-    with pytest.raises(StateChangedError):
-        aws.account.swap(replace(seen, cloud="us-2"))
-    winner = aws.account.swap(replace(won, cloud="us-3"))
-    loser = aws.account.swap(replace(aws.account.load(), cloud="eu-1"))
-
-    assert winner.version < loser.version == len(store.texts)
-    assert aws.account.load().cloud == "eu-1"
-
-
-def test_a_race_lost_while_writing_is_noticed_by_the_version(aws: Stubs, store: ParameterStore) -> None:
-    seen = aws.account.load()
-    store.before = lambda: aws.account.swap(replace(seen, cloud="us-1"))
-    with pytest.raises(StateChangedError):
-        aws.account.swap(replace(seen, cloud="us-2"))
-
-    assert aws.account.load().cloud == "us-1"
-
-
-def test_an_own_text_that_was_sent_twice_is_no_lost_race(aws: Stubs, store: ParameterStore) -> None:
-    store.sends = 2
-    written = aws.account.swap(replace(aws.account.load(), cloud="us-1"))
-    again = aws.account.swap(replace(written, cloud="us-2"))
-
-    assert aws.account.load() == again
-    assert aws.account.load().cloud == "us-2"
-
-
-def test_a_text_sent_twice_after_a_lost_race_is_lost(aws: Stubs, store: ParameterStore) -> None:
-    seen = aws.account.load()
-    aws.account.swap(replace(seen, cloud="us-1"))
-    store.sends = 2
-    with pytest.raises(StateChangedError):
-        aws.account.swap(replace(seen, cloud="us-2"))
-
-    assert aws.account.load().cloud == "us-1"
-
-
-def test_what_a_person_writes_stands(aws: Stubs, store: ParameterStore) -> None:
-    aws.account.swap(replace(aws.account.load(), cloud="us-1"))
-    store.texts.append("{}")
-    state = aws.account.load()
-
-    assert (state, state.version) == (State(), 3)
-    assert aws.account.swap(replace(state, cloud="us-2")).version == 4
+def test_what_cloudformation_does_not_say_is_an_error(aws: Stubs) -> None:
+    aws.on("cloudformation").add_client_error("describe_stack_resource", "ValidationError", "gone")
+    with pytest.raises(AwsError, match="The stack's resource cannot be described: ValidationError"):
+        aws.account.holds("RegistryConnections", "made-up")
 
 
 # The log group

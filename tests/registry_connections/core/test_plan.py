@@ -113,6 +113,12 @@ def test_a_region_that_was_disabled_since_it_was_accepted_is_skipped() -> None:
     assert chosen == Scope((EAST,), skipped((SOUTH, "not enabled in this account"), (WEST, "not in Regions")))
 
 
+def test_a_region_that_was_accepted_and_that_aws_no_longer_lists_is_skipped_too() -> None:
+    settings = choosing(regions=(EAST, "mars-east-1"), on_region_failure=RegionFailurePolicy.REPORT)
+
+    assert scope(settings, ACCOUNTS_REGIONS, accepted=("mars-east-1",)).problems == ()
+
+
 def test_a_region_that_is_excluded_need_not_be_enabled_but_must_be_known() -> None:
     assert scope(choosing(excluded=(SOUTH,)), ACCOUNTS_REGIONS) == Scope((WEST, EAST))
     assert scope(choosing(regions=(EAST, SOUTH), excluded=(SOUTH,)), ACCOUNTS_REGIONS).problems == ()

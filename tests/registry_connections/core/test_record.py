@@ -217,7 +217,15 @@ def report(*outcomes: tuple[str, OutcomeKind], failure: str = "", cloud: str = "
     return Report(found, cloud=cloud, failure=failure)
 
 
-BEFORE = managing(EAST, WEST, dirty=True, skipped=("before",), failed=("before",), cloud="us-1")
+BEFORE = managing(
+    EAST,
+    WEST,
+    applied=Applied({"Regions": WEST}, "digest-0"),
+    dirty=True,
+    skipped=("before",),
+    failed=("before",),
+    cloud="us-1",
+)
 FOUND = {EAST: f"id-{EAST}", WEST: f"id-{WEST}"}
 
 

@@ -1,237 +1,34 @@
-"""The Falcon client against answers from memory: clouds, tokens, pages, payloads and what refusals mean."""
+"""The Falcon client against responses from memory: tokens, pages, payloads and what refusals mean."""
 
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs
 
 import pytest
 
-from registry_connections.crew import Crew
-from registry_connections.errors import (
+from registry_connections.concurrency import ThreadPool
+from registry_connections.core.errors import (
     AuthenticationError,
     ConflictError,
     CredentialError,
     FalconError,
+    MalformedError,
+    NotFalconError,
     NotFoundError,
     ScopeError,
 )
-from registry_connections.falcon import ENTITIES, IDS_PER_PAGE, IDS_PER_READ, LISTINGS, QUERIES, Falcon
-from registry_connections.model import FALCON_CLOUDS, Credentials, Deadline, Registry, RoleGrant
-from tests.fakes import Clock, InlineCrew
-from tests.unit.wire import Reply, Sent, Wire, in_turn, transport_on
+from registry_connections.core.model import Deadline, RoleGrant
+from registry_connections.falcon.client import IDS_PER_PAGE, IDS_PER_READ, LISTINGS, MOST_PAGES, QUERIES
+from tests.registry_connections.fakes import VirtualClock
+from tests.registry_connections.falcon.wire import MADE, Api, Reply, Sent, bench, in_turn, refusal
+from tests.registry_connections.samples import GRANT, IDENTITY, ROLE
 
-CREDENTIALS = Credentials("the-client-id", "the-client-secret")
-HOSTS = {cloud: url.removeprefix("https://") for cloud, url in FALCON_CLOUDS.items()}
-REGISTRY = Registry("eu-west-1", "111122223333", "amazonaws.com")
-ROLE = "arn:aws:iam::111122223333:role/connection"
-GRANT = RoleGrant(ROLE, "external", "aws", government_cloud=False)
-REJECTED = Reply(400, {"errors": [{"code": 400, "message": "failed to validate registry credential: no access"}]})
-MADE = Reply(200, {"resources": {"id": "id-1"}})
+REGISTRY = IDENTITY.registry("eu-west-1")
+REJECTED = refusal(400, "failed to validate registry credential: no access")
+REJECTED_OTHERWISE = refusal(400, "failed to assume the given AWS IAM role: access denied")
 
 
-def refusal(status: int, message: str) -> Reply:
-    return Reply(status, {"errors": [{"code": status, "message": message}]})
-
-
-def moved_to(cloud: str, location: str = "https://elsewhere.example/oauth2/token") -> Reply:
-    return Reply(308, headers={"Location": location, "X-Cs-Region": cloud})
-
-
-@dataclass
-class Api:
-    """Falcon's operations; each of them may be replaced, and what each was asked is kept."""
-
-    home: str = ""
-    on_token: Callable[[Sent], Reply] | None = None
-    on_entities: Callable[[Sent], Reply] = lambda _: MADE
-    on_queries: Callable[[Sent], Reply] = lambda _: Reply(200, {"resources": []})
-    tokens: int = 0
-    asked: list[Sent] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def __call__(self, sent: Sent) -> Reply:
-        with self._lock:
-            if sent.path == "/oauth2/token":
-                return self._token(sent)
-            self.asked.append(sent)
-        return {ENTITIES: self.on_entities, QUERIES: self.on_queries}[sent.path](sent)
-
-    def _token(self, sent: Sent) -> Reply:
-        if self.on_token:
-            return self.on_token(sent)
-        self.tokens += 1
-        headers = {"X-Cs-Region": self.home, "Date": "Thu, 01 Jan 2026 00:00:00 GMT"}
-        return Reply(201, {"access_token": f"token-{self.tokens}"}, headers)
-
-
-@dataclass
-class Bench:
-    """A client and all that is around it."""
-
-    falcon: Falcon
-    wire: Wire
-    clock: Clock
-
-    @property
-    def deadline(self) -> Deadline:
-        return Deadline(self.clock.now + 800, self.clock)
-
-    def log_in(self, hint: str = "") -> "Bench":
-        self.falcon.log_in(self.deadline, hint)
-        return self
-
-    def create(self, grant: RoleGrant = GRANT, patience: float = 0) -> str:
-        return self.falcon.create(REGISTRY, grant, self.deadline, patience)
-
-
-def bench(api: Callable[[Sent], Reply], cloud: str = "us-1", api_url: str = "", crew: Crew | None = None) -> Bench:
-    clock, wire = Clock(), Wire(api)
-    return Bench(Falcon(transport_on(wire, clock), crew or InlineCrew(clock), CREDENTIALS, cloud, api_url), wire, clock)
-
-
-# Clouds and tokens
-
-
-def test_a_named_cloud_is_asked_for_a_token_with_the_credentials_in_the_body() -> None:
-    made = bench(Api(), "eu-1").log_in("us-2")
-
-    (sent,) = made.wire.sent
-    assert (sent.method, sent.url) == ("POST", f"{FALCON_CLOUDS['eu-1']}/oauth2/token")
-    assert parse_qs(sent.body.decode()) == {"client_id": ["the-client-id"], "client_secret": ["the-client-secret"]}
-    assert made.falcon.server_time == "2026-01-01T00:00:00+00:00"
-
-
-def test_discovery_follows_a_redirect_by_the_clouds_name_and_not_by_its_location() -> None:
-    api = Api(on_token=in_turn(moved_to("eu-1"), Reply(201, {"access_token": "token"}, {"X-Cs-Region": "eu-1"})))
-    made = bench(api, "autodiscover").log_in()
-
-    assert made.wire.hosts == [HOSTS["us-1"], HOSTS["eu-1"]]
-    assert (made.falcon.cloud, made.falcon.base_url) == ("eu-1", FALCON_CLOUDS["eu-1"])
-
-
-@pytest.mark.parametrize("spelling", ["us-2", "us2", "US-2"])
-def test_discovery_knows_a_cloud_however_falcon_spells_it(spelling: str) -> None:
-    api = Api(on_token=in_turn(moved_to(spelling), Reply(201, {"access_token": "token"})))
-    made = bench(api, "autodiscover").log_in()
-
-    assert made.wire.hosts == [HOSTS["us-1"], HOSTS["us-2"]]
-    assert made.falcon.cloud == "us-2"
-
-
-@pytest.mark.parametrize("named", ["us-gov-1", "us-gov-2", "mars-1", "", "elsewhere.example"])
-def test_discovery_takes_the_credentials_to_no_government_cloud_and_no_unknown_one(named: str) -> None:
-    made = bench(Api(on_token=in_turn(moved_to(named))), "autodiscover")
-    with pytest.raises(AuthenticationError, match="name the cloud in FalconCloud"):
-        made.log_in()
-
-    assert made.wire.hosts == [HOSTS["us-1"]]
-
-
-def test_a_second_redirect_ends_discovery() -> None:
-    made = bench(Api(on_token=in_turn(moved_to("us-2"), moved_to("eu-1"))), "autodiscover")
-    with pytest.raises(AuthenticationError, match="belong to eu-1, not us-2"):
-        made.log_in()
-
-    assert made.wire.hosts == [HOSTS["us-1"], HOSTS["us-2"]]
-
-
-def test_a_token_that_names_another_cloud_is_used_there() -> None:
-    made = bench(Api(home="us-2"), "autodiscover").log_in()
-    made.create()
-
-    assert made.wire.hosts == [HOSTS["us-1"], HOSTS["us-2"]]
-    assert made.wire.sent[-1].bearer == "token-1"
-    assert made.falcon.cloud == "us-2"
-
-
-@pytest.mark.parametrize("home", ["us-gov-1", "us-gov-2"])
-def test_a_token_that_names_a_government_cloud_is_used_where_it_was_issued(home: str) -> None:
-    made = bench(Api(home=home), "autodiscover").log_in()
-
-    assert (made.falcon.cloud, made.falcon.base_url) == ("us-1", FALCON_CLOUDS["us-1"])
-
-
-def test_a_named_cloud_is_kept_whatever_the_token_names() -> None:
-    made = bench(Api(home="us-2"), "us-1").log_in()
-
-    assert (made.falcon.cloud, made.falcon.base_url) == ("us-1", FALCON_CLOUDS["us-1"])
-
-
-def test_discovery_begins_where_it_succeeded_before() -> None:
-    made = bench(Api(home="eu-1"), "autodiscover").log_in("eu-1")
-
-    assert made.wire.hosts == [HOSTS["eu-1"]]
-
-
-@pytest.mark.parametrize("hint", ["", "autodiscover", "mars-1", "us-gov-1", "us-gov-2"])
-def test_discovery_begins_in_the_first_commercial_cloud_without_a_useful_hint(hint: str) -> None:
-    made = bench(Api(home="us-1"), "autodiscover").log_in(hint)
-
-    assert made.wire.hosts == [HOSTS["us-1"]]
-
-
-def test_an_url_of_the_operator_ends_discovery() -> None:
-    made = bench(Api(home="eu-1"), "autodiscover", "https://proxy.example").log_in("us-2")
-    made.create()
-
-    assert made.wire.hosts == ["proxy.example", "proxy.example"]
-    assert made.falcon.cloud == "eu-1"
-
-
-def test_a_redirect_by_the_url_of_the_operator_is_not_followed() -> None:
-    made = bench(Api(on_token=in_turn(moved_to("eu-1"))), "autodiscover", "https://proxy.example")
-    with pytest.raises(AuthenticationError, match="not the cloud behind FalconApiUrl"):
-        made.log_in()
-
-    assert made.wire.hosts == ["proxy.example"]
-
-
-def test_a_redirect_by_a_named_cloud_is_not_followed() -> None:
-    made = bench(Api(on_token=in_turn(moved_to("eu-1"))), "us-2")
-    with pytest.raises(AuthenticationError, match="belong to eu-1, not us-2: correct FalconCloud"):
-        made.log_in()
-
-    assert made.wire.hosts == [HOSTS["us-2"]]
-
-
-@pytest.mark.parametrize(
-    ("reply", "told"),
-    [
-        (refusal(400, "invalid client"), "the client id is unknown in us-1"),
-        (refusal(401, "access denied"), "the client secret is wrong"),
-        (refusal(403, "access denied, authorization failed"), "IP allow-list"),
-        (refusal(404, "not here"), "gave no token"),
-        (Reply(201, {"no": "token"}), "gave no token"),
-        (Reply(201, {"access_token": 5}), "gave no token"),
-        (Reply(201, {"access_token": "two\nlines"}), "gave no token"),
-        (Reply(201, ["token"]), "gave no token"),
-    ],
-)
-def test_a_login_without_a_token_says_what_to_look_at(reply: Reply, told: str) -> None:
-    with pytest.raises(AuthenticationError, match=told):
-        bench(Api(on_token=in_turn(reply))).log_in()
-
-
-def test_a_login_that_falcon_never_answers_is_told_as_a_login() -> None:
-    with pytest.raises(AuthenticationError, match="Falcon login: HTTP 503: Falcon is in trouble"):
-        bench(Api(on_token=in_turn(Reply(503)))).log_in()
-
-
-def test_what_falcon_echoes_of_the_credentials_is_not_told() -> None:
-    echo = refusal(400, "bad the-client-id:the-client-secret\x1b[2J\n")
-    with pytest.raises(AuthenticationError) as caught:
-        bench(Api(on_token=in_turn(echo))).log_in()
-
-    assert "bad [redacted]:[redacted]" in str(caught.value)
-    assert str(caught.value).isprintable()
-
-
-def test_a_client_shows_neither_credentials_nor_token() -> None:
-    shown = repr(bench(Api()).log_in().falcon)
-
-    assert not any(secret in shown for secret in ("the-client-id", "the-client-secret", "token-1"))
+# Tokens
 
 
 def accepting(token: str) -> Callable[[Sent], Reply]:
@@ -257,11 +54,11 @@ def test_a_token_is_renewed_once_and_no_more() -> None:
 
 
 def test_calls_that_are_refused_together_renew_the_token_once() -> None:
-    crew = Crew(16)
+    pool = ThreadPool(16)
     api = Api(on_entities=accepting("token-2"))
-    made = bench(api, crew=crew).log_in()
-    results = crew.each(lambda _: made.create(), range(16), Deadline(60, Clock()))
-    crew.dismiss()
+    made = bench(api, pool=pool).log_in()
+    results = pool.map(lambda _: made.create(), range(16), Deadline(60, VirtualClock()))
+    pool.shutdown()
 
     assert results == ["id-1"] * 16
     assert api.tokens == 2
@@ -277,56 +74,63 @@ def test_a_connection_is_made_with_what_the_commercial_cloud_needs_and_no_more()
     assert api.asked[0].json == {
         "type": "ecr",
         "url": "https://111122223333.dkr.ecr.eu-west-1.amazonaws.com",
-        "user_defined_alias": "ecr-111122223333-eu-west-1",
-        "credential": {"type": "ecr", "details": {"aws_iam_role": ROLE, "aws_external_id": "external"}},
+        "user_defined_alias": "an-alias",
+        "credential": {"type": "ecr", "details": {"aws_iam_role": ROLE, "aws_external_id": GRANT.external_id}},
     }
 
 
-@pytest.mark.parametrize(("partition", "commercial"), [("aws", True), ("aws-us-gov", False), ("aws-cn", True)])
-def test_a_government_cloud_is_told_what_partition_the_role_is_of(partition: str, commercial: object) -> None:
+@pytest.mark.parametrize(("partition", "commercial"), [("aws", True), ("aws-us-gov", False)])
+def test_a_government_cloud_is_told_what_partition_the_role_is_of(partition: str, *, commercial: bool) -> None:
     api = Api()
-    bench(api, "us-gov-1").log_in().create(RoleGrant(ROLE, "external", partition, government_cloud=True))
+    made = bench(api, "us-gov-1").log_in()
+    grant = RoleGrant(ROLE, "external", partition, government_cloud=True)
+    made.falcon.create(REGISTRY, "an-alias", grant, made.deadline, fresh=False)
     payload = api.asked[0].json
 
     assert payload["all_repositories_monitored"] is True
     assert payload["credential"]["details"]["aws_gov_using_commercial_connection"] is commercial
 
 
-def test_a_refresh_names_the_connection_and_sends_credential_and_alias_only() -> None:
+@pytest.mark.parametrize(("alias", "sent"), [("", {}), ("new", {"user_defined_alias": "new"})])
+def test_a_refresh_names_the_connection_and_sends_the_credential_and_an_alias_only_if_it_changes(
+    alias: str, sent: dict[str, str]
+) -> None:
     api = Api()
     made = bench(api).log_in()
-    made.falcon.refresh(REGISTRY, "id-7", GRANT, made.deadline, 0)
+    made.falcon.refresh("id-7", alias, GRANT, made.deadline, fresh=False)
 
     assert (api.asked[0].method, api.asked[0].query) == ("PATCH", {"id": ["id-7"]})
-    assert api.asked[0].json == {"credential": GRANT.credential(), "user_defined_alias": REGISTRY.alias}
+    assert api.asked[0].json == {"credential": GRANT.credential(), **sent}
 
 
 @pytest.mark.parametrize("status", [200, 201])
 @pytest.mark.parametrize("resources", [{"id": "id-1"}, [{"id": "id-1"}]], ids=["object", "list"])
-def test_the_id_is_found_in_whichever_form_falcon_answers(status: int, resources: object) -> None:
+def test_the_id_is_found_in_whichever_form_falcon_gives_it(status: int, resources: object) -> None:
     assert bench(Api(on_entities=in_turn(Reply(status, {"resources": resources})))).log_in().create() == "id-1"
 
 
-@pytest.mark.parametrize("body", [b"", {}, {"resources": []}, {"resources": [{"id": 5}]}, {"resources": None}])
+@pytest.mark.parametrize(
+    "body", [b"", {"resources": []}, {"resources": [{"id": 5}]}, {"resources": None}, {"resources": {"id": ROLE}}]
+)
 def test_a_create_accepted_without_an_id_is_looked_for_as_our_own(body: object) -> None:
     with pytest.raises(ConflictError) as caught:
         bench(Api(on_entities=in_turn(Reply(200, body)))).log_in().create()
 
-    assert caught.value.repeated
+    assert caught.value.may_have_succeeded
 
 
-def test_a_conflict_after_a_lost_answer_may_be_our_own() -> None:
+def test_a_conflict_after_a_lost_response_may_be_our_own() -> None:
     with pytest.raises(ConflictError) as caught:
         bench(Api(on_entities=in_turn(Reply(500), refusal(409, "exists")))).log_in().create()
 
-    assert caught.value.repeated
+    assert caught.value.may_have_succeeded
 
 
 def test_a_conflict_at_once_is_somebody_elses() -> None:
     with pytest.raises(ConflictError) as caught:
         bench(Api(on_entities=in_turn(refusal(409, "exists")))).log_in().create()
 
-    assert not caught.value.repeated
+    assert not caught.value.may_have_succeeded
 
 
 def test_errors_beside_a_success_are_errors() -> None:
@@ -335,35 +139,55 @@ def test_errors_beside_a_success_are_errors() -> None:
         bench(Api(on_entities=in_turn(Reply(200, body)))).log_in().create()
 
 
-def test_a_role_that_is_not_known_everywhere_yet_is_tried_again() -> None:
-    made = bench(Api(on_entities=in_turn(REJECTED, REJECTED, REJECTED, MADE))).log_in()
-
-    assert made.create(patience=120) == "id-1"
-    assert 0 < made.clock.now < 10
-
-
-def test_a_role_that_stays_unusable_is_told_within_the_patience() -> None:
-    made = bench(Api(on_entities=in_turn(REJECTED))).log_in()
+@pytest.mark.parametrize(
+    ("refused", "seconds"), [(REJECTED, 120), (REJECTED_OTHERWISE, 60), (refusal(400, "anything else"), 60)]
+)
+def test_a_fresh_role_that_falcon_refuses_in_any_words_is_tried_again_for_as_long_as_the_words_are_worth(
+    refused: Reply, seconds: float
+) -> None:
+    soon = bench(Api(on_entities=in_turn(refused, refused, refused, MADE))).log_in()
+    never = bench(Api(on_entities=in_turn(refused))).log_in()
     with pytest.raises(CredentialError, match="Falcon cannot use the connection role"):
-        made.create(patience=120)
+        never.create(fresh=True)
 
-    assert 100 < made.clock.now <= 120
+    assert soon.create(fresh=True) == "id-1"
+    assert 0 < soon.clock.now < 10
+    assert seconds - 15 < never.clock.now <= seconds
 
 
-def test_a_role_that_was_known_before_is_tried_once() -> None:
-    api = Api(on_entities=in_turn(REJECTED))
+@pytest.mark.parametrize("refused", [REJECTED, REJECTED_OTHERWISE])
+def test_a_role_that_was_known_before_is_tried_once(refused: Reply) -> None:
+    api = Api(on_entities=in_turn(refused))
     made = bench(api).log_in()
     with pytest.raises(CredentialError):
-        made.create(patience=0)
+        made.create()
 
     assert len(api.asked) == 1
 
 
-def test_a_conflict_after_a_rejected_role_may_be_our_own() -> None:
-    with pytest.raises(ConflictError) as caught:
-        bench(Api(on_entities=in_turn(REJECTED, refusal(409, "exists")))).log_in().create(patience=60)
+def test_a_fresh_role_is_waited_for_when_a_credential_is_set_too() -> None:
+    made = bench(Api(on_entities=in_turn(REJECTED, REJECTED_OTHERWISE, MADE))).log_in()
+    made.falcon.refresh("id-1", "", GRANT, made.deadline, fresh=True)
 
-    assert caught.value.repeated
+    assert made.clock.now > 0
+
+
+def test_a_conflict_after_a_refused_role_may_be_our_own() -> None:
+    with pytest.raises(ConflictError) as caught:
+        bench(Api(on_entities=in_turn(REJECTED, refusal(409, "exists")))).log_in().create(fresh=True)
+
+    assert caught.value.may_have_succeeded
+
+
+def test_a_secret_that_falcon_echoes_anywhere_in_a_connection_is_not_shown() -> None:
+    echo = dict.fromkeys(("user_defined_alias", "state", "created_at"), f"x the-client-secret {GRANT.external_id}")
+    named = {"id": "the-client-secret", **echo}
+    made = bench(Api(on_entities=in_turn(MADE, Reply(200, {"resources": [{"id": "id-1", **echo}, named]})))).log_in()
+    made.create()
+    (found,) = made.falcon.read(["id-1", "the-client-secret"], made.deadline)
+
+    assert (found.alias, found.state) == ("x [redacted] [redacted]", "x [redacted] [redacted]")
+    assert "the-client-secret" not in repr(found)
 
 
 @pytest.mark.parametrize(("method", "access"), [("read", "READ"), ("create", "WRITE")])
@@ -385,15 +209,17 @@ def test_removing_what_is_gone_succeeds() -> None:
     assert [(sent.method, sent.query) for sent in api.asked] == [("DELETE", {"ids": ["id-1"]})]
 
 
-def test_a_refused_removal_of_what_is_gone_succeeds() -> None:
-    made = bench(Api(on_entities=in_turn(refusal(400, "unknown id"), Reply(200, {"resources": []})))).log_in()
+@pytest.mark.parametrize("status", [400, 200])
+def test_a_refused_removal_of_what_is_gone_succeeds(status: int) -> None:
+    unknown = Reply(status, {"errors": [{"code": 400, "message": "unknown id"}]})
+    made = bench(Api(on_entities=in_turn(unknown, Reply(200, {"resources": []})))).log_in()
     made.falcon.remove("id-1", made.deadline)
 
     assert [sent.method for sent in made.wire.sent[1:]] == ["DELETE", "GET"]
 
 
 def test_a_refused_removal_of_what_is_there_fails() -> None:
-    there = Reply(200, {"resources": [{"id": "id-1"}]})
+    there = Reply(200, {"resources": [{"id": "id-1", "type": "ecr"}]})
     made = bench(Api(on_entities=in_turn(refusal(400, "busy"), there))).log_in()
     with pytest.raises(FalconError, match="HTTP 400 busy"):
         made.falcon.remove("id-1", made.deadline)
@@ -481,7 +307,7 @@ def test_a_listing_that_shifts_under_the_pages_is_listed_again() -> None:
     assert sum(sent.path == QUERIES for sent in api.asked) == 4
 
 
-def test_a_listing_that_never_fits_its_own_count_is_taken_after_some_attempts() -> None:
+def test_a_listing_that_never_fits_its_own_count_is_taken_after_some_tries() -> None:
     page = Reply(200, {"resources": ["id-00000"], "meta": {"pagination": {"total": 2}}})
     api = Api(on_entities=Shelf(names(1)).show, on_queries=lambda _: page)
     made = bench(api).log_in()
@@ -514,11 +340,42 @@ def test_what_was_not_asked_for_is_not_believed() -> None:
     assert [connection.id for connection in made.falcon.read(["id-1"], made.deadline)] == ["id-1"]
 
 
-@pytest.mark.parametrize("body", [{}, [], "text", {"resources": {"id": "id-1"}}])
-def test_an_answer_without_a_list_is_no_proof_of_absence(body: object) -> None:
+@pytest.mark.parametrize("body", [{"meta": {}}, [], "text", {"resources": {"id": "id-1"}}])
+def test_a_response_without_a_list_is_no_proof_of_absence(body: object) -> None:
     made = bench(Api(on_entities=in_turn(Reply(200, body)))).log_in()
-    with pytest.raises(FalconError):
+    with pytest.raises(MalformedError):
         made.falcon.read(["id-1"], made.deadline)
+
+
+def test_a_web_page_with_a_404_does_not_make_a_connection_look_gone() -> None:
+    made = bench(Api(on_entities=in_turn(Reply(404, b"<html>Not Found</html>")))).log_in()
+    orders: list[Callable[[], Any]] = [
+        lambda: made.falcon.read(["id-1"], made.deadline),
+        lambda: made.falcon.remove("id-1", made.deadline),
+        lambda: made.falcon.refresh("id-1", "", GRANT, made.deadline, fresh=True),
+    ]
+    for order in orders:
+        with pytest.raises(NotFalconError, match="not Falcon's"):
+            order()
+
+
+def test_a_listing_may_be_larger_than_other_responses() -> None:
+    padding = {"meta": {"padding": "x" * 100_000}}
+    listing = bench(Api(on_queries=in_turn(Reply(200, {"resources": [], **padding})))).log_in()
+    made = bench(Api(on_entities=in_turn(Reply(200, {"resources": {"id": "id-1"}, **padding})))).log_in()
+    with pytest.raises(FalconError, match="larger than 64 KB"):
+        made.create()
+
+    assert listing.falcon.list_all(listing.deadline) == []
+
+
+def test_a_listing_of_more_pages_than_a_tenant_can_have_is_not_begun() -> None:
+    page = Reply(200, {"resources": ["id-1"], "meta": {"pagination": {"total": MOST_PAGES + 2}}})
+    made = bench(Api(on_queries=in_turn(page))).log_in()
+    with pytest.raises(MalformedError, match="1 connections a page"):
+        made.falcon.list_all(made.deadline)
+
+    assert len(made.wire.sent) == 2
 
 
 def test_one_batch_that_fails_fails_the_read() -> None:
@@ -533,7 +390,7 @@ def test_one_batch_that_fails_fails_the_read() -> None:
 def test_a_refresh_of_what_is_gone_says_so() -> None:
     made = bench(Api(on_entities=in_turn(refusal(404, "registry not found")))).log_in()
     with pytest.raises(NotFoundError):
-        made.falcon.refresh(REGISTRY, "id-1", GRANT, made.deadline, 60)
+        made.falcon.refresh("id-1", "", GRANT, made.deadline, fresh=True)
 
 
 def test_a_probe_asks_for_one_id() -> None:

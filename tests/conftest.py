@@ -5,7 +5,7 @@ import signal
 
 from hypothesis import settings
 
-from tests.environment import tidy
+from tests.sandbox.environment import tidy
 
 tidy(os.environ)
 

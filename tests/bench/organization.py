@@ -23,8 +23,8 @@ from registry_connections.reconciler import Reconciler
 from registry_connections.snapshot import Reader
 from tests.bench.stage import REGIONS
 from tests.bench.table import Row
+from tests.sandbox.tls import Authority
 from tests.simulator import RemoteSimulator
-from tests.tls import Authority
 
 ACCOUNTS: Final = 500
 REGIONS_EACH: Final = 17

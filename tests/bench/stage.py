@@ -14,8 +14,8 @@ from tests.faults.aws_stub import AwsStub
 from tests.faults.cloudformation import ResponseEndpoint
 from tests.sandbox.known_regions import KNOWN_REGIONS
 from tests.sandbox.lambda_runtime import Invocation, LambdaRuntime
+from tests.sandbox.tls import Authority
 from tests.simulator import RemoteSimulator
-from tests.tls import Authority
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
 PACKAGE: Final = PROJECT / "build" / "lambda_function.zip"

@@ -7,7 +7,7 @@ from tests.cli.support import Operator
 from tests.sandbox.local_aws import LocalAws
 from tests.simulator import FalconSimulator
 
-pytest_plugins = ["tests.launching"]
+pytest_plugins = ["tests.stack.launching"]
 
 
 @pytest.fixture

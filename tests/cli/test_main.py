@@ -18,7 +18,7 @@ from tests.simulator import CLIENT_ID, CLIENT_SECRET
 PROJECT = Path(__file__).resolve().parent.parent.parent
 README = (PROJECT / "source" / "cli" / "README.md").read_text(encoding="utf-8")
 
-pytest_plugins = ["tests.launching"]
+pytest_plugins = ["tests.stack.launching"]
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS)

@@ -9,13 +9,13 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from tests.customer import LOG_GROUP, PACKAGE, Customer, Neighbourhood
 from tests.demo.stage import Stage
-from tests.environment import tidy
+from tests.sandbox.environment import tidy
 from tests.sandbox.local_aws import ACCOUNT, LocalAws
 from tests.sandbox.stacks import Operation, Stack, delete, update
+from tests.sandbox.tls import Authority
 from tests.simulator import Connection, FalconSimulator
-from tests.tls import Authority
+from tests.stack.customer import LOG_GROUP, PACKAGE, Customer, Neighbourhood
 
 BY_HAND, BY_HAND_LATER = "eu-west-1", "sa-east-1"
 """Regions whose registry somebody connected by hand: before the launch, and after the update."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import parse_qs
 
 from tests.faults.tls_server import Exchange, TlsServer
-from tests.tls import Authority
+from tests.sandbox.tls import Authority
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tests.faults.tls_server import Exchange, TlsServer
-from tests.tls import Authority
+from tests.sandbox.tls import Authority
 
 TAKEN = 200
 Kind = Literal["status", "reset", "hang", "drip", "redirect"]

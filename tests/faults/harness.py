@@ -18,8 +18,8 @@ from tests.faults.cloudformation import Put, Refusal, ResponseEndpoint
 from tests.faults.rows import ACCOUNT, DISABLED, EXTERNAL_ID, OTHER_ROLE, Event
 from tests.faults.tls_server import Exchange, TlsServer
 from tests.sandbox.lambda_runtime import Invocation, LambdaRuntime
+from tests.sandbox.tls import Authority
 from tests.simulator import CLIENT_ID, CLIENT_SECRET, Behaviour, Connection, FalconSimulator
-from tests.tls import Authority
 
 PACKAGE = Path(__file__).parents[2] / "build" / "lambda_function.zip"
 HANDLER = "registry_connections.handler.lambda_handler"

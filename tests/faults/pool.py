@@ -18,7 +18,7 @@ from tests.faults.checks import problems
 from tests.faults.harness import Harness
 from tests.faults.rows import Row
 from tests.faults.runner import run
-from tests.tls import Authority
+from tests.sandbox.tls import Authority
 
 HARNESSES = 12  # in each test process
 POLL_SECONDS = 0.05

@@ -9,7 +9,7 @@ from abc import abstractmethod
 from types import TracebackType
 from typing import Any, Self
 
-from tests.tls import Authority
+from tests.sandbox.tls import Authority
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: closing sends RST rather than FIN
 

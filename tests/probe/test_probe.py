@@ -13,8 +13,8 @@ from probe import report
 from probe.falcon import CannotAskError, Credential, Falcon
 from probe.questions import QUESTIONS
 from probe.survey import MARK, Survey
+from tests.sandbox.tls import Authority
 from tests.simulator import CLIENT_ID, CLIENT_SECRET, Connection, FalconSimulator, Fault, Reset, Truncated
-from tests.tls import Authority
 
 URL = "https://111122223333.dkr.ecr.us-west-1.amazonaws.com"
 ABSENT = Credential("arn:aws:iam::111122223333:role/absent", "an-external-id")

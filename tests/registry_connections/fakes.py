@@ -187,7 +187,7 @@ class FakeSsm:
             raise client_error("ParameterNotFound")
         return {"Parameter": {"Value": versions[version - 1], "Version": version}}
 
-    def put_parameter(self, Name: str, Value: str, Type: str, Overwrite: bool) -> dict[str, int]:  # noqa: ARG002, FBT001, N803
+    def put_parameter(self, Name: str, Value: str, Type: str, Overwrite: bool) -> dict[str, int]:  # noqa: ARG002, N803
         effect = self.journal.enter("put")
         if effect is Effect.REFUSED:
             raise client_error("InternalServerError")

@@ -32,7 +32,7 @@ from registry_connections.core.report import Report, data
 from tests.readme import ROOT
 from tests.registry_connections.fakes import EPOCH, InlinePool, VirtualClock
 from tests.registry_connections.samples import ACCOUNT, EAST, IDENTITY, STACK_ID, UUID
-from tests.tls import Authority
+from tests.sandbox.tls import Authority
 
 OURS = f"falcon-ecr-{UUID}"
 URL = "https://responses.example/bucket/key?X-Amz-Signature=do-not-log-this"

@@ -16,8 +16,8 @@ from registry_connections.core.errors import RegistrationError, SettingsError
 from registry_connections.core.report import LONGEST_REASON
 from tests.registry_connections.fakes import FakeSsm, Journal, Parameters, VirtualClock, client_error
 from tests.registry_connections.samples import ACCOUNT, EAST, IDENTITY, OTHER_ACCOUNT, STACK_ID, UUID, WEST
+from tests.sandbox.tls import Authority
 from tests.simulator import CLIENT_ID, CLIENT_SECRET, Connection, Echo, FalconSimulator, Fault, Status, missing_scope
-from tests.tls import Authority
 
 OURS = f"falcon-ecr-{UUID}"
 RESPONSE_URL = "https://responses.example/bucket/key?X-Amz-Signature=do-not-log-this"

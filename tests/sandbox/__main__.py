@@ -9,10 +9,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.environment import tidy
+from tests.sandbox.environment import tidy
 from tests.sandbox.local_aws import LocalAws
+from tests.sandbox.tls import Authority
 from tests.simulator import FalconSimulator
-from tests.tls import Authority
 
 MEMBERS = ("200000000001", "200000000002", "200000000003")
 

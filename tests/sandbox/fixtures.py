@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.sandbox.local_aws import LocalAws
-from tests.tls import Authority
+from tests.sandbox.tls import Authority
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -25,7 +25,7 @@ from tests.sandbox.known_regions import KNOWN_REGIONS
 from tests.sandbox.lambda_runtime import PROJECT
 from tests.sandbox.processes import group_of, kill_group
 from tests.sandbox.processor_share import remove_what_was_left
-from tests.tls import Authority
+from tests.sandbox.tls import Authority
 
 ACCOUNT = "111122223333"
 REGION = "us-east-1"

@@ -26,8 +26,8 @@ from tests.sandbox.samples import (
     upload,
     wait_for,
 )
+from tests.sandbox.tls import Authority
 from tests.simulator import HOSTS, FalconSimulator
-from tests.tls import Authority
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests.sandbox.lambda_runtime import PROJECT
 from tests.sandbox.local_aws import LocalAws
 from tests.sandbox.processes import running
 from tests.sandbox.samples import invoke, launch, upload
-from tests.tls import Authority
+from tests.sandbox.tls import Authority
 
 # A process that runs the local AWS with one busy function, says so, and waits.
 OWNER = """
@@ -23,7 +23,7 @@ from pathlib import Path
 from tests.sandbox.local_aws import LocalAws
 from tests.sandbox.processes import running
 from tests.sandbox.samples import invoke, launch, upload
-from tests.tls import Authority
+from tests.sandbox.tls import Authority
 directory = Path(sys.argv[1])
 with LocalAws(Authority(directory), directory=directory) as aws:
     upload(aws)

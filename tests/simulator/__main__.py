@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from tests.sandbox.tls import Authority
 from tests.simulator.behaviour import Behaviour
 from tests.simulator.clouds import HOSTS
 from tests.simulator.server import Issuer
 from tests.simulator.simulator import CLIENT_ID, CLIENT_SECRET, FalconSimulator
-from tests.tls import Authority
 
 
 class Certificate:

@@ -12,6 +12,7 @@ from typing import IO, Any, Self
 
 import requests
 
+from tests.sandbox.tls import Authority
 from tests.simulator.admin import PREFIX
 from tests.simulator.behaviour import Behaviour
 from tests.simulator.clouds import HOSTS
@@ -19,7 +20,6 @@ from tests.simulator.connection import Connection
 from tests.simulator.faults import Fault
 from tests.simulator.journal import Journal, Record
 from tests.simulator.simulator import CLIENT_ID, CLIENT_SECRET
-from tests.tls import Authority
 
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT = 60.0  # seconds; seeding takes some

@@ -21,7 +21,7 @@ GRACE = 0.5  # seconds that requests in progress have when the server stops
 
 
 class Issuer(Protocol):
-    """Who certifies the server: `tests.tls.Authority`, or files."""
+    """Who certifies the server: `tests.sandbox.tls.Authority`, or files."""
 
     ca_file: Path
 

@@ -7,9 +7,9 @@ import falconpy
 import pytest
 import requests
 
+from tests.sandbox.tls import Authority
 from tests.simulator import Behaviour, FalconSimulator, Fault, Throttled, mount
 from tests.simulator.probe import credential, payload, registry
-from tests.tls import Authority
 
 # Its annotations are unions that no caller can use without a cast on every line.
 OAuth2: Any = falconpy.OAuth2

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
+from tests.sandbox.tls import Authority
 from tests.simulator import (
     HOSTILE,
     Behaviour,
@@ -25,7 +26,6 @@ from tests.simulator import (
 )
 from tests.simulator.limits import Limits
 from tests.simulator.probe import Probe, message
-from tests.tls import Authority
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.sandbox.tls import Authority
 from tests.simulator import NEVER, Connection, FalconSimulator, Fault, RemoteSimulator, Status, mount
 from tests.simulator.probe import Probe
-from tests.tls import Authority
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "tests.simulator"]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.sandbox.tls import Authority
 from tests.simulator import NEVER, Altered, Behaviour, Connection, FalconSimulator, Fault, Headers, Html
 from tests.simulator.probe import ENTITIES, Probe, credential, message, registry
-from tests.tls import Authority
 
 ACCOUNT = "123456789012"
 

@@ -12,10 +12,10 @@ from cli.account.actions import LONGEST_SECONDS
 from cli.errors import AttentionError, CliError
 from cli.screen import QUIET_SECONDS
 from tests.cli.support import Ran, screen, values
-from tests.customer import STACK, Customer
-from tests.operating import delete_in_falcon
+from tests.stack.customer import STACK, Customer
+from tests.stack.operating import delete_in_falcon
 
-pytest_plugins = ["tests.launching"]
+pytest_plugins = ["tests.stack.launching"]
 
 OUTPUTS = {"FunctionName": "function", "LogGroup": "/aws/lambda/function", "Version": "1.2.3"}
 ROW: dict[str, Any] = {

@@ -23,12 +23,12 @@ from cli.falcon import connections, logged_in
 from cli.organization.members import Account
 from tests.cli.organization.support import MANAGEMENT, MEMBERS, STACK_SET, OrganizationOperator, organize
 from tests.cli.support import Ran, screen
-from tests.customer import PROJECT, ROLE
 from tests.sandbox.local_aws import LocalAws
 from tests.simulator import Connection, FalconSimulator, Fault, Status, missing_scope
 from tests.simulator.probe import registry
+from tests.stack.customer import PROJECT, ROLE
 
-pytest_plugins = ["tests.launching"]
+pytest_plugins = ["tests.stack.launching"]
 
 REGIONS = ("us-east-1", "eu-west-1")
 ALLOWED = [

@@ -12,9 +12,9 @@ from cli.organization import progress
 from tests.cli.organization.fake import ACCOUNTS, FakeStackSets
 from tests.cli.organization.support import MANAGEMENT, MEMBERS, STACK_SET, OrganizationOperator
 from tests.cli.support import screen, values
-from tests.customer import resources
 from tests.sandbox.local_aws import LocalAws
 from tests.simulator import Fault, Status, missing_scope
+from tests.stack.customer import resources
 
 pytest_plugins = ["tests.cli.fixtures"]
 

@@ -18,8 +18,8 @@ from tests.cli.organization.support import (
     STACK_SET,
     OrganizationOperator,
 )
-from tests.customer import ROLE
 from tests.sandbox.local_aws import LocalAws
+from tests.stack.customer import ROLE
 
 pytest_plugins = ["tests.cli.fixtures"]
 

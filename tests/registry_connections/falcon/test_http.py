@@ -20,7 +20,7 @@ from registry_connections.falcon.http import LARGEST_BODY, READ_SECONDS, RETRY_S
 from registry_connections.falcon.rate_limit import LONGEST_WAIT_SECONDS
 from tests.registry_connections.fakes import VirtualClock
 from tests.registry_connections.falcon.wire import Reply, Responding, Wire, http_on, in_turn
-from tests.tls import Authority
+from tests.sandbox.tls import Authority
 
 URL = "https://api.crowdstrike.com/x"
 FINE = Reply(200, {"resources": []}, {"X-Cs-Traceid": "trace-1"})

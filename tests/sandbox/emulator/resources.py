@@ -83,14 +83,12 @@ def _resolved(value: Any, values: Mapping[str, str]) -> Any:
         return value
     resolved = {name: _resolved(item, values) for name, item in value.items()}
     match resolved:
-        case {"Ref": str(name)} if name.startswith("AWS::") and name in values:
+        case {"Ref": str(name)} if name in values:
             return values[name]
         case {"Fn::Sub": str(text)}:
             return re.sub(r"\$\{([^}]+)\}", lambda match: values[match[1]], text)
         case {"Fn::Split": [str(separator), str(text)]}:
             return text.split(separator)
-        case {"Fn::Split": [str(separator), {"Ref": str(name)}]} if name in values:
-            return values[name].split(separator)
         case {"Fn::Select": [index, list(items)]}:
             return items[int(index)]
     return resolved

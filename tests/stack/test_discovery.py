@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.customer import STACK, TEMPLATE, Customer, Neighbourhood, reason
 from tests.sandbox import stacks
 from tests.sandbox.egress import EgressProxy
 from tests.sandbox.local_aws import ACCOUNT, LocalAws
 from tests.sandbox.stacks import Stack
+from tests.sandbox.tls import Authority
 from tests.simulator import COMMERCIAL, GOVERNMENT, HOSTS, FalconSimulator, Fault
 from tests.simulator.effects import Redirect
-from tests.tls import Authority
+from tests.stack.customer import STACK, TEMPLATE, Customer, Neighbourhood, reason
 
-pytest_plugins = ["tests.launching"]
+pytest_plugins = ["tests.stack.launching"]
 
 World = Callable[[str], "Inhabitant"]
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from cli import package as cli_package
-from tests.customer import PACKAGE, PROJECT, Customer, Neighbourhood
 from tests.sandbox.local_aws import LocalAws
+from tests.sandbox.tls import Authority
 from tests.simulator import FalconSimulator
-from tests.tls import Authority
+from tests.stack.customer import PACKAGE, PROJECT, Customer, Neighbourhood
 
 # The directory too: its time is the only one that changes when a file is removed.
 SOURCES = ("registry_connections", "registry_connections/**/*.py", "requirements.txt", "cli/package.py")

@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.access import Attempt, Caller, policy
-from tests.customer import BUCKET, FUNCTION, KEY, LOG_GROUP, ROLE, SECRET, STACK, Customer
 from tests.sandbox.local_aws import ACCOUNT
 from tests.sandbox.stacks import Stack
+from tests.stack.access import Attempt, Caller, policy
+from tests.stack.customer import BUCKET, FUNCTION, KEY, LOG_GROUP, ROLE, SECRET, STACK, Customer
 
-pytest_plugins = ["tests.launching"]
+pytest_plugins = ["tests.stack.launching"]
 
 OF_LAMBDA = {"logs:CreateLogStream", "logs:PutLogEvents"}
 """What Lambda does with the role, on behalf of the function."""

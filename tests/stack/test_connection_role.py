@@ -1,10 +1,10 @@
 """The connection role: whom it lets in, and how little they may do with it."""
 
-from tests.access import Attempt, Caller, policy
-from tests.customer import OTHER_ACCOUNT, ROLE, SECRET, Customer, stack_uuid
 from tests.sandbox.local_aws import ACCOUNT, CROWDSTRIKE_ACCOUNT, FALCON_ROLE
+from tests.stack.access import Attempt, Caller, policy
+from tests.stack.customer import OTHER_ACCOUNT, ROLE, SECRET, Customer, stack_uuid
 
-pytest_plugins = ["tests.launching"]
+pytest_plugins = ["tests.stack.launching"]
 
 READ_ONLY = "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly"
 

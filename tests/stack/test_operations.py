@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests.customer import PROJECT, STACK, Customer
-from tests.operating import act, delete_in_falcon, outcomes
 from tests.sandbox.local_aws import ACCOUNT
+from tests.stack.customer import PROJECT, STACK, Customer
+from tests.stack.operating import act, delete_in_falcon, outcomes
 
-pytest_plugins = ["tests.launching"]
+pytest_plugins = ["tests.stack.launching"]
 
 THREE = "us-east-1,eu-west-1,sa-east-1"
 

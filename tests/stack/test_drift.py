@@ -4,8 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.customer import Customer, mark, stack_uuid
-from tests.operating import (
+from tests.sandbox.local_aws import ACCOUNT
+from tests.simulator import Fault, Status
+from tests.stack.customer import Customer, mark, stack_uuid
+from tests.stack.operating import (
     act,
     changes,
     delete_in_falcon,
@@ -19,10 +21,8 @@ from tests.operating import (
     until,
     wrote,
 )
-from tests.sandbox.local_aws import ACCOUNT
-from tests.simulator import Fault, Status
 
-pytest_plugins = ["tests.launching"]
+pytest_plugins = ["tests.stack.launching"]
 
 THREE = "us-east-1,eu-west-1,sa-east-1"
 REFUSED = Status(422, message="registry limit reached")

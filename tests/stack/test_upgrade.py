@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from tests.customer import BUCKET, FUNCTION, KEY, ROLE, SECRET, STACK, TEMPLATE, Customer, reason, stack_uuid
-from tests.original import TRIGGER, TRIGGER_ID, TRIGGER_TYPE, V1, V2, Original, stub_package
 from tests.sandbox import stacks
 from tests.sandbox.local_aws import ACCOUNT
 from tests.sandbox.stacks import Stack
 from tests.simulator import Connection, Fault, Status
+from tests.stack.customer import BUCKET, FUNCTION, KEY, ROLE, SECRET, STACK, TEMPLATE, Customer, reason, stack_uuid
+from tests.stack.original import TRIGGER, TRIGGER_ID, TRIGGER_TYPE, V1, V2, Original, stub_package
 
-pytest_plugins = ["tests.launching"]
+pytest_plugins = ["tests.stack.launching"]
 
 NEW_KEY = "falcon-ecr/lambda_function.zip"
 OUTSIDE_ROLE, OUTSIDE_PARAMETER = "CrowdStrikeECRConnectionRole-0a1b2c3d4e5f", "crowdstrike-ecr-external-id"

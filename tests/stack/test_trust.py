@@ -3,12 +3,12 @@
 import json
 from typing import Any
 
-from tests.customer import FUNCTION, OTHER_ACCOUNT, Customer, stack_uuid
-from tests.operating import act
 from tests.simulator import Connection
 from tests.simulator.probe import registry
+from tests.stack.customer import FUNCTION, OTHER_ACCOUNT, Customer, stack_uuid
+from tests.stack.operating import act
 
-pytest_plugins = ["tests.launching"]
+pytest_plugins = ["tests.stack.launching"]
 
 
 def invoke(customer: Customer, event: dict[str, Any]) -> None:

@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.customer import LOG_GROUP, SECRET, Customer, reason, stack_uuid
 from tests.sandbox.local_aws import ACCOUNT
 from tests.simulator import Connection, Fault, Reset, Status
+from tests.stack.customer import LOG_GROUP, SECRET, Customer, reason, stack_uuid
 
-pytest_plugins = ["tests.launching"]
+pytest_plugins = ["tests.stack.launching"]
 
 TWO = "us-east-1,eu-west-1"
 

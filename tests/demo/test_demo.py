@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.customer import PROJECT
+from tests.stack.customer import PROJECT
 
-pytest_plugins = ["tests.launching"]
+pytest_plugins = ["tests.stack.launching"]
 
 COMMAND = [sys.executable, "-m", "tests.demo"]
 ELSEWHERE = {

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.customer import FUNCTION, Customer
-from tests.operating import act, delete_in_falcon, failure, records, repairs, resource
 from tests.sandbox.local_aws import ACCOUNT
 from tests.simulator import Fault, Status
+from tests.stack.customer import FUNCTION, Customer
+from tests.stack.operating import act, delete_in_falcon, failure, records, repairs, resource
 
-pytest_plugins = ["tests.launching"]
+pytest_plugins = ["tests.stack.launching"]
 
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:alarms"
 FIGURES = {"ConnectedCount", "FailedCount", "SkippedCount", "Duration", "FalconCalls"}

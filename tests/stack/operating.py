@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tests.customer import FUNCTION, STACK, Customer, stack_uuid
 from tests.sandbox.stacks import Stack
+from tests.stack.customer import FUNCTION, STACK, Customer, stack_uuid
 
 WAIT_SECONDS = 20.0
 WRITES = ("create", "update", "delete")

@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.customer import SECRET, Customer, reason
-from tests.operating import act, records, repairs, until
 from tests.simulator import CLIENT_ID, Fault, Status
+from tests.stack.customer import SECRET, Customer, reason
+from tests.stack.operating import act, records, repairs, until
 
-pytest_plugins = ["tests.launching"]
+pytest_plugins = ["tests.stack.launching"]
 
 TWO = "us-east-1,us-east-2"
 
@@ -65,7 +65,7 @@ def test_an_update_that_is_delivered_after_its_rollback_changes_nothing(customer
     customer.launched(Regions="us-east-1", DeleteConnections="Stack")
     customer.aws.hold_events(times=1, RequestType="Update")
     operation = customer.start_update(Regions="us-east-2")
-    until(lambda: customer.aws.held_events())
+    until(customer.aws.held_events)
     customer.aws.end_response_wait()
     assert operation.wait().status == "UPDATE_ROLLBACK_COMPLETE"
 

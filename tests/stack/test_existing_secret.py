@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.customer import PROJECT, ROLE, SECRET, Customer, reason
-from tests.operating import act, delete_in_falcon, failure, outcomes, wrote
+
 from tests.sandbox.local_aws import ACCOUNT
 from tests.simulator import CLIENT_ID, CLIENT_SECRET
+from tests.stack.customer import PROJECT, ROLE, SECRET, Customer, reason
+from tests.stack.operating import act, delete_in_falcon, failure, outcomes, wrote
 
-pytest_plugins = ["tests.launching"]
+pytest_plugins = ["tests.stack.launching"]
 
 OWNER = "444455556666"
 NAME = "security/falcon"

@@ -20,7 +20,7 @@ from tests.sandbox.stacks import Operation, Stack
 from tests.simulator import Connection, FalconSimulator
 from tests.simulator.probe import registry
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 TEMPLATE = PROJECT / "template.yaml"
 PACKAGE = PROJECT / "build" / "lambda_function.zip"
 

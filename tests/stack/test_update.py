@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.customer import BUCKET, FUNCTION, LOG_GROUP, STACK, Customer, reason
 from tests.sandbox import stacks
 from tests.simulator import Fault, Status
+from tests.stack.customer import BUCKET, FUNCTION, LOG_GROUP, STACK, Customer, reason
 
-pytest_plugins = ["tests.launching"]
+pytest_plugins = ["tests.stack.launching"]
 
 THREE = "us-east-1,eu-west-1,sa-east-1"
 

@@ -5,10 +5,10 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.customer import FUNCTION, LOG_GROUP, SECRET, Customer, reason
 from tests.simulator import CLIENT_SECRET
+from tests.stack.customer import FUNCTION, LOG_GROUP, SECRET, Customer, reason
 
-pytest_plugins = ["tests.launching"]
+pytest_plugins = ["tests.stack.launching"]
 
 GOVERNMENT_PRINCIPAL = "arn:aws-us-gov:iam::358431324613:role/CrowdStrikeCustomerRegistryAssessmentRole"
 

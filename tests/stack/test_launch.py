@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from tests.customer import LOG_GROUP, STACK, Customer, mark, reason, stack_uuid
 from tests.sandbox.local_aws import ACCOUNT
 from tests.simulator import Fault, Status
 from tests.simulator.probe import registry
+from tests.stack.customer import LOG_GROUP, STACK, Customer, mark, reason, stack_uuid
 
-pytest_plugins = ["tests.launching"]
+pytest_plugins = ["tests.stack.launching"]
 
 
 @pytest.mark.parametrize("count", [17, 34])

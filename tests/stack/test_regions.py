@@ -3,12 +3,11 @@
 import json
 from typing import Any
 
-from tests.customer import Customer, reason
-from tests.operating import act, changes, outcomes, records
-from tests.sandbox.local_aws import ACCOUNT
 from tests.simulator import Fault, Status
+from tests.stack.customer import Customer, reason
+from tests.stack.operating import act, changes, outcomes, records
 
-pytest_plugins = ["tests.launching"]
+pytest_plugins = ["tests.stack.launching"]
 
 DENIED = "denied by a service control policy"
 EMPTY = "holds no repository"

@@ -77,10 +77,8 @@ def resolve_values_in_conditions(original: Any, template: Properties, parameters
 
 def _resolved(value: Any, values: Mapping[str, str]) -> Any:
     """Return a condition with the pieces of parameters in the place of the functions that cut them out."""
-    if isinstance(value, list):
-        return [_resolved(item, values) for item in value]
     if not isinstance(value, dict):
-        return value
+        return [_resolved(item, values) for item in value] if isinstance(value, list) else value
     resolved = {name: _resolved(item, values) for name, item in value.items()}
     match resolved:
         case {"Ref": str(name)} if name in values:

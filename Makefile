@@ -135,7 +135,7 @@ workflows: $(WORKFLOWS)/.installed ## Check the workflows of GitHub for mistakes
 
 PYTEST = $(BIN)/python -m pytest --quiet --numprocesses auto --maxprocesses 8
 
-# TESTS=tests/unit/test_plan.py runs these only, and stops at the first failure.
+# TESTS=tests/registry_connections/core/test_plan.py runs these only, and stops at the first failure.
 TESTS :=
 .PHONY: test
 test: dev $(if $(TESTS),,lint) $(PACKAGE) ## Check and test everything (TESTS=... narrows)
@@ -143,7 +143,7 @@ test: dev $(if $(TESTS),,lint) $(PACKAGE) ## Check and test everything (TESTS=..
 
 .PHONY: unit
 unit: lint ## Check style, and test what takes neither local AWS nor Falcon, in less than a minute
-	@$(PYTEST) tests/unit
+	@$(PYTEST) tests/registry_connections tests/template
 
 # `make test` generates the same cases each time; this generates others. SEED=... repeats those of a failure.
 STEPS := 100000
@@ -160,7 +160,7 @@ probe-live: $(VENV)/.installed ## Ask a real Falcon tenant what is not documente
 
 .PHONY: bench
 bench: dev $(PACKAGE) ## Measure how close it comes to what is possible (BENCH="launch calls", WRITE=1 for the README)
-	@$(BIN)/python -m tests.bench $(if $(WRITE),--write) $(BENCH)
+	@PYTHONPATH=source $(BIN)/python -m tests.bench $(if $(WRITE),--write) $(BENCH)
 
 .PHONY: sandbox
 sandbox: dev $(CLI)/.installed $(PACKAGE) ## Run a local AWS and a local Falcon to try the commands below on, until Ctrl-C

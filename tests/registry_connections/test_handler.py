@@ -17,7 +17,7 @@ from registry_connections.core.report import LONGEST_REASON
 from tests.registry_connections.fakes import FakeSsm, Journal, Parameters, VirtualClock, client_error
 from tests.registry_connections.samples import ACCOUNT, EAST, IDENTITY, OTHER_ACCOUNT, STACK_ID, UUID, WEST
 from tests.sandbox.tls import Authority
-from tests.simulator import CLIENT_ID, CLIENT_SECRET, Connection, Echo, FalconSimulator, Fault, Status, missing_scope
+from tests.simulator import CLIENT_ID, CLIENT_SECRET, Connection, Echo, FalconSimulator, Fault, missing_scope
 
 OURS = f"falcon-ecr-{UUID}"
 RESPONSE_URL = "https://responses.example/bucket/key?X-Amz-Signature=do-not-log-this"
@@ -237,15 +237,6 @@ def test_of_more_problems_than_fit_it_is_told_how_many_there_are() -> None:
 
     assert handler._problems(problems) == f"{' '.join(problems.problems[:3])} And 6 more, see the log."
     assert len(handler._problems(SettingsError(["x" * 500]))) == LONGEST_REASON
-
-
-def test_a_failure_of_every_region_fits_into_the_reason(function: Function) -> None:
-    function.aws.regions = [f"eu-west-{number}" for number in range(1, 37)]
-    function.falcon.arm(Fault("create", Status(422, "a message of some length " * 40)))
-    body = function.stack_event("Create")
-
-    assert body["Status"] == "FAILED"
-    assert body["Reason"].startswith("36 Regions failed. eu-west-1: HTTP 422 a message of some length")
 
 
 def test_a_failure_that_nobody_foresaw_is_answered_and_its_text_is_not_told(function: Function) -> None:

@@ -15,7 +15,6 @@ from registry_connections.core.model import (
     OutcomeKind,
     Owner,
     Registry,
-    RoleGrant,
     mismatch,
 )
 from tests.registry_connections.samples import ACCOUNT, GRANT, IDENTITY, OTHER_ACCOUNT
@@ -63,12 +62,6 @@ def test_an_alias_names_stack_account_and_region_with_the_mark_first() -> None:
 )
 def test_an_alias_tells_who_manages_a_connection_also_when_it_was_cut_short(alias: str, owner: Owner) -> None:
     assert IDENTITY.owner(alias) is owner
-
-
-def test_registries_are_sorted_by_region() -> None:
-    shuffled = [Registry(region, ACCOUNT, "amazonaws.com") for region in ("us-east-1", "af-south-1", "eu-west-1")]
-
-    assert [registry.region for registry in sorted(shuffled)] == ["af-south-1", "eu-west-1", "us-east-1"]
 
 
 @pytest.mark.parametrize(
@@ -228,21 +221,6 @@ def test_a_principal_that_is_named_must_be_of_the_accounts_partition_whatever_th
 @pytest.mark.parametrize("principal", ["role/Falcon", "arn", "arn:aws", "::", ":::"])
 def test_a_principal_that_is_no_arn_goes_with_no_partition(principal: str) -> None:
     assert mismatch("aws", "us-1", principal) == "FalconPrincipalArn is of partition ?, but this account is of aws."
-
-
-def test_a_credential_names_the_role_and_the_external_id_and_nothing_else() -> None:
-    details = {"aws_iam_role": IDENTITY.role_arn, "aws_external_id": IDENTITY.external_id}
-
-    assert GRANT.credential() == {"type": "ecr", "details": details}
-
-
-@pytest.mark.parametrize(("partition", "commercial"), [("aws-us-gov", False), ("aws", True)])
-def test_a_government_cloud_is_told_whether_the_account_is_a_commercial_one(
-    partition: str, *, commercial: bool
-) -> None:
-    details = RoleGrant("role", "external", partition, government_cloud=True).credential()["details"]
-
-    assert details["aws_gov_using_commercial_connection"] is commercial
 
 
 def test_secrets_are_not_in_what_is_shown_of_them() -> None:

@@ -296,6 +296,22 @@ def test_a_plan_tells_its_actions_apart_and_sorts_them_by_region() -> None:
     assert todo.refreshes == (Refresh(REGISTRY, f"id-{EAST}", Why.EXPIRED),)
 
 
+def test_each_reason_is_told_in_words_of_its_own() -> None:
+    """`plan` and the log show them, and scripts may look for them."""
+    assert [str(why) for why in Why] == [
+        "a connection for this registry existed already",
+        "it was made, but the response was lost or a refusal",
+        "this stack made it, and its record did not name it",
+        "Falcon says that its credential expired",
+        "the Region is no longer wanted",
+        "it was made by a stack event that did not succeed",
+        "the stack is deleted",
+        "the Region is no longer wanted, and DeleteConnections is Keep",
+        "the Region is no longer wanted, but others failed",
+        "another stack took it over",
+    ]
+
+
 # Laws of the plan
 
 MAKERS = [created, adopted, anothers, by_hand]

@@ -157,11 +157,6 @@ def test_a_cause_that_concerns_no_region_is_a_failure_under_any_policy(policy: R
     assert not report(("eu-west-1", K.CREATED), cause="The state cannot be written.").succeeded(policy)
 
 
-@given(reports)
-def test_law_what_succeeds_under_fail_succeeds_under_report(told: Report) -> None:
-    assert told.succeeded(RegionFailurePolicy.REPORT) or not told.succeeded(RegionFailurePolicy.FAIL)
-
-
 # Data of the answer
 
 
@@ -272,10 +267,3 @@ def test_cloudwatch_is_told_the_name_and_unit_of_each_metric() -> None:
     assert (directive["Namespace"], directive["Dimensions"]) == ("FalconECR", [["function"]])
     units = {metric["Name"]: metric["Unit"] for metric in directive["Metrics"]}
     assert units == {**dict.fromkeys(counted, "Count"), "Duration": "Milliseconds"}
-
-
-@pytest.mark.parametrize("kind", OutcomeKind)
-def test_a_region_is_counted_once_whatever_became_of_it(kind: OutcomeKind) -> None:
-    shown = data(report(("eu-west-1", kind)))
-
-    assert [shown[f"{name}Count"] for name in ("Connected", "Failed", "Skipped")].count("1") == 1

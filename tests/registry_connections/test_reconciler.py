@@ -256,6 +256,24 @@ def test_law_a_launch_that_ends_anywhere_is_undone_by_its_delete_but_for_what_wa
         assert stack.parameters.versions == [], fault
 
 
+@pytest.mark.parametrize("faults", [[], [Fault("create", Effect.DENIED)], [Fault("remove", Effect.REFUSED)]])
+def test_law_a_launch_that_is_cancelled_at_any_moment_leaves_only_what_was_there_before(faults: list[Fault]) -> None:
+    for eighths in range(32):
+        world = World()
+        world.check = Invariants(world)
+        stack, before = world.new_stack(), theirs(world, C)
+        stack.held = "made-up"
+        create = world.begin(stack, Kind.CREATE, stack.properties(), faults)
+        delete = world.begin(stack, Kind.DELETE, stack.properties(), physical_id=stack.held)
+        world.invoke_both(create, delete, eighths / 8)
+        if not delete.succeeded:
+            delete = world.invoke(stack, Kind.DELETE, stack.properties(), physical_id=stack.held)
+
+        assert delete.succeeded, (eighths, delete.reason)
+        assert list(world.tenant.entries) == [before.id], eighths
+        assert stack.parameters.versions == [], eighths
+
+
 @pytest.mark.parametrize("policy", ["Keep", "Stack"])
 def test_law_an_update_that_ends_anywhere_is_rolled_back_and_repaired_to_what_was(policy: str) -> None:
     for fault in every_fault(STRIKES):

@@ -108,7 +108,7 @@ def test_a_create_that_was_sent_twice_is_found_by_its_alias(effect: Effect, kind
     results = bench.execute(create(EAST))
 
     assert kinds(results) == {EAST: kind}
-    assert results.made.keys() == made
+    assert results.made == {region: results.outcomes[region].connection_id for region in made}
     assert results.unknown == set()
 
 
@@ -182,7 +182,7 @@ def test_without_time_nothing_is_attempted() -> None:
 
     assert kinds(results) == {EAST: K.NOT_ATTEMPTED, WEST: K.NOT_ATTEMPTED}
     assert results.outcomes[EAST].message == "not attempted: the time of this invocation is used up"
-    assert results.outcomes[WEST].connection_id == "id-1"
+    assert (results.outcomes[EAST].connection_id, results.outcomes[WEST].connection_id) == ("", "id-1")
     assert (results.unknown, bench.journal.calls) == (set(), [])
 
 
@@ -298,3 +298,13 @@ def test_an_undo_that_fails_says_what_is_left_and_a_cause_counts_for_more() -> N
     assert results.outcomes[EAST].message.startswith("made, and not removed: ")
     assert results.outcomes[WEST].message == "it failed; made, and not removed"
     assert results.made.keys() == results.unknown == {EAST, WEST}
+
+
+def test_why_a_region_failed_outlives_the_undo_of_what_was_made_there() -> None:
+    bench = Bench()
+    results = bench.execute(create(EAST))
+    failed = Outcome(EAST, K.FAILED, "id", "it failed")
+    results.add([failed])
+    bench.undo(results)
+
+    assert (results.outcomes, results.made) == ({EAST: failed}, {})

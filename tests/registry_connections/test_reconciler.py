@@ -1,6 +1,7 @@
 """Whole runs in a world in memory: one test for each rule, and laws over every call that can fail or be the last."""
 
 import json
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -358,11 +359,14 @@ def test_a_delete_without_a_record_never_succeeds_over_connections_that_it_was_t
 def test_a_delete_that_removes_half_says_so_and_the_next_removes_the_rest(world: World, stack: Stack) -> None:
     properties = launched(world, stack, DeleteConnections="Stack")
     failed = world.invoke(stack, Kind.DELETE, properties, [Fault("remove", Effect.DENIED)])
-    half = in_falcon(world)
+    half, record = in_falcon(world), stack.record
     done = world.invoke(stack, Kind.DELETE, properties)
 
     assert (failed.succeeded, done.succeeded) == (False, True)
     assert failed.reason.startswith("1 Region failed. ap-south-1: ")
+    assert (record.dirty, record.lease) == (True, None)
+    assert failed.reason.startswith(record.events[-1].outcome)
+    assert record.events[-1].outcome
     assert (half, in_falcon(world)) == ({A}, set())
 
 
@@ -384,10 +388,13 @@ def test_a_launch_whose_success_never_arrived_is_undone_if_cloudformation_says_s
 ) -> None:
     create = world.invoke(stack, Kind.CREATE, stack.properties())
     made_up = world.hold(stack, create, told=False)
+    identity = stack.identity  # and one that is not in the record
+    stray = Entry(identity.registry(D).url, alias=identity.created_alias(D), maker=f"{stack.name}/another run")
+    world.tenant.add(stray)
     run = world.invoke(stack, Kind.DELETE, create.properties, faults, physical_id=made_up)
 
     assert run.succeeded
-    assert in_falcon(world) == (set() if not faults else {A, B, C})
+    assert in_falcon(world) == (set() if not faults else {A, B, C, D})
 
 
 def test_the_delete_of_a_launch_that_left_nothing_needs_neither_secret_nor_falcon(world: World, stack: Stack) -> None:
@@ -407,9 +414,23 @@ def test_a_launch_delivered_after_its_delete_was_answered_connects_nothing(world
     world.invoke_both(delete, create, EVENT_AGE_SECONDS - 6)
 
     assert delete.succeeded
-    assert delete.seconds >= EVENT_AGE_SECONDS
+    assert EVENT_AGE_SECONDS <= delete.seconds < EVENT_AGE_SECONDS + 10
     assert create.reason == SUPERSEDED
     assert in_falcon(world) == set()
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_a_delete_does_not_wait_for_a_launch_that_is_known_to_have_come(
+    world: World, stack: Stack, *, forgotten: bool
+) -> None:
+    create = world.invoke(stack, Kind.CREATE, stack.properties(), [OUTAGES["the secret is deleted"]])
+    physical_id = world.hold(stack, create, told=forgotten)
+    if forgotten:
+        stack.parameters.versions.clear()
+    run = world.invoke(stack, Kind.DELETE, create.properties, physical_id=physical_id)
+
+    assert run.succeeded
+    assert run.seconds < 10
 
 
 def test_a_launch_whose_first_write_was_lost_can_be_deleted_even_if_another_write_is_refused(
@@ -424,6 +445,46 @@ def test_a_launch_whose_first_write_was_lost_can_be_deleted_even_if_another_writ
     assert create.answered
     assert delete.succeeded or again.succeeded
     assert in_falcon(world) == set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault", "text"),
+    [
+        (Kind.UPDATE, Fault("put", Effect.REFUSED), "the stack's record could not be written"),
+        (Kind.DELETE, Fault("delete_parameter", Effect.REFUSED), "the record could not be deleted"),
+        (
+            Kind.DELETE,
+            Fault("holds", Effect.REFUSED),
+            "nothing is removed, because CloudFormation does not say what it holds",
+        ),
+    ],
+)
+def test_what_a_success_leaves_undone_is_a_warning_in_the_log(
+    world: World, stack: Stack, monkeypatch: pytest.MonkeyPatch, *, kind: Kind, fault: Fault, text: str
+) -> None:
+    logged: list[tuple[int, str, str]] = []
+    monkeypatch.setattr("registry_connections.reconciler.log", lambda *words, why: logged.append((*words, why)))
+    properties = launched(world, stack)
+    physical_id = "made-up" if fault.operation == "holds" else ""
+    run = world.invoke(stack, kind, properties, [fault], physical_id=physical_id)
+    ((level, told, why),) = logged
+
+    assert run.succeeded
+    assert (level, told) == (logging.WARNING, text)
+    assert why.startswith("The stack's re")
+
+
+def test_a_rollback_that_cannot_reach_falcon_says_so_in_the_log(
+    world: World, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: list[tuple[int, str, str]] = []
+    monkeypatch.setattr("registry_connections.reconciler.log", lambda *words, why: logged.append((*words, why)))
+    before = launched(world, stack)
+    put_record(stack, dirty=True)
+    world.invoke(stack, Kind.UPDATE, before, [OUTAGES["the secret is deleted"]])
+
+    text = "rolled back, but Falcon could not be asked: the next repair goes on"
+    assert logged == [(logging.WARNING, text, "The secret cannot be read.")]
 
 
 # Who may work, and when

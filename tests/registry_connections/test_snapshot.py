@@ -126,6 +126,21 @@ def test_a_secret_that_gives_no_response_is_named() -> None:
 
 
 @pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0.1, "Reading the secret: no response"), (0.4, "Falcon login: no response"), (100.0, "")],
+)
+def test_a_login_alone_reads_the_secret_and_names_what_hangs(seconds: float, told: str) -> None:
+    bench = Bench()
+    deadline = Deadline(seconds, bench.clock)
+    if told:
+        with pytest.raises(NoResponseError, match=told):
+            bench.reader.log_in(Settings(), Record(), deadline)
+    else:
+        assert bench.reader.log_in(Settings(), Record(cloud="eu-1"), deadline).cloud == "us-1"
+        assert bench.journal.calls == [("secret", ""), ("log_in", "eu-1")]
+
+
+@pytest.mark.parametrize(
     ("named", "in_secret", "cloud"),
     [
         ("autodiscover", "", "autodiscover"),

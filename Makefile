@@ -172,8 +172,8 @@ demo: $(DEMO)/.installed $(RUNTIME)/.installed $(PACKAGE) ## See a launch from b
 
 ##### A real AWS account
 
-# What goes to AWS is built first, but not to explain it.
-$(if $(HELP),,deploy publish deploy-org coverage-report): $(PACKAGE)
+# What goes to AWS is built first, but not to explain it, and not where a release is given.
+$(if $(HELP)$(value RELEASE),,deploy publish deploy-org coverage-report): $(PACKAGE)
 $(COMMANDS): | $(CLI)/.installed
 	@$(COMMAND) $@ $(if $(HELP),--help)
 

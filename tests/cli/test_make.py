@@ -9,7 +9,7 @@ import pytest
 PROJECT = Path(__file__).resolve().parent.parent.parent
 SHOW = """#!/bin/sh
 echo "$0 $*"
-env | grep -E "^(PARAMETERS|TAGS|FALCON_[A-Z_]*)="
+env | grep -E "^(PARAMETERS|TAGS|RELEASE|FALCON_[A-Z_]*)="
 exit 0
 """
 
@@ -69,6 +69,16 @@ def test_help_builds_nothing(project: Path) -> None:
     ran = make(project, "deploy", "HELP=1")
 
     assert ran.stdout.splitlines() == [".venv-cli/bin/python -m cli deploy --help"]
+
+
+@pytest.mark.parametrize("command", ["deploy", "publish", "deploy-org", "coverage-report"])
+def test_where_a_release_is_given_nothing_is_built(project: Path, command: str) -> None:
+    built = make(project, "--dry-run", command).stdout
+    released = make(project, command, "RELEASE=a $release").stdout
+
+    assert "-m cli.package" in built
+    assert released.splitlines()[0] == f".venv-cli/bin/python -m cli {command}"
+    assert "RELEASE=a $release\n" in released
 
 
 def test_the_list_of_commands_is_grouped() -> None:

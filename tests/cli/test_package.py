@@ -18,6 +18,7 @@ import pytest
 
 import registry_connections
 from cli import package as cli_package
+from cli.artifact import sha256
 from cli.errors import CliError
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -89,7 +90,7 @@ def imported(python: str | Path, unpacked: Path, *others: Path) -> set[str]:
 def test_two_builds_are_the_same_whatever_umask_time_zone_locale_and_directory(package: Path, tmp_path: Path) -> None:
     again = build(tmp_path / "a long" / "way" / "p.zip", umask=0o077, TZ="Pacific/Apia", LC_ALL="C", PYTHONHASHSEED="7")
 
-    assert cli_package.sha256(again) == cli_package.sha256(package)
+    assert sha256(again) == sha256(package)
 
 
 @pytest.mark.parametrize("python", other_pythons(), ids=os.path.basename)
@@ -99,7 +100,7 @@ def test_every_python_builds_the_same(package: Path, tmp_path: Path, python: str
     assert entries(again) == entries(package)
     # Another zlib may compress the same content to other bytes.
     if zlib_of(python) == zlib_of(sys.executable):
-        assert cli_package.sha256(again) == cli_package.sha256(package)
+        assert sha256(again) == sha256(package)
 
 
 def entries(package: Path) -> list[tuple[object, ...]]:

@@ -6,8 +6,8 @@ import shutil
 import zipfile
 from pathlib import Path
 
-from cli import release
 from cli.artifact import PROJECT
+from tools import release
 
 FILES = ("pyproject.toml", "template.yaml", "source/artifact-bucket.yaml", "source/shared-secret.yaml")
 VERSIONED = "registry_connections/__init__.py"

@@ -11,7 +11,7 @@ from tests.cli.releases import publish
 from tests.sandbox.local_aws import ACCOUNT, LocalAws
 from tests.simulator import FalconSimulator
 
-pytest_plugins = ["tests.launching"]
+pytest_plugins = ["tests.stack.launching"]
 
 
 def checkout(directory: Path) -> Path:

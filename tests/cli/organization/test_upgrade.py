@@ -11,8 +11,8 @@ from cli.artifact import BUILT_PACKAGE, Artifact
 from cli.coverage import report
 from tests.cli.organization.support import MEMBERS, STACK_SET, OrganizationOperator
 from tests.cli.releases import publish
-from tests.customer import FUNCTION
 from tests.simulator import Fault, missing_scope
+from tests.stack.customer import FUNCTION
 
 pytest_plugins = ["tests.cli.fixtures"]
 

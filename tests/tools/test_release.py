@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cli import artifact, release
+from cli import artifact
 from cli.errors import CliError
+from tools import release
 
 CHANGELOG = """\
 # Changelog

@@ -1,6 +1,6 @@
 """Writes a release.
 
-    python -m cli.release DIRECTORY PACKAGE
+    python -m tools.release DIRECTORY PACKAGE
 
 puts into DIRECTORY all that an operator needs to launch the stack without building anything: the Lambda PACKAGE, the
 templates, the terms, a bill of materials, the release notes, and SHA256SUMS. What is written follows from the commit
@@ -127,7 +127,7 @@ def _git(project: Path, *arguments: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write a release and print what is in it."""
-    parser = argparse.ArgumentParser(prog="cli.release", description="Write a release.")
+    parser = argparse.ArgumentParser(prog="tools.release", description="Write a release.")
     parser.add_argument("directory", type=Path, metavar="DIRECTORY")
     parser.add_argument("package", type=Path, metavar="PACKAGE")
     parser.add_argument("--trial", action="store_true", help="also from what could not be found again")

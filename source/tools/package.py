@@ -1,6 +1,6 @@
 """Builds the Lambda package: our code and its dependencies, byte for byte the same wherever it is built.
 
-    python -m cli.package [--describe] [PATH]
+    python -m tools.package [--describe] [PATH]
 
 prints the package's path, its size and its SHA-256. With `--describe` it builds nothing.
 """
@@ -164,7 +164,7 @@ def _refuse_if_too_large(path: Path) -> None:
 
 def main() -> None:
     """Build the package and describe it."""
-    parser = argparse.ArgumentParser(prog="cli.package", description="Build the Lambda package.")
+    parser = argparse.ArgumentParser(prog="tools.package", description="Build the Lambda package.")
     parser.add_argument("path", nargs="?", type=Path, default=BUILT_PACKAGE, metavar="PATH")
     parser.add_argument("--describe", action="store_true", help="describe the package that is there")
     arguments = parser.parse_args()

@@ -41,12 +41,12 @@ help: ## List the commands
 ##### Virtual environments
 
 CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
-ENVIRONMENT = PYTHONPATH=source $(PYTHON) -m cli.environment
+ENVIRONMENT = PYTHONPATH=source $(PYTHON) -m tools.environment
 # A stamp is the last file that a recipe writes, so that an interrupted set-up starts again.
 INSTALL = @$(WITHOUT_FALCON) $(ENVIRONMENT) install $(@D) $< $(1) && touch $@
 
 # pip and uv. A newer uv is no reason to make the others again.
-$(INSTALLER)/.installed: source/cli/uv.txt
+$(INSTALLER)/.installed: source/tools/uv.txt
 	@$(WITHOUT_FALCON) $(CHECK_PYTHON)
 	@$(WITHOUT_FALCON) $(ENVIRONMENT) installer && touch $@
 
@@ -80,9 +80,9 @@ dev: $(VENV)/.installed $(RUNTIME)/.installed ## Set up the virtual environments
 PACKAGED := $(shell find source/registry_connections -name __pycache__ -prune -o \( -type d -o -name '*.py' \) -print)
 
 # It takes nothing but Python and pip.
-BUILD := PYTHONPATH=source $(INSTALLER)/bin/python -m cli.package
+BUILD := PYTHONPATH=source $(INSTALLER)/bin/python -m tools.package
 
-$(PACKAGE): $(PACKAGED) source/requirements.txt source/cli/package.py | $(INSTALLER)/.installed
+$(PACKAGE): $(PACKAGED) source/requirements.txt source/tools/package.py | $(INSTALLER)/.installed
 	@$(WITHOUT_FALCON) $(BUILD) $@ > /dev/null
 
 .PHONY: package
@@ -91,7 +91,7 @@ package: $(PACKAGE) ## Build build/lambda_function.zip and print its SHA-256
 
 ##### Release
 
-RELEASE_PROGRAM := PYTHONPATH=source $(BIN)/python -m cli.release
+RELEASE_PROGRAM := PYTHONPATH=source $(BIN)/python -m tools.release
 
 .PHONY: release
 release: $(VENV)/.installed $(INSTALLER)/.installed ## Write build/release/: package, templates, digests, bill of materials
@@ -172,8 +172,8 @@ demo: $(DEMO)/.installed $(RUNTIME)/.installed $(PACKAGE) ## See a launch from b
 
 ##### A real AWS account
 
-# What goes to AWS is built first, but not to explain it.
-$(if $(HELP),,deploy publish deploy-org coverage-report): $(PACKAGE)
+# What goes to AWS is built first, but not to explain it, and not where a release is given.
+$(if $(HELP)$(value RELEASE),,deploy publish deploy-org coverage-report): $(PACKAGE)
 $(COMMANDS): | $(CLI)/.installed
 	@$(COMMAND) $@ $(if $(HELP),--help)
 
@@ -206,7 +206,7 @@ lock: $(INSTALLER)/.installed ## Pin the dependencies that pyproject.toml declar
 	@$(LOCK_AS_DEV) --group cli -o source/cli/requirements.txt
 	@$(LOCK_AS_DEV) --group demo -o tests/demo/requirements.txt
 	@$(LOCK) --group lambda-runtime -o tests/sandbox/lambda-runtime.txt
-	@$(LOCK) --group installer -o source/cli/uv.txt
+	@$(LOCK) --group installer -o source/tools/uv.txt
 	@$(LOCK) --group checkov -o tests/checkov.txt
 	@$(LOCK) --group workflows -o tests/workflows.txt
 

@@ -20,6 +20,8 @@ VARIABLES: Final[Mapping[str, str]] = {
     "REGION": "Region of the stacks (AWS_REGION, AWS_DEFAULT_REGION, or the profile's)",
     "S3_BUCKET": "bucket of yours for the package, in the stack's Region (the stack's own, else a private one is made)",
     "S3_BUCKET_OWNER": "account that S3_BUCKET must belong to (the one that you are signed in to)",
+    "RELEASE": "directory of a release that was downloaded, or a file in it: it is checked against its SHA256SUMS, and "
+    "nothing is built (what this checkout builds)",
     "PARAMETERS": "parameters of the template, as words Name=value in the shell's own quoting: "
     "PARAMETERS='DeleteConnections=Stack ReconcileSchedule=\"rate(6 hours)\" ExcludedRegions='. What is not given "
     "keeps its value on an update, and has the template's default on a launch",
@@ -44,7 +46,7 @@ VARIABLES: Final[Mapping[str, str]] = {
 }
 """What each variable means."""
 
-_UPLOAD: Final = ("S3_BUCKET", "S3_BUCKET_OWNER", "PARAMETERS")
+_UPLOAD: Final = ("RELEASE", "S3_BUCKET", "S3_BUCKET_OWNER", "PARAMETERS")
 _ONE: Final = ("STACK", "REGION")
 _ASK: Final = (*_ONE, "JSON", "WIDE")
 _ORG: Final = ("STACK_SET", "REGION", "CALL_AS")
@@ -69,7 +71,7 @@ COMMANDS: Final[Mapping[str, tuple[str, Sequence[str], str]]] = {
     ),
     "coverage-report": (
         "cli.coverage.report:report",
-        (*_ORG, "REGIONS", "FALCON_CLOUD", "FALCON_API_URL"),
+        (*_ORG, "RELEASE", "REGIONS", "FALCON_CLOUD", "FALCON_API_URL"),
         "required; the scope Falcon Container Image: READ suffices",
     ),
 }

@@ -6,14 +6,13 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from cli.artifact import Artifact, template
+from cli.artifact import Artifact
 from cli.aws import Aws, error_code, error_text
 from cli.errors import CliError
 from cli.screen import Screen
 from cli.stack import Stack
 
 STACK: Final = "crowdstrike-ecr-artifacts"
-_TEMPLATE: Final = "source/artifact-bucket.yaml"
 _ABSENT: Final = frozenset({"404", "NoSuchKey", "403", "Forbidden", "AccessDenied"})
 """S3 answers 403 instead of 404 to who may not list the bucket; the upload fails if it matters."""
 
@@ -59,14 +58,16 @@ def client(aws: Aws, owner: str) -> Any:
     return s3
 
 
-def ensure(aws: Aws, screen: Screen, organization: str = "") -> str:
-    """Return the name of our own bucket, made if it is not there, which the organization may read if one is named.
+def ensure(aws: Aws, template: Artifact, screen: Screen, organization: str = "") -> str:
+    """Return the name of our own bucket, made of `template` if it is not there.
+
+    The organization may read it, if one is named.
 
     Raises CliError.
     """
     stack = Stack(aws.client("cloudformation"), STACK, screen)
     given = {"OrganizationId": organization} if organization else {}
-    deployed, _ = stack.deploy({"TemplateBody": template(_TEMPLATE).text}, given, {"OrganizationId"})
+    deployed, _ = stack.deploy({"TemplateBody": template.text}, given, {"OrganizationId"})
     return deployed.outputs["BucketName"]
 
 

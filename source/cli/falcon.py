@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cli.credentials import Credentials
 from cli.errors import CliError, UnansweredError
-from cli.package import DEFAULT_PATH
 from cli.screen import Screen
 from registry_connections.core.errors import RegistrationError
 from registry_connections.core.model import AUTODISCOVER, Connection, Deadline
@@ -31,9 +31,12 @@ _REFUSED: Final = range(300, 500)  # what trying again would not mend
 
 
 @contextmanager
-def logged_in(given: Credentials, cloud: str, api_url: str, screen: Screen) -> Iterator["Falcon"]:
-    """Yield Falcon's tenant. Raises CliError if Falcon refuses, UnansweredError if it cannot be asked from here."""
-    _find_requests()
+def logged_in(given: Credentials, cloud: str, api_url: str, package: Path, screen: Screen) -> Iterator["Falcon"]:
+    """Yield Falcon's tenant; the Lambda `package` holds the libraries that reading it takes.
+
+    Raises CliError if Falcon refuses, UnansweredError if it cannot be asked from here.
+    """
+    _find_requests(package)
     client, auth, http = (import_module(f"registry_connections.falcon.{each}") for each in ("client", "auth", "http"))
     pool = import_module("registry_connections.concurrency").ThreadPool()
     login = auth.Login(
@@ -60,9 +63,9 @@ def connections(falcon: "Falcon") -> list[Connection]:
     return falcon.list_all(Deadline(time.monotonic() + LISTING_SECONDS, time.monotonic))
 
 
-def _find_requests() -> None:
+def _find_requests(package: Path) -> None:
     """Have `requests` found, and trust the authorities that the AWS tools trust."""
     if not find_spec("requests"):
-        sys.path.append(str(DEFAULT_PATH))
+        sys.path.append(str(package))
     if bundle := os.environ.get("AWS_CA_BUNDLE"):
         os.environ["REQUESTS_CA_BUNDLE"] = bundle

@@ -54,6 +54,8 @@ class Request:
     """DELETE_CONNECTIONS; empty means what the stack says now."""
     flags: frozenset[str]
     """Variables such as YES that are on."""
+    release: str
+    """Where a release was downloaded to; empty means what was built here."""
     credentials: Credentials = field(repr=False)
     problems: tuple[str, ...]
 
@@ -79,6 +81,7 @@ def read(values: Values, credentials: Credentials | None = None) -> Request:
         max_concurrent=_concurrency(texts["MAX_CONCURRENT"]),
         policy=texts["DELETE_CONNECTIONS"],
         flags=frozenset(name for name in FLAGS if texts[name].lower() in _YES),
+        release=texts["RELEASE"],
         credentials=given,
         problems=(*checked, *wrong_parameters, *wrong_tags, *given.problems),
     )
@@ -176,7 +179,7 @@ def _check_units(name: str, text: str) -> Iterator[str]:
 
 _YES: Final = frozenset({"1", "yes", "true"})
 FLAGS: Final = ("YES", "FORCE", "JSON", "WIDE", "INCLUDE_MANAGEMENT", "SECRET_COPIES", "DELETE_BUCKET")
-_ALWAYS: Final = ("PARAMETERS", "TAGS", "REGION", "AWS_REGION", "AWS_DEFAULT_REGION")
+_ALWAYS: Final = ("PARAMETERS", "TAGS", "RELEASE", "REGION", "AWS_REGION", "AWS_DEFAULT_REGION")
 _NAME: Final = _matches(
     r"[A-Za-z][A-Za-z0-9-]{0,127}", "A name is a letter, then up to 127 letters, digits and hyphens."
 )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from cli import bucket
+from cli import artifact, bucket
 from cli.artifact import Artifact
 from cli.aws import Aws
 from cli.errors import CliError
@@ -28,7 +28,7 @@ def mine(aws: LocalAws) -> Aws:
 def package(tmp_path: Path) -> Artifact:
     path = tmp_path / "lambda_function.zip"
     path.write_bytes(b"what was built")
-    return Artifact(path)
+    return Artifact(path, "1.0.0")
 
 
 def body(mine: Aws, key: str) -> bytes:
@@ -115,10 +115,11 @@ def test_a_bucket_in_another_region_cannot_hold_the_package(aws: LocalAws, mine:
 def test_our_own_bucket_is_private_until_an_organization_is_named(aws: LocalAws, mine: Aws) -> None:
     shown, _ = screen()
 
-    private = bucket.ensure(mine, shown)
+    template = artifact.find("").artifact_bucket
+    private = bucket.ensure(mine, template, shown)
     alone = aws.client("s3").get_bucket_policy(Bucket=private)["Policy"]
-    shared = bucket.ensure(mine, shown, "o-exampleorgid")
-    again = bucket.ensure(mine, shown)  # by `make deploy` in the same account
+    shared = bucket.ensure(mine, template, shown, "o-exampleorgid")
+    again = bucket.ensure(mine, template, shown)  # by `make deploy` in the same account
     policy = json.loads(aws.client("s3").get_bucket_policy(Bucket=private)["Policy"])
 
     assert private == shared == again

@@ -9,7 +9,7 @@ import pytest
 PROJECT = Path(__file__).resolve().parent.parent.parent
 SHOW = """#!/bin/sh
 echo "$0 $*"
-env | grep -E "^(PARAMETERS|TAGS|FALCON_[A-Z_]*)="
+env | grep -E "^(PARAMETERS|TAGS|RELEASE|FALCON_[A-Z_]*)="
 exit 0
 """
 
@@ -18,7 +18,7 @@ exit 0
 def project(tmp_path: Path) -> Path:
     """Return a directory with our Makefile, where Python prints what it is given."""
     (tmp_path / "Makefile").write_text((PROJECT / "Makefile").read_text(encoding="utf-8"))
-    for name in ("cli/requirements.txt", "cli/uv.txt", "cli/package.py", "requirements.txt"):
+    for name in ("cli/requirements.txt", "tools/uv.txt", "tools/package.py", "requirements.txt"):
         (tmp_path / "source" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "source" / name).touch()
     (tmp_path / "source" / "registry_connections").mkdir()
@@ -51,7 +51,7 @@ def test_falcons_variables_reach_the_command_and_no_other_program(project: Path)
     ran = make(project, "deploy", FALCON_CLIENT_ID="an-id", FALCON_CLIENT_SECRET="a$(x)$secret")
 
     build, command = ran.stdout.split(".venv-cli/bin/python -m cli deploy")
-    assert "-m cli.package" not in build  # its output is of no interest
+    assert "-m tools.package" not in build  # its output is of no interest
     assert "FALCON_CLIENT_SECRET=a$(x)$secret\n" in command
     assert "FALCON" not in build
     assert "FALCON" not in make(project, "package", FALCON_CLIENT_SECRET="a-secret").stdout
@@ -69,6 +69,16 @@ def test_help_builds_nothing(project: Path) -> None:
     ran = make(project, "deploy", "HELP=1")
 
     assert ran.stdout.splitlines() == [".venv-cli/bin/python -m cli deploy --help"]
+
+
+@pytest.mark.parametrize("command", ["deploy", "publish", "deploy-org", "coverage-report"])
+def test_where_a_release_is_given_nothing_is_built(project: Path, command: str) -> None:
+    built = make(project, "--dry-run", command).stdout
+    released = make(project, command, "RELEASE=a $release").stdout
+
+    assert "-m tools.package" in built
+    assert released.splitlines()[0] == f".venv-cli/bin/python -m cli {command}"
+    assert "RELEASE=a $release\n" in released
 
 
 def test_the_list_of_commands_is_grouped() -> None:

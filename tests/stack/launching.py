@@ -5,14 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from cli import package as cli_package
 from tests.sandbox.local_aws import LocalAws
 from tests.sandbox.tls import Authority
 from tests.simulator import FalconSimulator
 from tests.stack.customer import PACKAGE, PROJECT, Customer, Neighbourhood
+from tools import package as building
 
 # The directory too: its time is the only one that changes when a file is removed.
-SOURCES = ("registry_connections", "registry_connections/**/*.py", "requirements.txt", "cli/package.py")
+SOURCES = ("registry_connections", "registry_connections/**/*.py", "requirements.txt", "tools/package.py")
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,7 @@ def package() -> bytes:
     with (PACKAGE.parent / "package.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the workers of pytest-xdist want it at the same time
         if not PACKAGE.exists() or PACKAGE.stat().st_mtime < _newest_source():
-            cli_package.build(PACKAGE)
+            building.build(PACKAGE)
         return PACKAGE.read_bytes()
 
 

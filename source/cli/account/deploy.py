@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cli import artifact, bucket, credentials, request
+from cli import credentials, request
 from cli.account import preflight
 from cli.account.preflight import Target
 from cli.artifact import Artifact
@@ -24,8 +24,7 @@ def deploy(values: Values, given: Credentials, screen: Screen) -> None:
     """
     asked = request.read(values, given)
     with translated(given.secrets):
-        template, package = artifact.template(), artifact.package()
-        target, problems = preflight.survey(asked, template)
+        target, problems = preflight.survey(asked)
         _look(asked, target, problems, screen)
         if target is None or problems:
             raise CliError(*problems)
@@ -34,13 +33,14 @@ def deploy(values: Values, given: Credentials, screen: Screen) -> None:
         if _needs_credentials(asked, before):
             given = credentials.ask(screen.is_terminal, screen.ask_secret)
     with translated(given.secrets):
-        uploaded = _upload(asked, target, before, package, screen)
-        parameters = {**asked.parameters, **given.parameters, **uploaded.parameters}
+        held = before.parameters if before else {}
+        (package,) = target.upload(screen, target.artifacts.package, held=held.get("S3Bucket", ""))
+        parameters = {**asked.parameters, **given.parameters, **package.parameters}
         if given:
-            held = before.parameters if before else {}
             parameters["CredentialsVersion"] = given.version(held.get("CredentialsVersion", ""))
-        after, changed = stack.deploy({"TemplateBody": template.text}, parameters, target.accepted, asked.tags)
-        verify_code(target.aws, after, package)
+        template = {"TemplateBody": target.artifacts.template.text}
+        after, changed = stack.deploy(template, parameters, target.accepted, asked.tags)
+        verify_code(target.aws, after, target.artifacts.package)
     news = "." if changed else ": there was nothing to change."
     screen.say(f"\nThe stack {stack.name} is up to date{news}", "green")
     screen.outputs(after.outputs)
@@ -53,6 +53,7 @@ def _look(asked: Request, target: Target | None, problems: list[str], screen: Sc
     stack = Stack(target.aws.client("cloudformation"), asked.name, screen)
     before = stack.now()
     header(screen, asked.name, before, target.aws)
+    screen.say(f"version {target.artifacts.version}, {target.artifacts.origin}")
     if before and not (before.is_moving or before.status in UPDATABLE | LEFTOVERS):
         problems.append(stack.problem(before.status))
     elif _needs_credentials(asked, before) and not (screen.is_terminal or asked.credentials.problems):
@@ -63,17 +64,6 @@ def _needs_credentials(asked: Request, before: Snapshot | None) -> bool:
     """Tell whether this is a launch without credentials and without a secret that holds them."""
     launches = before is None or before.status in LEFTOVERS
     return launches and not (asked.credentials or asked.parameters.get("SecretsManagerSecretName"))
-
-
-def _upload(
-    asked: Request, target: Target, before: Snapshot | None, package: Artifact, screen: Screen
-) -> bucket.Uploaded:
-    """Put the package into the operator's bucket, else the one that the stack has, else one of our own."""
-    held = before.parameters.get("S3Bucket", "") if before else ""
-    place = asked.bucket or held or bucket.ensure(target.aws, screen)
-    uploaded = bucket.upload(target.aws, package, place, target.owner(asked))
-    screen.link(f"package {uploaded}")
-    return uploaded
 
 
 def header(screen: Screen, name: str, now: Snapshot | None, aws: Aws) -> None:

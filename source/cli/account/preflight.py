@@ -4,41 +4,55 @@ from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import bucket, request
-from cli.artifact import Artifact
+from cli import artifact, bucket, request
+from cli.artifact import Artifact, Artifacts
 from cli.aws import Aws, connect, error_text
+from cli.bucket import Uploaded
 from cli.errors import CliError
 from cli.request import Request
+from cli.screen import Screen
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to deploy, and what the template takes there."""
+    """What to deploy, where, and what the template takes there."""
 
+    asked: Request
+    artifacts: Artifacts
     aws: Aws
     accepted: frozenset[str]
     """Names of the template's parameters."""
 
-    def owner(self, asked: Request) -> str:
-        """Return the account that the bucket must belong to."""
-        return asked.bucket_owner or self.aws.account
+    def upload(self, screen: Screen, *items: Artifact, held: str = "", organization: str = "") -> list[Uploaded]:
+        """Have the items in the operator's bucket, else in `held`, which the stack has, else in our own.
+
+        Our own may be read by the organization, if one is named. Raises CliError.
+        """
+        place = self.asked.bucket or held
+        place = place or bucket.ensure(self.aws, self.artifacts.artifact_bucket, screen, organization)
+        owner = self.asked.bucket_owner or self.aws.account
+        uploads = [bucket.upload(self.aws, item, place, owner) for item in items]
+        for uploaded in uploads:
+            screen.link(str(uploaded))
+        return uploads
 
 
-def survey(asked: Request, template: Artifact) -> tuple[Target | None, list[str]]:
-    """Return where to deploy, None if AWS cannot be reached, and every problem that can be found."""
+def survey(asked: Request) -> tuple[Target | None, list[str]]:
+    """Return what to deploy where, and every problem that can be found; None if one keeps others from being found."""
     problems = list(asked.problems)
     try:
+        artifacts = artifact.find(asked.release)
         aws = connect(asked.region)
     except CliError as error:
         return None, [*problems, *error.problems]
     if asked.bucket:
         problems += bucket.problems_of(aws, asked.bucket, asked.bucket_owner or aws.account)
-    accepted = accepted_parameters(aws, template, problems)
+    accepted = _accepted_parameters(aws, artifacts.template, problems)
     problems += request.unknown_parameters(asked.parameters, accepted) if accepted else ()
-    return Target(aws, accepted), problems
+    return Target(asked, artifacts, aws, accepted), problems
 
 
-def accepted_parameters(aws: Aws, template: Artifact, problems: list[str]) -> frozenset[str]:
+def _accepted_parameters(aws: Aws, template: Artifact, problems: list[str]) -> frozenset[str]:
     """Return the names of the template's parameters; if CloudFormation refuses it, none, and add the problem."""
     try:
         answer = aws.client("cloudformation").validate_template(TemplateBody=template.text)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from cli import artifact, bucket, request
+from cli import request
 from cli.account import preflight
 from cli.aws import translated
 from cli.credentials import Credentials
@@ -30,16 +30,12 @@ def publish(values: Values, _: Credentials, screen: Screen) -> None:
     # What is published can hold no credential: none is passed on.
     asked = request.read(values)
     with translated():
-        template = artifact.template()
-        target, problems = preflight.survey(asked, template)
+        target, problems = preflight.survey(asked)
         if target is None or problems:
             raise CliError(*problems)
-        aws = target.aws
-        place = asked.bucket or bucket.ensure(aws, screen)
-        uploads = [bucket.upload(aws, item, place, target.owner(asked)) for item in (artifact.package(), template)]
-    for uploaded in uploads:
-        screen.link(str(uploaded))
-    package, page = uploads
+        screen.say(f"version {target.artifacts.version}, {target.artifacts.origin}")
+        package, page = target.upload(screen, target.artifacts.package, target.artifacts.template)
+    aws = target.aws
     parameters = {name: value for name, value in package.parameters.items() if value} | dict(asked.parameters)
     screen.say()
     screen.link(f"Template: {page.url(aws)}")

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cli import artifact
 from cli.aws import Aws, error_code
 from cli.errors import CliError
 from cli.falcon import connections, logged_in
@@ -41,12 +42,13 @@ class Facts:
 
 def read(aws: Aws, asked: Request, cloud: str, api_url: str, screen: Screen) -> Facts:
     """Read everything. Raises CliError, ClientError or BotoCoreError."""
+    package = artifact.find(asked.release).package.path
     organization = members.find(aws)
     stack_set = StackSet(aws.client("cloudformation"), asked.name, asked.call_as, asked.max_concurrent)
     definition = stack_set.now()
     if definition is None:
         raise CliError(f"there is no stack set {asked.name} in {aws.region}. Name it: STACK_SET=... REGION=...")
-    with logged_in(asked.credentials, cloud, api_url, screen) as falcon, ThreadPoolExecutor(1) as others:
+    with logged_in(asked.credentials, cloud, api_url, package, screen) as falcon, ThreadPoolExecutor(1) as others:
         listing = others.submit(connections, falcon)
         accounts = organization.accounts()
         regions, unread = regions_of(aws, accounts)

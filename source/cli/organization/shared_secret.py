@@ -3,16 +3,14 @@
 from collections.abc import Mapping
 from typing import Final
 
-from cli.artifact import template
+from cli.account.preflight import Target
 from cli.aws import Aws
 from cli.errors import UnansweredError
 from cli.falcon import logged_in
-from cli.request import Request
 from cli.screen import Screen
 from cli.stack import Stack
 from registry_connections.core.model import AUTODISCOVER
 
-_TEMPLATE: Final = "source/shared-secret.yaml"
 DEFAULT_ROLE: Final = "crowdstrike-ecr-lambda-role"
 """The template's default of ECRExecutionRoleName."""
 
@@ -25,13 +23,14 @@ def stack_of(aws: Aws, stack_set: str, screen: Screen) -> Stack:
     return Stack(aws.client("cloudformation"), f"{stack_set[:121]}-secret", screen)
 
 
-def store(aws: Aws, asked: Request, organization: str, held: Mapping[str, str], screen: Screen) -> dict[str, str]:
+def store(target: Target, organization: str, held: Mapping[str, str], screen: Screen) -> dict[str, str]:
     """Keep the credentials in the shared secret, and return the parameters that make every account read it.
 
     `held` are the parameters that the stack set has already. Raises CliError.
     """
+    asked, aws = target.asked, target.aws
     both = {**held, **asked.parameters}
-    _try_credentials(asked, both, screen)
+    _try_credentials(target, both, screen)
     given = {
         **asked.credentials.parameters,
         "FalconCloud": both.get("FalconCloud") or AUTODISCOVER,
@@ -41,7 +40,8 @@ def store(aws: Aws, asked: Request, organization: str, held: Mapping[str, str], 
     if asked.paths:
         given["OrganizationPaths"] = ",".join(asked.paths)
     stack = stack_of(aws, asked.name, screen)
-    after, changed = stack.deploy({"TemplateBody": template(_TEMPLATE).text}, given, {"OrganizationPaths"}, asked.tags)
+    template = {"TemplateBody": target.artifacts.shared_secret.text}
+    after, changed = stack.deploy(template, given, {"OrganizationPaths"}, asked.tags)
     screen.say(f"the shared secret is {'stored' if changed else 'as it should be already'}, in account {aws.account}")
     return {
         **NO_COPY,
@@ -50,11 +50,11 @@ def store(aws: Aws, asked: Request, organization: str, held: Mapping[str, str], 
     }
 
 
-def _try_credentials(asked: Request, parameters: Mapping[str, str], screen: Screen) -> None:
+def _try_credentials(target: Target, parameters: Mapping[str, str], screen: Screen) -> None:
     """Log in to Falcon once: no account notices a wrong shared secret before its next repair. Raises CliError."""
     cloud, url = parameters.get("FalconCloud") or AUTODISCOVER, parameters.get("FalconApiUrl", "")
     try:
-        with logged_in(asked.credentials, cloud, url, screen):
+        with logged_in(target.asked.credentials, cloud, url, target.artifacts.package.path, screen):
             pass
     except UnansweredError as error:
         screen.say(f"warning: the credentials are stored untried. {error}", "yellow")

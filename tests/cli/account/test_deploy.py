@@ -121,9 +121,9 @@ def test_code_that_is_not_what_was_built_is_told(aws: LocalAws, operator: Operat
     stack = Snapshot("", "CREATE_COMPLETE", {}, outputs)
     mine = Aws(aws.session(), f"arn:aws:iam::{ACCOUNT}:root")
 
-    verify_code(mine, stack, artifact.package())
+    verify_code(mine, stack, artifact.find("").package)
     with pytest.raises(CliError, match="crowdstrike-ecr-function runs other code"):
-        verify_code(mine, stack, artifact.template())
+        verify_code(mine, stack, artifact.find("").template)
 
 
 def test_publish_prints_a_link_that_lacks_only_the_credentials(aws: LocalAws, operator: Operator) -> None:

@@ -15,6 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cli import falcon as command_patience
+from cli.artifact import BUILT_PACKAGE
 from cli.coverage import report as command
 from cli.coverage import sources
 from cli.credentials import Credentials
@@ -175,7 +176,7 @@ def read_falcon(simulator: FalconSimulator, secret: str = "") -> tuple[list[Any]
     """Return every connection, and what was printed meanwhile."""
     shown, output = screen()
     given = Credentials(simulator.client_id, secret or simulator.client_secret)
-    with logged_in(given, "us-1", simulator.url, shown) as tenant:
+    with logged_in(given, "us-1", simulator.url, BUILT_PACKAGE, shown) as tenant:
         return connections(tenant), output.getvalue()
 
 
@@ -216,7 +217,7 @@ def test_trouble_is_announced_and_is_no_refusal(falcon: FalconSimulator, monkeyp
 
     with (
         pytest.raises(UnansweredError, match="Falcon cannot be read"),
-        logged_in(given, "us-1", falcon.url, shown),
+        logged_in(given, "us-1", falcon.url, BUILT_PACKAGE, shown),
     ):
         pytest.fail("it is not logged in")
 
@@ -225,13 +226,14 @@ def test_trouble_is_announced_and_is_no_refusal(falcon: FalconSimulator, monkeyp
 
 def test_requests_comes_from_the_package_where_it_is_not_installed(package: bytes, tmp_path: Path) -> None:
     assert package  # is built
-    script = "import cli.falcon as f; f._find_requests(); import requests; print(requests.__file__)"
+    script = "import sys; from cli.falcon import _find_requests as find; find(sys.argv[1]); "
+    script += "import requests; print(requests.__file__)"
     environment = {"PYTHONPATH": str(PROJECT / "source"), "PATH": os.environ["PATH"]}
     # Without site-packages, as in the commands' own environment, but for what stands in for boto3, click and rich.
     for name in ("boto3", "botocore", "click", "rich"):
         shutil.copytree(Path(str(find_spec(name).origin)).parent, tmp_path / name)  # type: ignore[union-attr]
     environment["PYTHONPATH"] += os.pathsep + str(tmp_path)
-    command = [sys.executable, "-S", "-c", script]
+    command = [sys.executable, "-S", "-c", script, str(BUILT_PACKAGE)]
 
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import environment
+from tools import environment
 
 CONFIGURED = """\
 :env:.cert='/from/environment.pem'

@@ -1,8 +1,8 @@
 """Makes virtual environments from files of pinned packages.
 
-    python -m cli.environment installer                               make the environment of pip and uv
-    python -m cli.environment install DIRECTORY REQUIREMENTS SECONDS  make DIRECTORY, with what REQUIREMENTS pins
-    python -m cli.environment uv ARGUMENT...                          run uv, to pin
+    python -m tools.environment installer                               make the environment of pip and uv
+    python -m tools.environment install DIRECTORY REQUIREMENTS SECONDS  make DIRECTORY, with what REQUIREMENTS pins
+    python -m tools.environment uv ARGUMENT...                          run uv, to pin
 
 SECONDS is how long it typically takes. All of it runs before anything is installed, and needs nothing but Python.
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cli import release
-from cli.release import ReleaseError
+from cli import artifact
+from cli.errors import CliError
+from tools import release
 
 CHANGELOG = """\
 # Changelog
@@ -106,7 +107,7 @@ def test_its_template_says_which_package_it_belongs_to(written: Path) -> None:
     assert template == {
         "Description": "A thing",
         "Metadata": {
-            "LambdaPackage": {"Version": "1.2.0", "Sha256": release.sha256(written / "lambda_function.zip")},
+            "LambdaPackage": {"Version": "1.2.0", "Sha256": artifact.sha256(written / "lambda_function.zip")},
             "Other": {},
         },
         "Resources": {},
@@ -136,13 +137,13 @@ def test_its_notes_are_the_section_of_its_version(written: Path) -> None:
 
 
 def test_a_template_that_would_be_too_large_is_refused() -> None:
-    with pytest.raises(ReleaseError, match="51200 at most"):
+    with pytest.raises(CliError, match="51200 at most"):
         release.with_package("\nMetadata:\n" + "#" * 51_200, "1.2.0", "0" * 64)
 
 
 @pytest.mark.parametrize("template", ["Resources: {}\n", "\nMetadata:\n\nMetadata:\n"])
 def test_a_template_without_one_place_for_the_digest_is_refused(template: str) -> None:
-    with pytest.raises(ReleaseError, match="no single section Metadata"):
+    with pytest.raises(CliError, match="no single section Metadata"):
         release.with_package(template, "1.2.0", "0" * 64)
 
 
@@ -172,7 +173,7 @@ def change_changelog(old: str, new: str) -> Callable[[Path], None]:
 def test_what_could_not_be_found_again_is_refused(project: Path, change: Callable[[Path], None], problem: str) -> None:
     change(project)
 
-    with pytest.raises(ReleaseError, match=problem):
+    with pytest.raises(CliError, match=problem):
         release.refuse_unreleasable(project)
 
 
@@ -190,7 +191,7 @@ def test_all_that_is_in_the_way_is_said_at_once(project: Path) -> None:
     git(project, "tag", "v9.9.9")
     (project / "new").touch()
 
-    with pytest.raises(ReleaseError, match=r"(?s)not committed.*tagged v9\.9\.9"):
+    with pytest.raises(CliError, match=r"(?s)not committed.*tagged v9\.9\.9"):
         release.refuse_unreleasable(project)
 
 
@@ -198,21 +199,27 @@ def test_all_that_is_in_the_way_is_said_at_once(project: Path) -> None:
 
 
 def test_a_whole_release_gives_its_version_and_its_files(downloaded: Path) -> None:
-    found = release.verify_release(downloaded)
+    found = artifact.find(str(downloaded))
 
-    assert found == release.Release(
-        version="1.2.0",
-        package=downloaded / "lambda_function.zip",
-        template=downloaded / "template.yaml",
-        artifact_bucket=downloaded / "artifact-bucket.yaml",
-        shared_secret=downloaded / "shared-secret.yaml",
-    )
+    assert (found.version, found.origin) == ("1.2.0", f"release in {downloaded}")
+    deployed = (found.package, found.template, found.artifact_bucket, found.shared_secret)
+    assert [each.path for each in deployed] == [
+        downloaded / name
+        for name in ("lambda_function.zip", "template.yaml", "artifact-bucket.yaml", "shared-secret.yaml")
+    ]
+    assert found.package.key.startswith("falcon-ecr/1.2.0-")
+    assert artifact.find(str(downloaded / "lambda_function.zip")) == found
+
+
+def test_where_there_is_no_release_it_says_what_is_taken(tmp_path: Path) -> None:
+    with pytest.raises(CliError, match=r"absent is no release: .* RELEASE names the directory that holds the files"):
+        artifact.find(str(tmp_path / "absent"))
 
 
 def list_again(directory: Path) -> None:
     """Make SHA256SUMS agree with the files, as somebody would who changed them on purpose."""
     names = [line.split()[1] for line in (directory / "SHA256SUMS").read_text().splitlines()]
-    (directory / "SHA256SUMS").write_text("".join(f"{release.sha256(directory / name)}  {name}\n" for name in names))
+    (directory / "SHA256SUMS").write_text("".join(f"{artifact.sha256(directory / name)}  {name}\n" for name in names))
 
 
 def other_package(directory: Path) -> None:
@@ -247,8 +254,8 @@ def unlist(directory: Path) -> None:
 def test_a_release_that_is_not_whole_is_refused(downloaded: Path, damage: Callable[[Path], None], problem: str) -> None:
     damage(downloaded)
 
-    with pytest.raises(ReleaseError, match=problem):
-        release.verify_release(downloaded)
+    with pytest.raises(CliError, match=problem):
+        artifact.find(str(downloaded))
 
 
 def test_the_command_explains_what_is_in_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 import registry_connections
-from cli import package as cli_package
+from cli.artifact import sha256
 from cli.errors import CliError
+from tools import package as building
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 RUNTIME = PROJECT / ".venv-lambda"
@@ -57,7 +58,7 @@ def find_python(name: str) -> str | None:
 def build(path: Path, python: str = sys.executable, *, umask: int = 0o022, **environment: str) -> Path:
     """Build the package as `make package` does."""
     subprocess.run(
-        [python, "-m", "cli.package", path],
+        [python, "-m", "tools.package", path],
         env=os.environ | {"PYTHONPATH": str(PROJECT / "source")} | environment,
         umask=umask,
         check=True,
@@ -89,7 +90,7 @@ def imported(python: str | Path, unpacked: Path, *others: Path) -> set[str]:
 def test_two_builds_are_the_same_whatever_umask_time_zone_locale_and_directory(package: Path, tmp_path: Path) -> None:
     again = build(tmp_path / "a long" / "way" / "p.zip", umask=0o077, TZ="Pacific/Apia", LC_ALL="C", PYTHONHASHSEED="7")
 
-    assert cli_package.sha256(again) == cli_package.sha256(package)
+    assert sha256(again) == sha256(package)
 
 
 @pytest.mark.parametrize("python", other_pythons(), ids=os.path.basename)
@@ -99,7 +100,7 @@ def test_every_python_builds_the_same(package: Path, tmp_path: Path, python: str
     assert entries(again) == entries(package)
     # Another zlib may compress the same content to other bytes.
     if zlib_of(python) == zlib_of(sys.executable):
-        assert cli_package.sha256(again) == cli_package.sha256(package)
+        assert sha256(again) == sha256(package)
 
 
 def entries(package: Path) -> list[tuple[object, ...]]:
@@ -201,7 +202,7 @@ def test_native_code_is_refused_even_in_a_wheel_that_claims_to_be_pure(tmp_path:
     source = source_with_wheel(tmp_path, "py3-none-any", **{"invented/fast.so": "ELF"})
 
     with pytest.raises(CliError, match=r"invented/fast\.so is native code"):
-        cli_package.build(tmp_path / "package.zip", source)
+        building.build(tmp_path / "package.zip", source)
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["invented-1.0-py3-none-any.whl", "requirements.txt"]
 
@@ -210,7 +211,7 @@ def test_a_wheel_for_one_platform_is_refused(tmp_path: Path) -> None:
     source = source_with_wheel(tmp_path, "cp313-cp313-manylinux_2_17_x86_64")
 
     with pytest.raises(CliError, match=r"(?s)not a supported wheel.*without a pure Python wheel"):
-        cli_package.build(tmp_path / "package.zip", source)
+        building.build(tmp_path / "package.zip", source)
 
 
 def test_a_dependency_with_another_hash_is_refused(tmp_path: Path) -> None:
@@ -219,11 +220,11 @@ def test_a_dependency_with_another_hash_is_refused(tmp_path: Path) -> None:
     pins.write_text(pins.read_text().rpartition(":")[0] + ":" + "0" * 64 + "\n")
 
     with pytest.raises(CliError, match="DO NOT MATCH THE HASHES"):
-        cli_package.build(tmp_path / "package.zip", source)
+        building.build(tmp_path / "package.zip", source)
 
 
 def test_a_package_that_grew_too_large_is_refused(tmp_path: Path) -> None:
     source = source_with_wheel(tmp_path, "py3-none-any", **{"invented/noise.txt": os.urandom(700_000).hex()})
 
     with pytest.raises(CliError, match="more than 700000"):
-        cli_package.build(tmp_path / "package.zip", source)
+        building.build(tmp_path / "package.zip", source)

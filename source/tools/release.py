@@ -1,6 +1,6 @@
-"""Writes a release, and checks one that was downloaded.
+"""Writes a release.
 
-    python -m cli.release DIRECTORY PACKAGE
+    python -m tools.release DIRECTORY PACKAGE
 
 puts into DIRECTORY all that an operator needs to launch the stack without building anything: the Lambda PACKAGE, the
 templates, the terms, a bill of materials, the release notes, and SHA256SUMS. What is written follows from the commit
@@ -12,44 +12,24 @@ that is tagged gives it a date instead. With `--trial` nothing is refused.
 """
 
 import argparse
-import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tomllib
 import zipfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-PROJECT: Final = Path(__file__).resolve().parents[2]
-PACKAGE: Final = "lambda_function.zip"
-TEMPLATE: Final = "template.yaml"
-TEMPLATES_BESIDE: Final = ("artifact-bucket.yaml", "shared-secret.yaml")
+from cli.artifact import PACKAGE, PROJECT, SUMS, TEMPLATE, TEMPLATES_BESIDE, project_version, sha256
+from cli.errors import CliError
+
 BILL_OF_MATERIALS: Final = "lambda_function.cdx.json"
 RELEASE_NOTES: Final = "release-notes.md"
-SUMS: Final = "SHA256SUMS"
 METADATA: Final = "Metadata:\n"
 LARGEST_TEMPLATE: Final = 51_200
 """Bytes that CloudFormation takes with a call."""
-
-
-class ReleaseError(Exception):
-    """There can be no release, or the one that is there is not to be trusted. The text says what to do."""
-
-
-@dataclass(frozen=True)
-class Release:
-    """A release whose files are what they were when it was made."""
-
-    version: str
-    package: Path
-    template: Path
-    artifact_bucket: Path
-    shared_secret: Path
 
 
 def write_release(directory: Path, package: Path, project: Path = PROJECT) -> None:
@@ -73,7 +53,7 @@ def write_release(directory: Path, package: Path, project: Path = PROJECT) -> No
 
 
 def refuse_unreleasable(project: Path = PROJECT) -> None:
-    """Raise ReleaseError with everything that keeps the commit that is checked out from being released."""
+    """Raise CliError with everything that keeps the commit that is checked out from being released."""
     version = project_version(project)
     problems = []
     if changed := _git(project, "status", "--porcelain"):
@@ -87,23 +67,17 @@ def refuse_unreleasable(project: Path = PROJECT) -> None:
             problems.append(
                 f"CHANGELOG.md heads {version} with {date!r}: give it the date of the release, as 2026-12-31"
             )
-    except ReleaseError as error:
+    except CliError as error:
         problems.append(str(error))
     if problems:
-        raise ReleaseError("\n".join(problems))
-
-
-def project_version(project: Path) -> str:
-    """Return the version that pyproject.toml declares."""
-    declared: str = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    return declared
+        raise CliError("\n".join(problems))
 
 
 def section(changelog: str, version: str) -> tuple[str, str]:
     """Return the date and the text of the section on `version`."""
     heading = rf"^## \[{re.escape(version)}\] - (.+)\n((?:(?!## ).*\n)*)"
     if not (found := re.search(heading, changelog, re.MULTILINE)) or not found[2].strip():
-        raise ReleaseError(f"CHANGELOG.md has no section `## [{version}] - DATE` that says what is new")
+        raise CliError(f"CHANGELOG.md has no section `## [{version}] - DATE` that says what is new")
     return found[1], found[2].strip()
 
 
@@ -119,11 +93,11 @@ def release_notes(changelog: str, version: str) -> str:
 def with_package(template: str, version: str, digest: str) -> str:
     """Return `template` with the package's version and SHA-256 in its metadata."""
     if template.count(f"\n{METADATA}") != 1:
-        raise ReleaseError(f"{TEMPLATE} has no single section Metadata, where the package's digest belongs")
+        raise CliError(f"{TEMPLATE} has no single section Metadata, where the package's digest belongs")
     named = f'{METADATA}  LambdaPackage:\n    Version: "{version}"\n    Sha256: {digest}\n'
     text = template.replace(f"\n{METADATA}", f"\n{named}")
     if (size := len(text.encode())) > LARGEST_TEMPLATE:
-        raise ReleaseError(f"{TEMPLATE} would be {size} bytes; CloudFormation takes {LARGEST_TEMPLATE} at most")
+        raise CliError(f"{TEMPLATE} would be {size} bytes; CloudFormation takes {LARGEST_TEMPLATE} at most")
     return text
 
 
@@ -144,61 +118,16 @@ def write_bill_of_materials(path: Path, project: Path) -> None:
     subprocess.run([*command, project / "source" / "requirements.txt"], check=True, env=environment)
 
 
-def verify_release(directory: Path) -> Release:
-    """Return the release in `directory`, every file of which has the digest that SHA256SUMS gives.
-
-    Raises ReleaseError, naming each file that is missing or another.
-    """
-    try:
-        sums = _parse_sums((directory / SUMS).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ReleaseError(f"{directory} is no release: {SUMS} cannot be read: {error}") from error
-    needed = (PACKAGE, TEMPLATE, *TEMPLATES_BESIDE)
-    problems = [f"{SUMS} does not list {name}" for name in needed if name not in sums]
-    for name, digest in sums.items():
-        if not (directory / name).is_file():
-            problems.append(f"{name} is missing")
-        elif sha256(directory / name) != digest:
-            problems.append(f"{name} is not the file that was released")
-    if problems:
-        raise ReleaseError(f"{directory}: {'; '.join(problems)}. Download the release again.")
-    version = _described(directory / TEMPLATE, sums[PACKAGE])
-    return Release(version, *(directory / name for name in needed))
-
-
-def _parse_sums(text: str) -> Mapping[str, str]:
-    """Return digest by name; a name that leads out of the directory is no name of ours."""
-    found = [re.fullmatch(r"([0-9a-f]{64}) [ *]([\w-][\w.-]*)", line) for line in text.splitlines()]
-    if not found or not all(found):
-        raise ReleaseError(f"{SUMS} is not a list of SHA-256 digests and names of files. Download the release again.")
-    return {match[2]: match[1] for match in found if match}
-
-
-def _described(template: Path, digest: str) -> str:
-    """Return the version that `template` belongs to, if it was released with the package of this digest."""
-    metadata = re.search(
-        r'^  LambdaPackage:\n    Version: "(.+)"\n    Sha256: (.+)$', template.read_text(), re.MULTILINE
-    )
-    if not metadata or metadata[2] != digest:
-        raise ReleaseError(f"{template} was not released with this {PACKAGE}. Download the release again.")
-    return metadata[1]
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of the file at `path` in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def _git(project: Path, *arguments: str) -> str:
     ran = subprocess.run(["git", *arguments], cwd=project, check=False, capture_output=True, text=True)
     if ran.returncode:
-        raise ReleaseError(f"git {arguments[0]} says: {ran.stderr.strip()}")
+        raise CliError(f"git {arguments[0]} says: {ran.stderr.strip()}")
     return ran.stdout.rstrip()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write a release and print what is in it."""
-    parser = argparse.ArgumentParser(prog="cli.release", description="Write a release.")
+    parser = argparse.ArgumentParser(prog="tools.release", description="Write a release.")
     parser.add_argument("directory", type=Path, metavar="DIRECTORY")
     parser.add_argument("package", type=Path, metavar="PACKAGE")
     parser.add_argument("--trial", action="store_true", help="also from what could not be found again")
@@ -207,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not given.trial:
             refuse_unreleasable()
         write_release(given.directory, given.package)
-    except (ReleaseError, OSError, subprocess.CalledProcessError) as error:
+    except (CliError, OSError, subprocess.CalledProcessError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print((given.directory / SUMS).read_text(encoding="utf-8"), end="")

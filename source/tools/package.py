@@ -1,12 +1,11 @@
 """Builds the Lambda package: our code and its dependencies, byte for byte the same wherever it is built.
 
-    python -m cli.package [--describe] [PATH]
+    python -m tools.package [--describe] [PATH]
 
 prints the package's path, its size and its SHA-256. With `--describe` it builds nothing.
 """
 
 import argparse
-import hashlib
 import os
 import stat
 import subprocess
@@ -19,11 +18,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
 
+from cli.artifact import BUILT_PACKAGE, sha256
 from cli.errors import CliError
 
 SOURCE: Final = Path(__file__).resolve().parent.parent
 LICENSE: Final = SOURCE.parent / "LICENSE"
-DEFAULT_PATH: Final = SOURCE.parent / "build" / "lambda_function.zip"
 PACKAGE: Final = "registry_connections"
 LARGEST: Final = 700_000
 """Bytes. What each member account of an organization fetches, and what a cold start unpacks."""
@@ -73,11 +72,6 @@ def build(path: Path, source: Path = SOURCE) -> None:
 def describe(path: Path) -> str:
     """Return path, size and SHA-256 of the package at `path`, for people and for comparing builds."""
     return f"{os.path.relpath(path)}  {path.stat().st_size} bytes\nsha256 {sha256(path)}"
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of the file at `path` in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _install(requirements: Path, target: Path) -> None:
@@ -170,8 +164,8 @@ def _refuse_if_too_large(path: Path) -> None:
 
 def main() -> None:
     """Build the package and describe it."""
-    parser = argparse.ArgumentParser(prog="cli.package", description="Build the Lambda package.")
-    parser.add_argument("path", nargs="?", type=Path, default=DEFAULT_PATH, metavar="PATH")
+    parser = argparse.ArgumentParser(prog="tools.package", description="Build the Lambda package.")
+    parser.add_argument("path", nargs="?", type=Path, default=BUILT_PACKAGE, metavar="PATH")
     parser.add_argument("--describe", action="store_true", help="describe the package that is there")
     arguments = parser.parse_args()
     if not arguments.describe:

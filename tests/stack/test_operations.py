@@ -21,17 +21,17 @@ THREE = "us-east-1,eu-west-1,sa-east-1"
 
 # The keys of the JSON, by where they are: a contract, which the README documents.
 KEYS = {
-    "plan": {"action", "ok", "account", "preflight", "changes", "unchanged", "left", "skipped", "problems"},
+    "plan": {"action", "version", "ok", "account", "preflight", "changes", "unchanged", "left", "skipped", "problems"},
     "plan.preflight": {"credentials", "cloud", "read", "write", "regions"},
     "plan.changes[]": {"region", "change", "connection", "why"},
     "plan.left[]": {"region", "connection", "why"},
     "plan.skipped[]": {"region", "why"},
-    "status": {"action", "ok", "account", "cloud", "regions", "problems"},
+    "status": {"action", "version", "ok", "account", "cloud", "regions", "problems", "attention"},
     "status.regions[]": {
         *("region", "wanted", "skipped", "connection", "alias", "state", "credential_expired"),
         *("credential_expires_at", "last_refresh", "next_refresh", "problem"),
     },
-    "reconcile": {"action", "ok", "cloud", "regions"},
+    "reconcile": {"action", "version", "ok", "cloud", "regions", "message"},
     "reconcile.regions[]": {"region", "outcome", "connection", "message", "status", "trace_id", "milliseconds"},
 }
 

@@ -1,5 +1,7 @@
 """A stack gets out: what makes an update fail stays, and its rollback succeeds all the same."""
 
+import time
+
 import pytest
 
 from tests.simulator import CLIENT_ID, Fault, Status
@@ -66,6 +68,7 @@ def test_an_update_that_is_delivered_after_its_rollback_changes_nothing(customer
     customer.aws.hold_events(times=1, RequestType="Update")
     operation = customer.start_update(Regions="us-east-2")
     until(customer.aws.held_events)
+    time.sleep(1.1)  # signatures count whole seconds; CloudFormation would have waited for ServiceTimeout
     customer.aws.end_response_wait()
     assert operation.wait().status == "UPDATE_ROLLBACK_COMPLETE"
 

@@ -97,6 +97,12 @@ def test_every_command_can_be_parsed(page: Path, shell: str) -> None:
         assert (parsed.returncode, parsed.stderr) == (0, ""), block
 
 
+@pytest.mark.parametrize("page", PAGES, ids=by_name)
+def test_no_command_has_a_comment(page: Path) -> None:
+    """Typed into zsh, a comment is arguments."""
+    assert [line for block in blocks(page) for line in block.splitlines() if re.search(r"(?:^|\s)#", line)] == []
+
+
 def test_the_readme_can_be_read() -> None:
     assert len(text(README).splitlines()) <= LONGEST_README
 

@@ -159,7 +159,7 @@ probe-live: $(VENV)/.installed ## Ask a real Falcon tenant what is not documente
 	@PYTHONPATH=source $(BIN)/python -m probe $(if $(HELP),--help)
 
 .PHONY: bench
-bench: dev $(PACKAGE) ## Measure how close it comes to what is possible (BENCH="launch calls", WRITE=1 for the README)
+bench: dev $(PACKAGE) ## Measure how close it comes to what is possible (BENCH="launch calls", WRITE=1 for its README)
 	@PYTHONPATH=source $(BIN)/python -m tests.bench $(if $(WRITE),--write) $(BENCH)
 
 .PHONY: sandbox

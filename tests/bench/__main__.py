@@ -4,11 +4,14 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
-from tests import readme
 from tests.bench import calls, footprint, launch, organization
 from tests.bench.table import Row, markdown
+from tests.docs.tables import with_section
+
+README: Final = Path(__file__).with_name("README.md")
 
 BENCHMARKS: Final[Mapping[str, Callable[[], list[Row]]]] = {
     "launch": launch.measure,
@@ -19,10 +22,10 @@ BENCHMARKS: Final[Mapping[str, Callable[[], list[Row]]]] = {
 
 
 def main() -> int:
-    """Measure, show, and write the README's section if asked."""
+    """Measure, show, and write the section of the README beside this if asked."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="which benchmarks; all without a name")
-    parser.add_argument("--write", action="store_true", help="write the table into README.md")
+    parser.add_argument("--write", action="store_true", help="write the table into the README beside this")
     options = parser.parse_args()
     rows: list[Row] = []
     for name in options.names or BENCHMARKS:
@@ -32,7 +35,7 @@ def main() -> int:
     if options.write:
         heading = f"Measured on {datetime.now(UTC):%Y-%m-%d} with `make bench`, on two shared cores."
         section = f"{heading}\n\n{markdown(rows)}"
-        readme.README.write_text(readme.with_section(readme.README.read_text(), "bench", section))
+        README.write_text(with_section(README.read_text(), "bench", section))
     return 0 if all(row.met for row in rows) else 1
 
 

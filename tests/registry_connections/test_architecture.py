@@ -7,7 +7,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from tests.readme import ROOT
+from tests.docs.tables import ROOT
 
 PACKAGE = "registry_connections"
 SOURCE = ROOT / "source" / PACKAGE

@@ -29,7 +29,7 @@ from registry_connections.core.errors import RegistrationError
 from registry_connections.core.model import DeletePolicy, Identity, Outcome, OutcomeKind
 from registry_connections.core.record import Kind, Request, digest
 from registry_connections.core.report import Report, data
-from tests.readme import ROOT
+from tests.docs.tables import ROOT
 from tests.registry_connections.fakes import EPOCH, InlinePool, VirtualClock
 from tests.registry_connections.samples import ACCOUNT, EAST, IDENTITY, STACK_ID, UUID
 from tests.sandbox.tls import Authority

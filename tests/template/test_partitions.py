@@ -5,7 +5,7 @@ import re
 import pytest
 
 from registry_connections.core.model import AUTODISCOVER, FALCON_CLOUDS, mismatch
-from tests.readme import ROOT, template
+from tests.docs.tables import ROOT, template
 from tests.template.rendering import Rendering, strings
 
 TEMPLATE = template()

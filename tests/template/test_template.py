@@ -18,7 +18,7 @@ from registry_connections.core import report, settings
 from registry_connections.core.record import LEASE_SECONDS
 from registry_connections.handler import RESERVE_SECONDS
 from registry_connections.reconciler import EVENT_AGE_SECONDS
-from tests.readme import ROOT, template
+from tests.docs.tables import ROOT, template
 from tests.template.rendering import PSEUDO, Rendering, strings
 
 TEMPLATE = template()

@@ -2,9 +2,9 @@
 
 import re
 
-from tests import readme
+from tests.docs import tables
 
-TEXT = (readme.ROOT / "SECURITY.md").read_text()
+TEXT = (tables.ROOT / "SECURITY.md").read_text()
 
 
 def test_every_claim_names_tests_that_exist() -> None:
@@ -13,7 +13,7 @@ def test_every_claim_names_tests_that_exist() -> None:
         for row in re.findall(r"^\|(.*)\|(.*)\|$", TEXT, re.MULTILINE)
         if "---" not in row[0] and "Claim" not in row[0]
     ]
-    modules = {path.stem for path in (readme.ROOT / "tests").rglob("test_*.py")}
+    modules = {path.stem for path in (tables.ROOT / "tests").rglob("test_*.py")}
 
     assert claims
     for claim, held_by in claims:

@@ -1,4 +1,4 @@
-"""The tables of the README that follow from the template: `python -m tests.readme` writes them anew."""
+"""The tables of the README that follow from the template: `python -m tests.docs.tables` writes them anew."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from cfnlint.decode import cfn_yaml
 
-ROOT: Final = Path(__file__).parent.parent
+ROOT: Final = Path(__file__).parent.parent.parent
 README: Final = ROOT / "README.md"
 ORIGINAL: Final = ("S3Bucket", "FalconClientID", "FalconSecret")
 """What the original solution required, and what still suffices."""
@@ -72,7 +72,8 @@ def _list(value: Any) -> list[Any]:
 
 
 TARGETS: Final = (
-    (":ssm:", "the one state parameter"),
+    (":ssm:", "the stack's record"),
+    ("AWS::StackId", "the stack itself"),
     ("log-group", "the function's own log group"),
     (":ecr:", "any repository of this account"),
     ("SecretKmsKeyArn", "the key of the existing secret"),
@@ -102,7 +103,7 @@ def section(text: str, name: str) -> str:
     """Return what stands between the markers of a section; raise ValueError if there is none."""
     found = re.search(rf"<!-- {name}: begin -->\n(.*?)<!-- {name}: end -->", text, re.DOTALL)
     if found is None:
-        raise ValueError(f"README.md has no section {name}")
+        raise ValueError(f"there is no section {name}")
     return found[1].strip()
 
 

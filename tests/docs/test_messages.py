@@ -1,0 +1,165 @@
+"""Every message that somebody can act on is found in TROUBLESHOOTING.md by its first words."""
+
+import re
+from typing import Final
+
+from tests.docs.messages import VALUE, first_words, messages, texts
+from tests.docs.tables import ROOT
+
+SOURCE: Final = sorted((ROOT / "source").rglob("*.py"))
+WITHOUT_MESSAGES: Final = frozenset({"coverage/page.py", "probe/questions.py", "probe/report.py"})
+"""What these write is a page of its own, which explains itself."""
+
+NOTHING_TO_DO: Final = frozenset(
+    {
+        # What is printed while all is well, or asks.
+        "checking: the function is at",
+        "All connections stay in Falcon",
+        "The connections that the stack",
+        "EVERY ECR connection of the",
+        "The stack ... is deleted",
+        "The function, its roles",
+        "setting ...=...: a stack deletes",
+        "The bucket with the packages",
+        ": there was nothing to",
+        "The stack ... is up",
+        "does not exist yet",
+        "... to make",
+        "... to repair",
+        "Nothing to do",
+        "... connected, and nothing is",
+        "Nothing was to be repaired",
+        "is there already",
+        "deleting the bucket ...",
+        "Falcon has our connection",
+        "(without an alias)",
+        "checking the organization",
+        "stack set ... (account ...",
+        "management account ...",
+        "the shared secret is ...",
+        "Falcon client ... (not shown)",
+        "Setting up ...",
+        "Falcon does not answer yet",
+        "the stack ... of the",
+        "The stack ... of the",
+        "the shared secret is deleted",
+        "The stack set ... (version",
+        "the stack set ... is",
+        "the stack set ... changes",
+        "the bucket is deleted",
+        "Taking out suspended accounts",
+        "... ... covered",
+        "Registers the Amazon ECR registries",
+        "new accounts are covered by",
+        "Waiting for an operation that",
+        "as it should be already",
+        "Type ... to go on",
+        "deleting what is left of",
+        "This asks the Falcon tenant",
+        ", and with ROLE_ARN",
+        "Removed ... connections that an",
+        "WHAT IS WRONG",
+        # Parts of a message whose beginning, or whose cause, is found.
+        "Each Region: make status",
+        ", made by somebody else...",
+        "those named in REGIONS",
+        "the Regions seen in Falcon",
+        "it follows from the package",
+        "it follows from the credentials",
+        "export ..., which no list",
+        "Did you mean ...?",
+        "--stack-name ... --region ...",
+        "cut to ... characters",
+        "all of them",
+        "..., ... of ... are",
+        "it is of format ...",
+        "this package did not write",
+        "every enabled Region",
+        "the cloud behind FalconApiUrl",
+        "... Falcon Container Image",
+        "Reading the stack's record",
+        "Writing the stack's record",
+        "Deleting the stack's record",
+        "Reading the secret",
+        "Listing connections in Falcon",
+        # Why something was done or left, where nothing is wrong.
+        "a connection for this registry",
+        "it was made",
+        "it was made by a",
+        "this stack made it",
+        "Falcon says that its credential",
+        "the stack is deleted",
+        "not in Regions",
+        "not known before the first",
+        "created by this stack",
+        "adopted by this stack",
+        "managed by another stack",
+        "without the mark of a",
+        "a resource that is not",
+        "responded to CloudFormation",
+        "the Delete is about an",
+        # What AWS and Falcon say, by which they are understood, and what goes into files.
+        "Unable to locate credentials",
+        "marked for deletion",
+        "Access to KMS",
+        "default KMS service key",
+        "resource-based policy",
+        "failed to validate registry credential",
+        "scope not permitted",
+        "No updates are to be",
+        r"Received response status \[FAILED\] from",
+        "The function is under the",
+        "Build the Lambda package",
+        "describe the package that is",
+        "also from what could not",
+        "... ## Check what you",
+        "... LambdaPackage: Version",
+        r"^ LambdaPackage:\n Version",
+    }
+)
+
+
+def rows(page: str) -> list[str]:
+    """Return the messages in the first column of a page's tables."""
+    cells = re.findall(r"^\|([^|]*)\|", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
+    return [message for cell in cells for message in re.findall(r"`([^`]*)`", cell)]
+
+
+def in_source() -> set[str]:
+    """Return the first words of every message."""
+    found = set()
+    for path in SOURCE:
+        # The help of the variables is not a message; the one that an interruption prints is in the page.
+        of_help = path.match("cli/__main__.py") or any(path.match(name) for name in WITHOUT_MESSAGES)
+        found |= set() if of_help else {first_words(text) for text in messages(path)}
+    return {text for text in found if not text.startswith("ResourceLogicalId")}
+
+
+def test_every_message_is_found_by_its_first_words() -> None:
+    page = "\n".join(rows("TROUBLESHOOTING.md"))
+
+    assert [text for text in sorted(in_source() - NOTHING_TO_DO) if text not in page] == []
+
+
+def test_nothing_is_left_out_that_no_program_prints() -> None:
+    assert sorted(NOTHING_TO_DO - in_source()) == []
+
+
+def test_every_row_is_a_message_of_the_source() -> None:
+    printed = "\n".join(" ".join(text.split()) for path in SOURCE for text in texts(path))
+    printed += (ROOT / "Makefile").read_text(encoding="utf-8")
+
+    def is_printed(row: str) -> bool:
+        return all(piece.strip(" .,:()=#") in printed for piece in row.split(VALUE))
+
+    assert [row for row in rows("TROUBLESHOOTING.md") if not is_printed(row)] == []
+
+
+def test_the_most_common_messages_are_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(
+        r"`([^`]*)`", "".join(re.findall(r"^\|([^|]*)\|", readme.partition("| What is printed |")[2], re.MULTILINE))
+    )
+
+    assert len(shown) >= 10
+    assert [row for row in shown if row.rstrip(" .,") not in "\n".join(rows("TROUBLESHOOTING.md"))] == []

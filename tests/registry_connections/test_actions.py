@@ -8,7 +8,7 @@ import pytest
 from registry_connections import actions
 from registry_connections.core.errors import RegistrationError
 from registry_connections.core.model import Deadline
-from registry_connections.core.record import Kind
+from registry_connections.core.record import Kind, Request
 from tests.registry_connections.fakes import Effect, Fault
 from tests.registry_connections.world import Invocation, Stack, World
 
@@ -22,7 +22,8 @@ def test_an_action_is_asked_for_by_its_name(name: str) -> None:
 
 def test_a_region_that_was_enabled_asks_for_a_repair() -> None:
     assert actions.action(REGION_EVENT) == "reconcile"
-    assert actions.repair("request-1", 5.0).kind is Kind.REPAIR
+    assert actions.repair("request-1", 5.0) == Request(Kind.REPAIR, "request-1", 5.0)
+    assert str(Kind.REPAIR) == "reconcile"
 
 
 @pytest.mark.parametrize(

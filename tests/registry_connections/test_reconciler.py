@@ -136,6 +136,33 @@ def test_an_update_with_other_credentials_tries_them_although_no_choice_changed(
     assert operations(right, "get", "put", "secret", "regions", "region_use") == ["log_in", "read"]
 
 
+def test_a_stack_that_reports_failures_succeeds_with_some_regions_and_tells_every_other(
+    world: World, stack: Stack
+) -> None:
+    wanted = stack.properties(OnRegionFailure="Report", ExcludedRegions=B)
+    run = world.invoke(stack, Kind.CREATE, wanted, [Fault("create", Effect.DENIED)])
+
+    assert run.succeeded
+    assert run.report
+    assert run.report.cloud == "us-1"
+    assert {outcome.region: outcome.kind for outcome in run.report.outcomes} == {
+        A: OutcomeKind.FAILED, B: OutcomeKind.SKIPPED, C: OutcomeKind.CREATED
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [Kind.UPDATE, Kind.REPAIR])
+def test_a_role_that_falcon_does_not_know_yet_is_waited_for_by_a_stack_event_only(
+    world: World, stack: Stack, kind: Kind
+) -> None:
+    launched(world, stack, Regions=A)
+    world.tenant.entries.clear()
+    world.tenant.first_named.clear()
+    world.tenant.role_delay = 30
+    run = world.invoke(stack, kind, stack.properties(Regions=A, CredentialsVersion="2"))
+
+    assert run.succeeded is (kind is Kind.UPDATE)
+
+
 # Rollbacks
 
 
@@ -228,6 +255,49 @@ def test_what_was_created_and_never_recorded_is_taken_up_with_its_credential(wor
     assert run.journal.made("refresh", "create") == run.journal.made("refresh")
     assert len(run.journal.made("refresh")) == 1
     assert set(stack.record.connections) == {A, B}
+
+
+def test_a_rollback_that_puts_not_everything_right_succeeds_and_says_so_in_the_log(
+    world: World, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: list[tuple[int, str, str]] = []
+    monkeypatch.setattr("registry_connections.reconciler.log", lambda *words, why: logged.append((*words, why)))
+    before = launched(world, stack)
+    world.tenant.remove(stack.record.connections[A])
+    put_record(stack, dirty=True)
+    rollback = world.invoke(stack, Kind.UPDATE, before, [Fault("create", Effect.DENIED)])
+    ((level, text, why),) = logged
+
+    assert rollback.report
+    assert (rollback.succeeded, rollback.report.failure, rollback.report.cause) == (True, "", "")
+    assert (level, text) == (logging.WARNING, "rolled back, but not all of it: the next repair goes on")
+    assert why.startswith("1 Region failed. ap-south-1: ")
+
+
+def test_an_event_whose_call_hangs_keeps_time_to_undo_the_others(world: World, stack: Stack) -> None:
+    run = world.invoke(stack, Kind.CREATE, stack.properties(), [Fault("create", Effect.HANGS)])
+
+    assert not run.succeeded
+    assert len(run.journal.made("remove")) == 2
+    assert in_falcon(world) == set()
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [Fault("put", Effect.REFUSED, skip=1)],
+        [Fault("put", Effect.LOST, skip=1), Fault("get", Effect.REFUSED, skip=1)],
+    ],
+    ids=["refused", "unknown"],
+)
+def test_an_end_that_is_recorded_at_the_second_try_is_that_of_what_was_undone(
+    world: World, stack: Stack, faults: list[Fault]
+) -> None:
+    run = world.invoke(stack, Kind.CREATE, stack.properties(), faults)
+
+    assert not run.succeeded
+    assert in_falcon(world) == set()
+    assert (stack.record.applied, stack.record.dirty, stack.record.lease) == (None, False, None)
 
 
 # Laws over every call of a run

@@ -29,6 +29,7 @@ NOTHING_TO_DO: Final = frozenset(
         "Nothing to do",
         "... connected, and nothing is",
         "Nothing was to be repaired",
+        "built from this checkout",
         "is there already",
         "deleting the bucket ...",
         "Falcon has our connection",

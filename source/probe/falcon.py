@@ -28,7 +28,7 @@ class CannotAskError(Exception):
 
 @dataclass(frozen=True)
 class Credential:
-    """A role that Falcon is told to assume."""
+    """A role that Falcon is to assume."""
 
     role: str
     external_id: str = field(repr=False)

@@ -29,7 +29,7 @@ from registry_connections.core.model import (
     RoleGrant,
 )
 from registry_connections.core.plan import Action, Create, Keep, Leave, Plan, Refresh, Remove, Why
-from registry_connections.protocols import FalconApi
+from registry_connections.core.protocols import FalconApi
 
 PROBE_SECONDS: Final = 10.0
 REFRESHED_AS: Final = {Why.ADOPTED: OutcomeKind.ADOPTED, Why.LOST: OutcomeKind.CREATED}
@@ -223,7 +223,7 @@ class Executor:
         return Outcome(action.registry.region, kind, identifier, text, milliseconds=taken)
 
 
-def spare_all(removes: Sequence[Remove], results: Results) -> None:
+def keep_all(removes: Sequence[Remove], results: Results) -> None:
     """Remove nothing after a failure: CloudFormation goes back to what was, and that may be wanted there."""
     results.add(_unchanged([Leave(spared.registry, spared.connection_id, Why.SPARED) for spared in removes]))
     results.unknown |= {spared.registry.region for spared in removes if spared.why is Why.UNFINISHED}

@@ -72,7 +72,7 @@ def _answer(request: Request, launched: bool, context: Any) -> Report:
         return services.reconciler.converge(request, services.deadline)
 
     fresh = request.kind is not Kind.DELETE
-    return _run(request.kind, context, work, access_seconds=FRESH_POLICY_SECONDS if fresh else 0.0)
+    return _run(request.kind, context, work, FRESH_POLICY_SECONDS if fresh else 0.0)
 
 
 def _act(name: str, context: Any) -> dict[str, Any]:
@@ -82,7 +82,9 @@ def _act(name: str, context: Any) -> dict[str, Any]:
             shown = actions.view(name, services.reconciler, services.deadline)
         return {"action": name, "version": __version__, **shown}
     request = actions.repair(context.aws_request_id, time.time())
-    return action_result(name, _run(name, context, lambda s: s.reconciler.converge(request, s.deadline)))
+    # The schedule's first repair may come while the role's policy is not known yet.
+    report = _run(name, context, lambda s: s.reconciler.converge(request, s.deadline), FRESH_POLICY_SECONDS)
+    return action_result(name, report)
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ def _about(name: str, context: Any) -> Mapping[str, Any]:
     return {"request_id": context.aws_request_id, "action": str(name), "version": __version__}
 
 
-def _run(name: str, context: Any, work: Callable[[Services], Report], *, access_seconds: float = 0.0) -> Report:
+def _run(name: str, context: Any, work: Callable[[Services], Report], access_seconds: float) -> Report:
     """Do the work within its time and log what became of it; raise RegistrationError with the reason if it failed."""
     started = time.monotonic()
     try:

@@ -19,7 +19,7 @@ logger = logging.getLogger("registry_connections")
 
 
 def set_up(level: str) -> None:
-    """Write our own lines to standard output, and cap what libraries log, whatever level Lambda was told."""
+    """Write our own lines to standard output, and cap what libraries log, whatever level Lambda was set to."""
     if not logger.handlers:
         handler = logging.StreamHandler(sys.stdout)
         handler.setFormatter(JsonLines())

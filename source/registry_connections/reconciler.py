@@ -27,6 +27,7 @@ from registry_connections.core.model import (
     RoleGrant,
 )
 from registry_connections.core.plan import Plan, plan, purge, purge_unfinished, recorded
+from registry_connections.core.protocols import FalconApi, RecordStore
 from registry_connections.core.record import (
     LEASE_SECONDS,
     RECORD_SECONDS,
@@ -44,9 +45,8 @@ from registry_connections.core.record import (
 )
 from registry_connections.core.report import Report, reason, with_room_for
 from registry_connections.core.settings import parse
-from registry_connections.executor import Executor, Results, spare_all
+from registry_connections.executor import Executor, Results, keep_all
 from registry_connections.logs import log
-from registry_connections.protocols import FalconApi, RecordStore
 from registry_connections.snapshot import Reader, Snapshot
 
 POLL_SECONDS: Final = 1.0
@@ -126,7 +126,7 @@ class Reconciler:
             rollout=request.rollout,
         )
         if undoes and self._report(request, snapshot, results).failure:
-            spare_all(todo.removes, results)
+            keep_all(todo.removes, results)
         else:
             executor.remove_all(todo.removes, results, deadline)
         if undoes and self._report(request, snapshot, results).failure:

@@ -20,9 +20,9 @@ from registry_connections.core.model import (
     mismatch,
 )
 from registry_connections.core.plan import Scope, filter_by_use, scope
+from registry_connections.core.protocols import Account, FalconApi
 from registry_connections.core.record import Record
 from registry_connections.core.settings import region_names
-from registry_connections.protocols import Account, FalconApi
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 
 from registry_connections.core.model import Deadline, Outcome, OutcomeKind
 from registry_connections.core.plan import Action, Create, Keep, Leave, Plan, Refresh, Remove, Why
-from registry_connections.executor import Executor, Results, spare_all
+from registry_connections.executor import Executor, Results, keep_all
 from tests.registry_connections.fakes import Effect, Fault, InlinePool, Journal, VirtualClock
 from tests.registry_connections.samples import EAST, GRANT, IDENTITY, SOUTH, WEST
 from tests.registry_connections.tenant import Entry, FakeFalcon, Tenant
@@ -269,7 +269,7 @@ def test_what_was_unfinished_and_is_not_removed_or_spared_stays_unknown(why: Why
     bench = Bench()
     bench.strike("remove", Effect.REFUSED)
     spared = Results()
-    spare_all([remove(EAST, "id-1", why)], spared)
+    keep_all([remove(EAST, "id-1", why)], spared)
 
     assert bench.remove(remove(EAST, "id-1", why)).unknown == unknown
     assert spared.unknown == unknown

@@ -122,7 +122,7 @@ def test_launch_that_names_another_commercial_cloud_is_told_the_right_one(at_hom
     stack = customer.launch(FalconCloud="us-1")
 
     assert stack.status == "ROLLBACK_COMPLETE"
-    assert "these credentials belong to us-2, not us-1: correct FalconCloud" in reason(stack)
+    assert "these credentials belong to us-2, not us-1: name the right cloud in FalconCloud" in reason(stack)
     assert customer.asked == {HOSTS["us-1"]}
     assert customer.connections() == {}
 
@@ -144,7 +144,7 @@ def test_launch_takes_its_credentials_to_no_host_that_is_not_falcons(at_home_in:
     stack = customer.launch()
 
     assert stack.status == "ROLLBACK_COMPLETE"
-    assert "these credentials belong to another cloud, not us-1: correct FalconCloud" in reason(stack)
+    assert "these credentials belong to another cloud, not us-1: name the right cloud in FalconCloud" in reason(stack)
     assert customer.asked == {HOSTS["us-1"]}
 
 

@@ -77,7 +77,7 @@ def problems_of_secret(asked: Request) -> Iterator[str]:
 
 
 def _secret(target: Target, organization: Organization, before: Definition | None, screen: Screen) -> dict[str, str]:
-    """Return the parameters that tell the accounts where the credentials are, which go to the shared secret.
+    """Return the parameters that name to the accounts where the credentials are, which go to the shared secret.
 
     Without credentials that is nothing. With SECRET_COPIES it is the credentials, and what turns accounts that read a
     shared secret back to copies of their own.

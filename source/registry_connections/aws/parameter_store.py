@@ -59,7 +59,7 @@ class ParameterStore:
             latest = text, self._put(text)
         except RecordError:
             written = self._latest()
-            if written is None or written[1] <= record.version:
+            if written is None or (written[1] <= record.version and written[0] != text):
                 raise
             latest = written
         if latest[1] <= record.version:

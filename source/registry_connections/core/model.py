@@ -262,7 +262,7 @@ class RoleGrant:
         """Return the `credential` of the API call.
 
         Government clouds are sent the additional flags that CrowdStrike's own onboarding code sends them; its
-        commercial calls carry none. The published schema does not tell what they do.
+        commercial calls carry none. What they do is not published.
         """
         details: dict[str, Any] = {"aws_iam_role": self.role_arn, "aws_external_id": self.external_id}
         if self.government_cloud:

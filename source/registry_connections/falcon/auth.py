@@ -93,7 +93,7 @@ class Login:
         if response.status in REDIRECTS and response.headers.get("X-Cs-Region"):
             home = self._home(response)
             home = home if home and home != cloud else "another cloud"
-            cause = f"these credentials belong to {home}, not {cloud}: correct FalconCloud"
+            cause = f"these credentials belong to {home}, not {cloud}: name the right cloud in FalconCloud"
         elif not is_falcons(response):
             cause = NOT_FALCON
         elif response.status == HTTPStatus.BAD_REQUEST:

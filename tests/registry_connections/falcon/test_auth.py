@@ -113,7 +113,7 @@ def test_a_redirect_by_the_url_of_the_operator_is_not_followed() -> None:
 
 def test_a_redirect_by_a_named_cloud_is_not_followed() -> None:
     made = bench(Api(on_token=in_turn(moved_to("eu-1"))), "us-2")
-    with pytest.raises(AuthenticationError, match="belong to eu-1, not us-2: correct FalconCloud"):
+    with pytest.raises(AuthenticationError, match="belong to eu-1, not us-2: name the right cloud in FalconCloud"):
         made.log_in()
 
     assert made.wire.hosts == [HOSTS["us-2"]]

@@ -9,14 +9,16 @@ from typing import Final
 
 import click
 
+from cli import request
+from cli.aws import translated
 from cli.credentials import Credentials
 from cli.errors import AttentionError, CliError
-from cli.request import DEFAULT_STACK, Values
+from cli.request import Request
 from cli.screen import Screen, printable
 
 VARIABLES: Final[Mapping[str, str]] = {
-    "STACK": f"name of the stack ({DEFAULT_STACK})",
-    "STACK_SET": f"name of the stack set ({DEFAULT_STACK})",
+    "STACK": f"name of the stack ({request.DEFAULT_STACK})",
+    "STACK_SET": f"name of the stack set ({request.DEFAULT_STACK})",
     "REGION": "Region of the stacks (AWS_REGION, AWS_DEFAULT_REGION, or the profile's)",
     "S3_BUCKET": "bucket of yours for the package, in the stack's Region (the stack's own, else a private one is made)",
     "S3_BUCKET_OWNER": "account that S3_BUCKET must belong to (the one that you are signed in to)",
@@ -77,7 +79,6 @@ COMMANDS: Final[Mapping[str, tuple[str, Sequence[str], str]]] = {
 }
 """Where each command is, its variables, and what it takes the Falcon credentials for."""
 
-_ALWAYS: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _AWS: Final = "AWS credentials come from where every AWS tool finds them (AWS_PROFILE, aws sso login, ...)."
 _CREDENTIALS: Final = (
     "FALCON_CLIENT_ID and FALCON_CLIENT_SECRET, exported, never on a command line: the Falcon API client"
@@ -89,11 +90,12 @@ class Variable(click.Option):
 
     def __init__(self, name: str) -> None:
         flag = f"--{name.lower().replace('_', '-')}"
-        super().__init__([flag, name], envvar=name, default="", help=VARIABLES.get(name), hidden=name in _ALWAYS)
+        read_from = ["REGION", "AWS_REGION", "AWS_DEFAULT_REGION"] if name == "REGION" else name
+        super().__init__([flag, name], envvar=read_from, default="", help=VARIABLES[name])
 
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:  # noqa: ARG002 - click's
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str]:  # noqa: ARG002 - click's
         """Return the name that people write, and what it means."""
-        return None if self.hidden else (f"{self.envvar}=", self.help or "")
+        return f"{self.name}=", self.help or ""
 
 
 class Command(click.Command):
@@ -106,25 +108,36 @@ class Command(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what each variable means."""
         with formatter.section("Variables"):
-            formatter.write_dl([found for each in self.params if (found := each.get_help_record(ctx))])
+            formatter.write_dl([each.get_help_record(ctx) for each in self.params if isinstance(each, Variable)])
+
+
+def work(name: str) -> Callable[[Request, Screen], None]:
+    """Return the function of a command."""
+    module, _, function = COMMANDS[name][0].partition(":")
+    found: Callable[[Request, Screen], None] = getattr(import_module(module), function)
+    return found
+
+
+def execute(name: str, asked: Request, screen: Screen) -> None:
+    """Run a command. Raises CliError, which holds no secret."""
+    with translated(asked.credentials.secrets):
+        work(name)(asked, screen)
 
 
 def _command(name: str) -> Command:
-    place, variables, credentials = COMMANDS[name]
-    module, _, function = place.partition(":")
-    text = inspect.getdoc(getattr(import_module(module), function)) or ""
+    _, variables, purpose = COMMANDS[name]
 
     def run(**values: str) -> None:
-        given = Credentials.take(os.environ)
-        work: Callable[[Values, Credentials, Screen], None] = getattr(import_module(module), function)
-        work(values, given, Screen(wide=values.get("WIDE", "") not in {"", "0"}))
+        found = Credentials.take(os.environ)
+        asked = request.read(values, found if purpose else Credentials())
+        execute(name, asked, Screen(wide="WIDE" in asked.flags))
 
     return Command(
         name,
         callback=run,
-        params=[Variable(each) for each in (*variables, *_ALWAYS)],
-        help=text.partition("\n\nRaises")[0],
-        epilog="\n\n".join(filter(None, [credentials and f"{_CREDENTIALS} ({credentials}).", _AWS])),
+        params=[Variable(each) for each in variables],
+        help=(inspect.getdoc(work(name)) or "").partition("\n\nRaises")[0],
+        epilog="\n\n".join(filter(None, [purpose and f"{_CREDENTIALS} ({purpose}).", _AWS])),
         options_metavar="",
     )
 

@@ -2,18 +2,18 @@
 
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final
 
-from cli.credentials import VARIABLES, Credentials
+from cli.credentials import PARAMETERS, Credentials
+from registry_connections.core.model import AUTODISCOVER, FALCON_CLOUDS
 
 DEFAULT_STACK: Final = "crowdstrike-ecr-registry-connections"
-DELETE_POLICIES: Final = ("Keep", "Stack", "Account")
-CALL_AS: Final = ("SELF", "DELEGATED_ADMIN")
 UNITS_AT_ONCE: Final = 50  # documented limit of one CreateStackInstances
-DEFAULT_CONCURRENCY: Final = 20
+DEFAULT_CONCURRENCY: Final = "20"
 """Accounts at a time. All share one Falcon tenant and its 6,000 requests a minute; StackSets takes 100 at most."""
 
 ELSEWHERE: Final[Mapping[str, str]] = {
@@ -21,12 +21,15 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "S3Key": "it follows from the package",
     "S3ObjectVersion": "it follows from the package",
     "CredentialsVersion": "it follows from the credentials",
-    **{name: f"export {variable}, which no list of processes shows" for variable, name in VARIABLES.items()},
+    **{name: f"export {variable}, which no list of processes shows" for variable, name in PARAMETERS.items()},
 }
 """Parameters that are not given in PARAMETERS, and where their values come from instead."""
 
 Values = Mapping[str, str]
 """The variables of a command by name; those that are not set are empty."""
+
+Check = Callable[[str, str], Iterator[str]]
+"""Yields what is wrong with the text of a variable, given its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class Request:
     """Of the stack or the stack set."""
     region: str
     """Empty if only the AWS profile names it."""
+    release: str
+    """Where a release was downloaded to; empty means what was built here."""
     bucket: str
     """Empty means the stack's, else one of our own."""
     bucket_owner: str
@@ -52,38 +57,41 @@ class Request:
     max_concurrent: int
     policy: str
     """DELETE_CONNECTIONS; empty means what the stack says now."""
+    regions: frozenset[str]
+    """To expect in accounts whose own cannot be read."""
+    cloud: str
+    api_url: str
+    """Replaces the Falcon cloud's own, if it is not empty."""
     flags: frozenset[str]
     """Variables such as YES that are on."""
-    release: str
-    """Where a release was downloaded to; empty means what was built here."""
     credentials: Credentials = field(repr=False)
     problems: tuple[str, ...]
 
 
-def read(values: Values, credentials: Credentials | None = None) -> Request:
-    """Return the request that the variables of a command describe."""
-    given = credentials if credentials is not None else Credentials()
-    texts = {name: values.get(name, "") for name in (*values, *_CHECKS, *_ALWAYS)}
-    parameters, wrong_parameters = _words("PARAMETERS", texts["PARAMETERS"], _problems_of_parameter)
-    tags, wrong_tags = _words("TAGS", texts["TAGS"], _problems_of_tag)
-    checked = [problem for name, check in _CHECKS.items() if name in values for problem in check(name, texts[name])]
+def read(values: Values, credentials: Credentials) -> Request:
+    """Return the request that the variables of a command describe; those that it does not have are empty."""
+    texts = defaultdict(str, values)
+    concurrency = texts["MAX_CONCURRENT"] or DEFAULT_CONCURRENCY
     return Request(
         name=texts["STACK_SET"] or texts["STACK"] or DEFAULT_STACK,
-        region=texts["REGION"] or texts["AWS_REGION"] or texts["AWS_DEFAULT_REGION"],
+        region=texts["REGION"],
+        release=texts["RELEASE"],
         bucket=_bucket(texts["S3_BUCKET"]),
         bucket_owner=texts["S3_BUCKET_OWNER"],
-        parameters=parameters,
-        tags=tags,
+        parameters=_pairs(texts["PARAMETERS"]),
+        tags=_pairs(texts["TAGS"]),
         organization=texts["ORG_ID"],
         units=listed(texts["OU_IDS"]),
         paths=listed(texts["ORG_PATHS"]),
-        call_as=texts["CALL_AS"] or CALL_AS[0],
-        max_concurrent=_concurrency(texts["MAX_CONCURRENT"]),
+        call_as=texts["CALL_AS"] or "SELF",
+        max_concurrent=int(concurrency) if concurrency.isdecimal() else 0,
         policy=texts["DELETE_CONNECTIONS"],
-        flags=frozenset(name for name in FLAGS if texts[name].lower() in _YES),
-        release=texts["RELEASE"],
-        credentials=given,
-        problems=(*checked, *wrong_parameters, *wrong_tags, *given.problems),
+        regions=frozenset(listed(texts["REGIONS"].lower())),
+        cloud=texts["FALCON_CLOUD"] or AUTODISCOVER,
+        api_url=texts["FALCON_API_URL"].rstrip("/"),
+        flags=frozenset(name for name in FLAGS if texts[name].lower() in {"1", "yes", "true"}),
+        credentials=credentials,
+        problems=(*_problems(values), *credentials.problems),
     )
 
 
@@ -100,38 +108,71 @@ def unknown_parameters(given: Mapping[str, str], accepted: frozenset[str]) -> It
         yield f"PARAMETERS names {name}, which the template does not have. {meant}"
 
 
+def _problems(values: Values) -> Iterator[str]:
+    for name, check in CHECKS.items():
+        if name in values:
+            yield from check(name, values[name])
+
+
 def _bucket(text: str) -> str:
     return text.removeprefix("s3://").rstrip("/")
 
 
-def _concurrency(text: str) -> int:
-    """Return the number of accounts at a time, 0 if the text is none."""
-    text = text or str(DEFAULT_CONCURRENCY)
-    return int(text) if re.fullmatch(r"[1-9]\d?|100", text) else 0
-
-
-def _words(variable: str, text: str, check: Callable[[str, str], Iterator[str]]) -> tuple[dict[str, str], list[str]]:
-    """Return the words Name=value of a text in the shell's quoting, and what is wrong with it."""
+def _pairs(text: str) -> dict[str, str]:
+    """Return the words Name=value of a text in the shell's quoting; what is wrong with it, a check says."""
     try:
-        words = shlex.split(text)
-    except ValueError as error:
-        return {}, [f"{variable} has an open quotation ({error}). Quote a value with spaces like Name='a value'."]
-    found: dict[str, str] = {}
-    problems: list[str] = []
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not (name and equals):
-            problems.append(f"{variable} holds {word!r}, which is not Name=value. Quote spaces like Name='a value'.")
-        elif name in found:
-            problems.append(f"{variable} names {name} twice. Give it once.")
-        else:
-            problems += check(name, value)
-        found[name] = value
-    return found, problems
+        return {name: value for name, equals, value in (word.partition("=") for word in shlex.split(text)) if equals}
+    except ValueError:
+        return {}
+
+
+# One check for each variable that can be wrong by itself; those that may be empty are checked if they are not.
+
+
+def _matches(pattern: str, remedy: str) -> Check:
+    def check(name: str, text: str) -> Iterator[str]:
+        if text and not re.fullmatch(pattern, text):
+            yield f"{name} is {text!r}. {remedy}"
+
+    return check
+
+
+def _one_of(choices: Iterable[str]) -> Check:
+    return _matches("|".join(choices), f"It takes {', '.join(choices)}.")
+
+
+def _each_matches(pattern: str, remedy: str) -> Check:
+    def check(name: str, text: str) -> Iterator[str]:
+        return (f"{name} names {each!r}. {remedy}" for each in listed(text) if not re.fullmatch(pattern, each))
+
+    return check
+
+
+def _pairs_of(problems_of: Callable[[str, str], Iterator[str]]) -> Check:
+    """Return a check of words Name=value, each by `problems_of`."""
+
+    def check(variable: str, text: str) -> Iterator[str]:
+        try:
+            words = shlex.split(text)
+        except ValueError as error:
+            yield f"{variable} has an open quotation ({error}). Quote a value with spaces like Name='a value'."
+            return
+        seen = set()
+        for name, equals, value in (word.partition("=") for word in words):
+            if not (name and equals):
+                word = name + equals + value
+                yield f"{variable} holds {word!r}, which is not Name=value. Quote spaces like Name='a value'."
+            elif name in seen:
+                yield f"{variable} names {name} twice. Give it once."
+            else:
+                yield from problems_of(name, value)
+            seen.add(name)
+
+    return check
 
 
 def _problems_of_parameter(name: str, value: str) -> Iterator[str]:
-    emptied = not value and name in VARIABLES.values()  # for an existing secret
+    emptied = not value and name in PARAMETERS.values()  # for an existing secret
     if name in ELSEWHERE and not emptied:
         yield f"PARAMETERS names {name}, which is not given there: {ELSEWHERE[name]}."
 
@@ -141,26 +182,6 @@ def _problems_of_tag(name: str, value: str) -> Iterator[str]:
         yield f"TAGS names {name}: AWS keeps names that begin with aws: to itself."
     if len(name) > 128 or len(value) > 256:  # noqa: PLR2004 - documented limits of a tag
         yield f"TAGS names {name[:20]}..., which is too long: a name has at most 128 characters, a value 256."
-
-
-# One check for each variable that can be wrong by itself; those that may be empty are checked if they are not.
-
-
-def _matches(pattern: str, remedy: str) -> Callable[[str, str], Iterator[str]]:
-    def check(name: str, text: str) -> Iterator[str]:
-        if text and not re.fullmatch(pattern, text):
-            yield f"{name} is {text!r}. {remedy}"
-
-    return check
-
-
-def _each_matches(pattern: str, remedy: str) -> Callable[[str, str], Iterator[str]]:
-    def check(name: str, text: str) -> Iterator[str]:
-        for each in listed(text):
-            if not re.fullmatch(pattern, each):
-                yield f"{name} names {each!r}. {remedy}"
-
-    return check
 
 
 def _check_bucket(_: str, text: str) -> Iterator[str]:
@@ -177,13 +198,11 @@ def _check_units(name: str, text: str) -> Iterator[str]:
     yield from _each_matches(pattern, "A unit's id looks like ou-abcd-11111111, the root's like r-abcd.")(name, text)
 
 
-_YES: Final = frozenset({"1", "yes", "true"})
 FLAGS: Final = ("YES", "FORCE", "JSON", "WIDE", "INCLUDE_MANAGEMENT", "SECRET_COPIES", "DELETE_BUCKET")
-_ALWAYS: Final = ("PARAMETERS", "TAGS", "RELEASE", "REGION", "AWS_REGION", "AWS_DEFAULT_REGION")
 _NAME: Final = _matches(
     r"[A-Za-z][A-Za-z0-9-]{0,127}", "A name is a letter, then up to 127 letters, digits and hyphens."
 )
-_CHECKS: Final[Mapping[str, Callable[[str, str], Iterator[str]]]] = {
+CHECKS: Final[Mapping[str, Check]] = {
     "STACK": _NAME,
     "STACK_SET": _NAME,
     "S3_BUCKET": _check_bucket,
@@ -194,8 +213,12 @@ _CHECKS: Final[Mapping[str, Callable[[str, str], Iterator[str]]]] = {
         r"o-[a-z0-9]{10,32}/r-[a-z0-9]{4,32}/(ou-[a-z0-9-]+/)*\*?",
         "A path looks like o-exampleorgid/r-abcd/ou-abcd-11111111/*",
     ),
-    "CALL_AS": _matches("|".join(CALL_AS), f"It takes {' or '.join(CALL_AS)}."),
+    "CALL_AS": _one_of(("SELF", "DELEGATED_ADMIN")),
     "MAX_CONCURRENT": _matches(r"[1-9]\d?|100", "It takes a number from 1 to 100."),
-    "DELETE_CONNECTIONS": _matches("|".join(DELETE_POLICIES), f"It takes {', '.join(DELETE_POLICIES)}."),
+    "DELETE_CONNECTIONS": _one_of(("Keep", "Stack", "Account")),
+    "FALCON_CLOUD": _one_of((AUTODISCOVER, *FALCON_CLOUDS)),
+    "FALCON_API_URL": _matches("https://.+", "It must begin with https://"),
     **dict.fromkeys(FLAGS, _matches("(?i:1|yes|true|0|no|false)", "It takes 1, or nothing.")),
+    "PARAMETERS": _pairs_of(_problems_of_parameter),
+    "TAGS": _pairs_of(_problems_of_tag),
 }

@@ -85,6 +85,11 @@ class Snapshot:
         return self.outputs.get("Version", "")
 
     @property
+    def log_group(self) -> str:
+        """The function's log group."""
+        return self.outputs.get("LogGroup", "unknown")
+
+    @property
     def is_moving(self) -> bool:
         """Whether an operation is under way."""
         return self.status.endswith("_IN_PROGRESS") and self.status not in LEFTOVERS
@@ -110,6 +115,13 @@ class Stack:
         parameters = {each["ParameterKey"]: each.get("ParameterValue", "") for each in raw.get("Parameters", ())}
         outputs = {each["OutputKey"]: each["OutputValue"] for each in raw.get("Outputs", ())}
         return Snapshot(raw["StackId"], raw["StackStatus"], parameters, outputs)
+
+    def existing(self) -> Snapshot:
+        """Return the stack as it is. Raises CliError if there is none."""
+        if (now := self.now()) is None:
+            region = self._cloudformation.meta.region_name
+            raise CliError(f"there is no stack {self.name} in {region}. Name it: STACK=... REGION=...")
+        return now
 
     def settle(self) -> Snapshot | None:
         """Return the stack at rest: an operation that is under way is followed to its end."""

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from cli import __main__ as cli
-from cli.account import actions
+from cli.account import actions, deploy
+from cli.credentials import Credentials
 from cli.errors import AttentionError, CliError
+from cli.request import Request
 from tests.sandbox.local_aws import LocalAws
 from tests.simulator import CLIENT_ID, CLIENT_SECRET
 
@@ -74,19 +76,23 @@ def test_the_exit_status_tells_how_it_went(
 
 
 def test_variables_come_from_the_environment_and_falcons_leave_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: dict[str, object] = {}
+    seen: list[tuple[str, str, Credentials]] = []
 
-    def plan(values: dict[str, str], given: object, _: object) -> None:
-        seen.update(values, given=given, left=[name for name in os.environ if name.startswith("FALCON_")])
+    def read(asked: Request, _: object) -> None:
+        seen.append((asked.name, asked.region, asked.credentials))
+        assert not [name for name in os.environ if name.startswith("FALCON_")]
 
-    monkeypatch.setattr(actions, "plan", plan)
-    for name, value in {"STACK": "x", "FALCON_CLIENT_ID": "an-id", "FALCON_CLIENT_SECRET": "a-secret"}.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(actions, "plan", read)
+    monkeypatch.setattr(deploy, "deploy", read)
+    both = {"FALCON_CLIENT_ID": "an-id", "FALCON_CLIENT_SECRET": "a-secret"}
+    shell = {"STACK": "x", "REGION": "", "AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-2"}
+    for command in ("plan", "deploy"):
+        for name, value in (shell | both).items():
+            monkeypatch.setenv(name, value)
+        assert cli.main([command]) == 0
 
-    assert cli.main(["plan"]) == 0
-    assert seen["STACK"] == "x"
-    assert seen["given"]
-    assert seen["left"] == []
+    asked_without, asked_with = Credentials(), Credentials("an-id", "a-secret")  # as the command needs them
+    assert seen == [("x", "eu-west-1", asked_without), ("x", "eu-west-1", asked_with)]
 
 
 def test_wrong_usage_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,38 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 
-from cli import bucket, request
+from cli import bucket
 from cli.account.delete import DEFAULT, MEANING, PARAMETER
-from cli.aws import Aws, connect, translated
-from cli.credentials import Credentials
+from cli.aws import Aws, connect
 from cli.errors import CliError
 from cli.organization import members, shared_secret
 from cli.organization.progress import show_failures
 from cli.organization.rollout import Rollout
 from cli.organization.stack_set import Definition, Instance, StackSet
-from cli.request import Request, Values
+from cli.request import Request
 from cli.screen import Screen, counted
 from cli.stack import Snapshot, Stack
 
 
-def delete(values: Values, _: Credentials, screen: Screen) -> None:
+def delete(asked: Request, screen: Screen) -> None:
     """Take the stack set out of the organization again, and its connections out of Falcon if asked.
 
     Every account's stack is updated to the choice before it is deleted. A second run updates those that were missed.
 
     Raises CliError if that cannot be done, or accounts failed.
     """
-    asked = request.read(values)
-    with translated():
-        if asked.problems:
-            raise CliError(*asked.problems)
-        aws = connect(asked.region)
-        organization = members.find(aws)
-        if problems := list(members.problems_of(aws, organization, asked)):
-            raise CliError(*problems)
-        deletion = Deletion(aws, asked, screen)
-        deletion.confirm()
-        deletion.run()
+    aws = connect(asked.region, found=asked.problems)
+    if problems := list(members.problems_of(aws, members.find(aws), asked)):
+        raise CliError(*problems)
+    deletion = Deletion(aws, asked, screen)
+    deletion.confirm()
+    deletion.run()
 
 
 class Deletion:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from botocore.exceptions import ClientError
 
 from cli.aws import error_code
-from cli.credentials import VARIABLES
+from cli.credentials import PARAMETERS
 from cli.errors import CliError
 from cli.organization.progress import follow
 from cli.organization.stack_set import Definition, Instance, StackSet
@@ -124,7 +124,7 @@ def _news(before: Definition, template: str, parameters: Mapping[str, str], tags
     CloudFormation never shows a secret parameter; CredentialsVersion shows whether those that are given differ.
     """
     news = [] if before.template.strip() == template.strip() else ["the template"]
-    shown = sorted(parameters.keys() - set(VARIABLES.values()))
+    shown = sorted(parameters.keys() - set(PARAMETERS.values()))
     news += [name for name in shown if before.parameters.get(name) != parameters[name]]
     news += [f"the tag {name}" for name, value in sorted(tags.items()) if before.tags.get(name) != value]
     if not (before.auto_deployment and before.managed_execution):

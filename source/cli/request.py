@@ -29,7 +29,7 @@ Values = Mapping[str, str]
 """The variables of a command by name; those that are not set are empty."""
 
 Check = Callable[[str, str], Iterator[str]]
-"""Yields what is wrong with the text of a variable, given its name."""
+"""Yields what is wrong with a text, given the name of what holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +72,17 @@ def read(values: Values, credentials: Credentials) -> Request:
     """Return the request that the variables of a command describe; those that it does not have are empty."""
     texts = defaultdict(str, values)
     concurrency = texts["MAX_CONCURRENT"] or DEFAULT_CONCURRENCY
+    parameters, wrong_parameters = _words("PARAMETERS", texts["PARAMETERS"], _check_parameter)
+    tags, wrong_tags = _words("TAGS", texts["TAGS"], _check_tag)
+    checked = [problem for name, check in CHECKS.items() if name in values for problem in check(name, values[name])]
     return Request(
         name=texts["STACK_SET"] or texts["STACK"] or DEFAULT_STACK,
         region=texts["REGION"],
         release=texts["RELEASE"],
         bucket=_bucket(texts["S3_BUCKET"]),
         bucket_owner=texts["S3_BUCKET_OWNER"],
-        parameters=_pairs(texts["PARAMETERS"]),
-        tags=_pairs(texts["TAGS"]),
+        parameters=parameters,
+        tags=tags,
         organization=texts["ORG_ID"],
         units=listed(texts["OU_IDS"]),
         paths=listed(texts["ORG_PATHS"]),
@@ -91,7 +94,7 @@ def read(values: Values, credentials: Credentials) -> Request:
         api_url=texts["FALCON_API_URL"].rstrip("/"),
         flags=frozenset(name for name in FLAGS if texts[name].lower() in {"1", "yes", "true"}),
         credentials=credentials,
-        problems=(*_problems(values), *credentials.problems),
+        problems=(*checked, *wrong_parameters, *wrong_tags, *credentials.problems),
     )
 
 
@@ -108,22 +111,41 @@ def unknown_parameters(given: Mapping[str, str], accepted: frozenset[str]) -> It
         yield f"PARAMETERS names {name}, which the template does not have. {meant}"
 
 
-def _problems(values: Values) -> Iterator[str]:
-    for name, check in CHECKS.items():
-        if name in values:
-            yield from check(name, values[name])
-
-
 def _bucket(text: str) -> str:
     return text.removeprefix("s3://").rstrip("/")
 
 
-def _pairs(text: str) -> dict[str, str]:
-    """Return the words Name=value of a text in the shell's quoting; what is wrong with it, a check says."""
+def _words(variable: str, text: str, check: Check) -> tuple[dict[str, str], list[str]]:
+    """Return the words Name=value of a text in the shell's quoting, and what is wrong with it."""
     try:
-        return {name: value for name, equals, value in (word.partition("=") for word in shlex.split(text)) if equals}
-    except ValueError:
-        return {}
+        words = shlex.split(text)
+    except ValueError as error:
+        return {}, [f"{variable} has an open quotation ({error}). Quote a value with spaces like Name='a value'."]
+    found: dict[str, str] = {}
+    problems: list[str] = []
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not (name and equals):
+            problems.append(f"{variable} holds {word!r}, which is not Name=value. Quote spaces like Name='a value'.")
+        elif name in found:
+            problems.append(f"{variable} names {name} twice. Give it once.")
+        else:
+            problems += check(name, value)
+        found[name] = value
+    return found, problems
+
+
+def _check_parameter(name: str, value: str) -> Iterator[str]:
+    emptied = not value and name in PARAMETERS.values()  # for an existing secret
+    if name in ELSEWHERE and not emptied:
+        yield f"PARAMETERS names {name}, which is not given there: {ELSEWHERE[name]}."
+
+
+def _check_tag(name: str, value: str) -> Iterator[str]:
+    if name.lower().startswith("aws:"):
+        yield f"TAGS names {name}: AWS keeps names that begin with aws: to itself."
+    if len(name) > 128 or len(value) > 256:  # noqa: PLR2004 - documented limits of a tag
+        yield f"TAGS names {name[:20]}..., which is too long: a name has at most 128 characters, a value 256."
 
 
 # One check for each variable that can be wrong by itself; those that may be empty are checked if they are not.
@@ -146,42 +168,6 @@ def _each_matches(pattern: str, remedy: str) -> Check:
         return (f"{name} names {each!r}. {remedy}" for each in listed(text) if not re.fullmatch(pattern, each))
 
     return check
-
-
-def _pairs_of(problems_of: Callable[[str, str], Iterator[str]]) -> Check:
-    """Return a check of words Name=value, each by `problems_of`."""
-
-    def check(variable: str, text: str) -> Iterator[str]:
-        try:
-            words = shlex.split(text)
-        except ValueError as error:
-            yield f"{variable} has an open quotation ({error}). Quote a value with spaces like Name='a value'."
-            return
-        seen = set()
-        for name, equals, value in (word.partition("=") for word in words):
-            if not (name and equals):
-                word = name + equals + value
-                yield f"{variable} holds {word!r}, which is not Name=value. Quote spaces like Name='a value'."
-            elif name in seen:
-                yield f"{variable} names {name} twice. Give it once."
-            else:
-                yield from problems_of(name, value)
-            seen.add(name)
-
-    return check
-
-
-def _problems_of_parameter(name: str, value: str) -> Iterator[str]:
-    emptied = not value and name in PARAMETERS.values()  # for an existing secret
-    if name in ELSEWHERE and not emptied:
-        yield f"PARAMETERS names {name}, which is not given there: {ELSEWHERE[name]}."
-
-
-def _problems_of_tag(name: str, value: str) -> Iterator[str]:
-    if name.lower().startswith("aws:"):
-        yield f"TAGS names {name}: AWS keeps names that begin with aws: to itself."
-    if len(name) > 128 or len(value) > 256:  # noqa: PLR2004 - documented limits of a tag
-        yield f"TAGS names {name[:20]}..., which is too long: a name has at most 128 characters, a value 256."
 
 
 def _check_bucket(_: str, text: str) -> Iterator[str]:
@@ -219,6 +205,4 @@ CHECKS: Final[Mapping[str, Check]] = {
     "FALCON_CLOUD": _one_of((AUTODISCOVER, *FALCON_CLOUDS)),
     "FALCON_API_URL": _matches("https://.+", "It must begin with https://"),
     **dict.fromkeys(FLAGS, _matches("(?i:1|yes|true|0|no|false)", "It takes 1, or nothing.")),
-    "PARAMETERS": _pairs_of(_problems_of_parameter),
-    "TAGS": _pairs_of(_problems_of_tag),
 }

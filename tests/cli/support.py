@@ -11,7 +11,7 @@ from cli import request, stack
 from cli.__main__ import COMMANDS, execute
 from cli.credentials import Credentials
 from cli.errors import CliError
-from cli.organization import progress
+from cli.organization import stack_set
 from cli.request import Request
 from cli.screen import Screen
 from tests.sandbox.local_aws import LocalAws
@@ -79,7 +79,7 @@ class Operator:
             self.monkeypatch.setenv(name, value)
         self.monkeypatch.setenv("REQUESTS_CA_BUNDLE", "")  # a command sets it; what it was is put back
         self.monkeypatch.setattr(stack, "POLL_SECONDS", 0.1)
-        self.monkeypatch.setattr(progress, "POLL_SECONDS", 0.1)
+        self.monkeypatch.setattr(stack_set, "POLL_SECONDS", 0.1)
 
 
 class Terminal(io.StringIO):

@@ -44,7 +44,7 @@ def read(aws: Aws, asked: Request, screen: Screen) -> Facts:
     """Read everything. Raises CliError, ClientError or BotoCoreError."""
     package = artifact.find(asked.release).package.path
     organization = members.find(aws)
-    stack_set = StackSet(aws.client("cloudformation"), asked.name, asked.call_as, asked.max_concurrent)
+    stack_set = StackSet(aws.client("cloudformation"), asked.name, asked.call_as, asked.max_concurrent, screen)
     definition = stack_set.now()
     if definition is None:
         raise CliError(f"there is no stack set {asked.name} in {aws.region}. Name it: STACK_SET=... REGION=...")

@@ -8,8 +8,8 @@ from cli.account.preflight import Target
 from cli.credentials import PARAMETERS, missing
 from cli.errors import CliError
 from cli.organization import members, shared_secret
+from cli.organization.failures import show_failures
 from cli.organization.members import Organization
-from cli.organization.progress import show_failures
 from cli.organization.rollout import Rollout
 from cli.organization.stack_set import Definition, StackSet
 from cli.request import Request
@@ -28,7 +28,7 @@ def deploy(asked: Request, screen: Screen) -> None:
     target, organization = _survey(asked)
     accounts = {each.id: each.name for each in organization.targets(asked.units)}
     aws, artifacts = target.aws, target.artifacts
-    stack_set = StackSet(aws.client("cloudformation"), asked.name, asked.call_as, asked.max_concurrent)
+    stack_set = StackSet(aws.client("cloudformation"), asked.name, asked.call_as, asked.max_concurrent, screen)
     before = stack_set.now()
     place = f"organization {organization.id}, account {aws.account}, {aws.region}"
     status = f"version {before.version or 'unknown'}" if before else "does not exist yet"
@@ -36,8 +36,8 @@ def deploy(asked: Request, screen: Screen) -> None:
     screen.say(f"version {artifacts.version} for {counted(len(accounts), 'account')}, {artifacts.origin}")
     if before is None and not (asked.credentials or asked.parameters.get("SecretsManagerSecretName")):
         raise CliError(*missing())
+    stack_set.settle()
     rollout = Rollout(stack_set, aws.region, asked.units, list(accounts), screen)
-    rollout.settle()
     items = artifacts.package, artifacts.template
     package, template = target.upload(screen, *items, organization=organization.id)
     parameters = {**asked.parameters, **package.parameters, **_secret(target, organization, before, screen)}

@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from cli.errors import CliError
 from cli.organization import delete as command
-from cli.organization import progress
+from cli.organization import stack_set
 from tests.cli.organization.fake import ACCOUNTS, FakeStackSets
 from tests.cli.organization.support import MANAGEMENT, MEMBERS, STACK_SET, OrganizationOperator
 from tests.cli.support import asked, screen
@@ -140,7 +140,7 @@ class FakeAws:
 
 def delete(monkeypatch: pytest.MonkeyPatch, played: FakeStackSets, **given: str) -> tuple[str, str]:
     """Delete without AWS; return what was printed, and the problem."""
-    monkeypatch.setattr(progress, "POLL_SECONDS", 0)
+    monkeypatch.setattr(stack_set, "POLL_SECONDS", 0)
     shown, output = screen()
     aws: Any = FakeAws(played)
     try:

@@ -4,19 +4,26 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from importlib import import_module
 from typing import Final
 
 import click
 
+from cli import request
+from cli.account import actions, publish
+from cli.account import delete as account_delete
+from cli.account import deploy as account_deploy
+from cli.aws import translated
+from cli.coverage import report
 from cli.credentials import Credentials
 from cli.errors import AttentionError, CliError
-from cli.request import DEFAULT_STACK, Values
+from cli.organization import delete as organization_delete
+from cli.organization import deploy as organization_deploy
+from cli.request import Request
 from cli.screen import Screen, printable
 
 VARIABLES: Final[Mapping[str, str]] = {
-    "STACK": f"name of the stack ({DEFAULT_STACK})",
-    "STACK_SET": f"name of the stack set ({DEFAULT_STACK})",
+    "STACK": f"name of the stack ({request.DEFAULT_STACK})",
+    "STACK_SET": f"name of the stack set ({request.DEFAULT_STACK})",
     "REGION": "Region of the stacks (AWS_REGION, AWS_DEFAULT_REGION, or the profile's)",
     "S3_BUCKET": "bucket of yours for the package, in the stack's Region (the stack's own, else a private one is made)",
     "S3_BUCKET_OWNER": "account that S3_BUCKET must belong to (the one that you are signed in to)",
@@ -52,32 +59,31 @@ _ASK: Final = (*_ONE, "JSON", "WIDE")
 _ORG: Final = ("STACK_SET", "REGION", "CALL_AS")
 _ROLLOUT: Final = (*_ORG, "MAX_CONCURRENT", "INCLUDE_MANAGEMENT")
 
-COMMANDS: Final[Mapping[str, tuple[str, Sequence[str], str]]] = {
-    "deploy": ("cli.account.deploy:deploy", (*_ONE, *_UPLOAD, "TAGS"), "asked for on a terminal"),
-    "delete": ("cli.account.delete:delete", (*_ONE, "DELETE_CONNECTIONS", "DELETE_BUCKET", "YES"), ""),
-    "publish": ("cli.account.publish:publish", (*_ONE, *_UPLOAD, "TAGS"), ""),
-    "plan": ("cli.account.actions:plan", _ASK, ""),
-    "status": ("cli.account.actions:status", _ASK, ""),
-    "reconcile": ("cli.account.actions:reconcile", _ASK, ""),
+COMMANDS: Final[dict[str, tuple[Callable[[Request, Screen], None], Sequence[str], str]]] = {
+    "deploy": (account_deploy.deploy, (*_ONE, *_UPLOAD, "TAGS"), "asked for on a terminal"),
+    "delete": (account_delete.delete, (*_ONE, "DELETE_CONNECTIONS", "DELETE_BUCKET", "YES"), ""),
+    "publish": (publish.publish, (*_ONE, *_UPLOAD, "TAGS"), ""),
+    "plan": (actions.plan, _ASK, ""),
+    "status": (actions.status, _ASK, ""),
+    "reconcile": (actions.reconcile, _ASK, ""),
     "deploy-org": (
-        "cli.organization.deploy:deploy",
+        organization_deploy.deploy,
         ("OU_IDS", "ORG_ID", *_ROLLOUT, "SECRET_COPIES", "ORG_PATHS", *_UPLOAD, "TAGS", "WIDE"),
         "required for a new stack set, unless SecretsManagerSecretName names a secret that exists",
     ),
     "delete-org": (
-        "cli.organization.delete:delete",
+        organization_delete.delete,
         (*_ROLLOUT, "DELETE_CONNECTIONS", "DELETE_BUCKET", "FORCE", "YES", "WIDE"),
         "",
     ),
     "coverage-report": (
-        "cli.coverage.report:report",
+        report.report,
         (*_ORG, "RELEASE", "REGIONS", "FALCON_CLOUD", "FALCON_API_URL"),
         "required; the scope Falcon Container Image: READ suffices",
     ),
 }
-"""Where each command is, its variables, and what it takes the Falcon credentials for."""
+"""What each command runs, its variables, and what it takes the Falcon credentials for."""
 
-_ALWAYS: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _AWS: Final = "AWS credentials come from where every AWS tool finds them (AWS_PROFILE, aws sso login, ...)."
 _CREDENTIALS: Final = (
     "FALCON_CLIENT_ID and FALCON_CLIENT_SECRET, exported, never on a command line: the Falcon API client"
@@ -89,11 +95,12 @@ class Variable(click.Option):
 
     def __init__(self, name: str) -> None:
         flag = f"--{name.lower().replace('_', '-')}"
-        super().__init__([flag, name], envvar=name, default="", help=VARIABLES.get(name), hidden=name in _ALWAYS)
+        read_from = ["REGION", "AWS_REGION", "AWS_DEFAULT_REGION"] if name == "REGION" else name
+        super().__init__([flag, name], envvar=read_from, default="", help=VARIABLES[name])
 
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:  # noqa: ARG002 - click's
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str]:  # noqa: ARG002 - click's
         """Return the name that people write, and what it means."""
-        return None if self.hidden else (f"{self.envvar}=", self.help or "")
+        return f"{self.name}=", self.help or ""
 
 
 class Command(click.Command):
@@ -106,45 +113,37 @@ class Command(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what each variable means."""
         with formatter.section("Variables"):
-            formatter.write_dl([found for each in self.params if (found := each.get_help_record(ctx))])
+            formatter.write_dl([each.get_help_record(ctx) for each in self.params if isinstance(each, Variable)])
+
+
+def execute(name: str, asked: Request, screen: Screen) -> None:
+    """Run a command. Raises CliError, which holds no secret."""
+    with translated(asked.credentials.secrets):
+        COMMANDS[name][0](asked, screen)
 
 
 def _command(name: str) -> Command:
-    place, variables, credentials = COMMANDS[name]
-    module, _, function = place.partition(":")
-    text = inspect.getdoc(getattr(import_module(module), function)) or ""
+    function, variables, purpose = COMMANDS[name]
 
     def run(**values: str) -> None:
-        given = Credentials.take(os.environ)
-        work: Callable[[Values, Credentials, Screen], None] = getattr(import_module(module), function)
-        work(values, given, Screen(wide=values.get("WIDE", "") not in {"", "0"}))
+        found = Credentials.take(os.environ)
+        asked = request.read(values, found if purpose else Credentials())
+        execute(name, asked, Screen(wide="WIDE" in asked.flags))
 
     return Command(
         name,
         callback=run,
-        params=[Variable(each) for each in (*variables, *_ALWAYS)],
-        help=text.partition("\n\nRaises")[0],
-        epilog="\n\n".join(filter(None, [credentials and f"{_CREDENTIALS} ({credentials}).", _AWS])),
+        params=[Variable(each) for each in variables],
+        help=(inspect.getdoc(function) or "").partition("\n\nRaises")[0],
+        epilog="\n\n".join(filter(None, [purpose and f"{_CREDENTIALS} ({purpose}).", _AWS])),
         options_metavar="",
     )
-
-
-class Commands(click.Group):
-    """All commands; only the one that is run is imported."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
-        """Return their names."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
-        """Return one of them."""
-        return _command(cmd_name) if cmd_name in COMMANDS else None
 
 
 def main(arguments: Sequence[str] | None = None, environ: MutableMapping[str, str] = os.environ) -> int:
     """Run a command and return the exit status: 0 if all is well, 1 if not, 2 for wrong usage, 130 if interrupted."""
     environ.pop("AWS_PAGER", None)
-    group = Commands(name="cli", help=__doc__)
+    group = click.Group(name="cli", help=__doc__, commands={name: _command(name) for name in COMMANDS})
     try:
         group.main(arguments, prog_name="python -m cli", standalone_mode=False)
     except AttentionError:

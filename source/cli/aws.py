@@ -64,12 +64,12 @@ class Aws:
         return self.session.client(service, config=config or self.config)  # type: ignore[call-overload]
 
 
-def connect(region: str, config: Config = WORKING) -> Aws:
+def connect(region: str, config: Config = WORKING, found: Sequence[str] = ()) -> Aws:
     """Return AWS in `region`, else in the Region of the operator's profile.
 
-    Raises CliError with every problem: no Region, no credentials.
+    Raises CliError with every problem: those `found` already, no Region, no credentials.
     """
-    problems = []
+    problems = list(found)
     session = _session(region)
     if not session.region_name:
         problems.append("no Region is set. Name the stack's: REGION=us-east-1 (or AWS_REGION, or in the AWS profile).")

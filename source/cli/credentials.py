@@ -10,8 +10,8 @@ from typing import Final, Self
 
 from cli.errors import CliError
 
-VARIABLES: Final[Mapping[str, str]] = {"FALCON_CLIENT_ID": "FalconClientID", "FALCON_CLIENT_SECRET": "FalconSecret"}
-"""The environment variable that each secret parameter of the template is read from."""
+PARAMETERS: Final[Mapping[str, str]] = {"FALCON_CLIENT_ID": "FalconClientID", "FALCON_CLIENT_SECRET": "FalconSecret"}
+"""The secret parameter of the template that takes the value of each environment variable."""
 
 _ROUNDS: Final = 200_000
 _VERSION: Final = re.compile(r"(?P<salt>[0-9a-f]{16})-(?P<digest>[0-9a-f]{16})")
@@ -32,15 +32,14 @@ class Credentials:
     @classmethod
     def take(cls, environ: MutableMapping[str, str]) -> Self:
         """Return what the environment holds, and take every FALCON_* out of it: boto3 may run other programs."""
-        given = {name: value.strip() for name, value in environ.items() if name in VARIABLES}
+        given = {name: value.strip() for name, value in environ.items() if name in PARAMETERS}
         for name in [name for name in environ if name.startswith("FALCON_")]:
             del environ[name]
         problems = [f"{name} is set, but empty. Give it a value, or unset it." for name in given if not given[name]]
         if len(given) == 1:
-            problems.append(
-                f"only one of {' and '.join(VARIABLES)} is set. They belong to one API client: export both, or neither."
-            )
-        client_id, client_secret = (given.get(name, "") for name in VARIABLES)
+            both = " and ".join(PARAMETERS)
+            problems.append(f"only one of {both} is set. They belong to one API client: export both, or neither.")
+        client_id, client_secret = (given.get(name, "") for name in PARAMETERS)
         return cls(client_id, client_secret, tuple(problems))
 
     @property
@@ -51,7 +50,7 @@ class Credentials:
     @property
     def parameters(self) -> dict[str, str]:
         """The secret parameters of the template; none if there are no credentials."""
-        return dict(zip(VARIABLES.values(), self.secrets, strict=False))
+        return dict(zip(PARAMETERS.values(), self.secrets, strict=False))
 
     def version(self, current: str) -> str:
         """Return the parameter CredentialsVersion: `current` if it stands for these credentials, else a new one.
@@ -85,5 +84,5 @@ def missing() -> list[str]:
     return [
         f"{variable} is not set, and there is no terminal to ask for it. Export it, from an API client of the Falcon "
         "console, or name an existing secret: PARAMETERS=SecretsManagerSecretName=..."
-        for variable in VARIABLES
+        for variable in PARAMETERS
     ]

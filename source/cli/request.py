@@ -2,18 +2,18 @@
 
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final
 
-from cli.credentials import VARIABLES, Credentials
+from cli.credentials import PARAMETERS, Credentials
+from registry_connections.core.model import AUTODISCOVER, FALCON_CLOUDS
 
 DEFAULT_STACK: Final = "crowdstrike-ecr-registry-connections"
-DELETE_POLICIES: Final = ("Keep", "Stack", "Account")
-CALL_AS: Final = ("SELF", "DELEGATED_ADMIN")
 UNITS_AT_ONCE: Final = 50  # documented limit of one CreateStackInstances
-DEFAULT_CONCURRENCY: Final = 20
+DEFAULT_CONCURRENCY: Final = "20"
 """Accounts at a time. All share one Falcon tenant and its 6,000 requests a minute; StackSets takes 100 at most."""
 
 ELSEWHERE: Final[Mapping[str, str]] = {
@@ -21,12 +21,15 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "S3Key": "it follows from the package",
     "S3ObjectVersion": "it follows from the package",
     "CredentialsVersion": "it follows from the credentials",
-    **{name: f"export {variable}, which no list of processes shows" for variable, name in VARIABLES.items()},
+    **{name: f"export {variable}, which no list of processes shows" for variable, name in PARAMETERS.items()},
 }
 """Parameters that are not given in PARAMETERS, and where their values come from instead."""
 
 Values = Mapping[str, str]
 """The variables of a command by name; those that are not set are empty."""
+
+Check = Callable[[str, str], Iterator[str]]
+"""Yields what is wrong with a text, given the name of what holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class Request:
     """Of the stack or the stack set."""
     region: str
     """Empty if only the AWS profile names it."""
+    release: str
+    """Where a release was downloaded to; empty means what was built here."""
     bucket: str
     """Empty means the stack's, else one of our own."""
     bucket_owner: str
@@ -52,24 +57,28 @@ class Request:
     max_concurrent: int
     policy: str
     """DELETE_CONNECTIONS; empty means what the stack says now."""
+    regions: frozenset[str]
+    """To expect in accounts whose own cannot be read."""
+    cloud: str
+    api_url: str
+    """Replaces the Falcon cloud's own, if it is not empty."""
     flags: frozenset[str]
     """Variables such as YES that are on."""
-    release: str
-    """Where a release was downloaded to; empty means what was built here."""
     credentials: Credentials = field(repr=False)
     problems: tuple[str, ...]
 
 
-def read(values: Values, credentials: Credentials | None = None) -> Request:
-    """Return the request that the variables of a command describe."""
-    given = credentials if credentials is not None else Credentials()
-    texts = {name: values.get(name, "") for name in (*values, *_CHECKS, *_ALWAYS)}
-    parameters, wrong_parameters = _words("PARAMETERS", texts["PARAMETERS"], _problems_of_parameter)
-    tags, wrong_tags = _words("TAGS", texts["TAGS"], _problems_of_tag)
-    checked = [problem for name, check in _CHECKS.items() if name in values for problem in check(name, texts[name])]
+def read(values: Values, credentials: Credentials) -> Request:
+    """Return the request that the variables of a command describe; those that it does not have are empty."""
+    texts = defaultdict(str, values)
+    concurrency = texts["MAX_CONCURRENT"] or DEFAULT_CONCURRENCY
+    parameters, wrong_parameters = _words("PARAMETERS", texts["PARAMETERS"], _check_parameter)
+    tags, wrong_tags = _words("TAGS", texts["TAGS"], _check_tag)
+    checked = [problem for name, check in CHECKS.items() if name in values for problem in check(name, values[name])]
     return Request(
         name=texts["STACK_SET"] or texts["STACK"] or DEFAULT_STACK,
-        region=texts["REGION"] or texts["AWS_REGION"] or texts["AWS_DEFAULT_REGION"],
+        region=texts["REGION"],
+        release=texts["RELEASE"],
         bucket=_bucket(texts["S3_BUCKET"]),
         bucket_owner=texts["S3_BUCKET_OWNER"],
         parameters=parameters,
@@ -77,13 +86,15 @@ def read(values: Values, credentials: Credentials | None = None) -> Request:
         organization=texts["ORG_ID"],
         units=listed(texts["OU_IDS"]),
         paths=listed(texts["ORG_PATHS"]),
-        call_as=texts["CALL_AS"] or CALL_AS[0],
-        max_concurrent=_concurrency(texts["MAX_CONCURRENT"]),
+        call_as=texts["CALL_AS"] or "SELF",
+        max_concurrent=int(concurrency) if concurrency.isdecimal() else 0,
         policy=texts["DELETE_CONNECTIONS"],
-        flags=frozenset(name for name in FLAGS if texts[name].lower() in _YES),
-        release=texts["RELEASE"],
-        credentials=given,
-        problems=(*checked, *wrong_parameters, *wrong_tags, *given.problems),
+        regions=frozenset(listed(texts["REGIONS"].lower())),
+        cloud=texts["FALCON_CLOUD"] or AUTODISCOVER,
+        api_url=texts["FALCON_API_URL"].rstrip("/"),
+        flags=frozenset(name for name in FLAGS if texts[name].lower() in {"1", "yes", "true"}),
+        credentials=credentials,
+        problems=(*checked, *wrong_parameters, *wrong_tags, *credentials.problems),
     )
 
 
@@ -104,13 +115,7 @@ def _bucket(text: str) -> str:
     return text.removeprefix("s3://").rstrip("/")
 
 
-def _concurrency(text: str) -> int:
-    """Return the number of accounts at a time, 0 if the text is none."""
-    text = text or str(DEFAULT_CONCURRENCY)
-    return int(text) if re.fullmatch(r"[1-9]\d?|100", text) else 0
-
-
-def _words(variable: str, text: str, check: Callable[[str, str], Iterator[str]]) -> tuple[dict[str, str], list[str]]:
+def _words(variable: str, text: str, check: Check) -> tuple[dict[str, str], list[str]]:
     """Return the words Name=value of a text in the shell's quoting, and what is wrong with it."""
     try:
         words = shlex.split(text)
@@ -130,13 +135,13 @@ def _words(variable: str, text: str, check: Callable[[str, str], Iterator[str]])
     return found, problems
 
 
-def _problems_of_parameter(name: str, value: str) -> Iterator[str]:
-    emptied = not value and name in VARIABLES.values()  # for an existing secret
+def _check_parameter(name: str, value: str) -> Iterator[str]:
+    emptied = not value and name in PARAMETERS.values()  # for an existing secret
     if name in ELSEWHERE and not emptied:
         yield f"PARAMETERS names {name}, which is not given there: {ELSEWHERE[name]}."
 
 
-def _problems_of_tag(name: str, value: str) -> Iterator[str]:
+def _check_tag(name: str, value: str) -> Iterator[str]:
     if name.lower().startswith("aws:"):
         yield f"TAGS names {name}: AWS keeps names that begin with aws: to itself."
     if len(name) > 128 or len(value) > 256:  # noqa: PLR2004 - documented limits of a tag
@@ -146,7 +151,7 @@ def _problems_of_tag(name: str, value: str) -> Iterator[str]:
 # One check for each variable that can be wrong by itself; those that may be empty are checked if they are not.
 
 
-def _matches(pattern: str, remedy: str) -> Callable[[str, str], Iterator[str]]:
+def _matches(pattern: str, remedy: str) -> Check:
     def check(name: str, text: str) -> Iterator[str]:
         if text and not re.fullmatch(pattern, text):
             yield f"{name} is {text!r}. {remedy}"
@@ -154,11 +159,13 @@ def _matches(pattern: str, remedy: str) -> Callable[[str, str], Iterator[str]]:
     return check
 
 
-def _each_matches(pattern: str, remedy: str) -> Callable[[str, str], Iterator[str]]:
+def _one_of(choices: Iterable[str]) -> Check:
+    return _matches("|".join(choices), f"It takes {', '.join(choices)}.")
+
+
+def _each_matches(pattern: str, remedy: str) -> Check:
     def check(name: str, text: str) -> Iterator[str]:
-        for each in listed(text):
-            if not re.fullmatch(pattern, each):
-                yield f"{name} names {each!r}. {remedy}"
+        return (f"{name} names {each!r}. {remedy}" for each in listed(text) if not re.fullmatch(pattern, each))
 
     return check
 
@@ -177,13 +184,11 @@ def _check_units(name: str, text: str) -> Iterator[str]:
     yield from _each_matches(pattern, "A unit's id looks like ou-abcd-11111111, the root's like r-abcd.")(name, text)
 
 
-_YES: Final = frozenset({"1", "yes", "true"})
 FLAGS: Final = ("YES", "FORCE", "JSON", "WIDE", "INCLUDE_MANAGEMENT", "SECRET_COPIES", "DELETE_BUCKET")
-_ALWAYS: Final = ("PARAMETERS", "TAGS", "RELEASE", "REGION", "AWS_REGION", "AWS_DEFAULT_REGION")
 _NAME: Final = _matches(
     r"[A-Za-z][A-Za-z0-9-]{0,127}", "A name is a letter, then up to 127 letters, digits and hyphens."
 )
-_CHECKS: Final[Mapping[str, Callable[[str, str], Iterator[str]]]] = {
+CHECKS: Final[Mapping[str, Check]] = {
     "STACK": _NAME,
     "STACK_SET": _NAME,
     "S3_BUCKET": _check_bucket,
@@ -194,8 +199,10 @@ _CHECKS: Final[Mapping[str, Callable[[str, str], Iterator[str]]]] = {
         r"o-[a-z0-9]{10,32}/r-[a-z0-9]{4,32}/(ou-[a-z0-9-]+/)*\*?",
         "A path looks like o-exampleorgid/r-abcd/ou-abcd-11111111/*",
     ),
-    "CALL_AS": _matches("|".join(CALL_AS), f"It takes {' or '.join(CALL_AS)}."),
+    "CALL_AS": _one_of(("SELF", "DELEGATED_ADMIN")),
     "MAX_CONCURRENT": _matches(r"[1-9]\d?|100", "It takes a number from 1 to 100."),
-    "DELETE_CONNECTIONS": _matches("|".join(DELETE_POLICIES), f"It takes {', '.join(DELETE_POLICIES)}."),
+    "DELETE_CONNECTIONS": _one_of(("Keep", "Stack", "Account")),
+    "FALCON_CLOUD": _one_of((AUTODISCOVER, *FALCON_CLOUDS)),
+    "FALCON_API_URL": _matches("https://.+", "It must begin with https://"),
     **dict.fromkeys(FLAGS, _matches("(?i:1|yes|true|0|no|false)", "It takes 1, or nothing.")),
 }

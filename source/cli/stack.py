@@ -14,7 +14,6 @@ from cli.screen import Screen, printable
 
 POLL_SECONDS: Final = 2.0
 READ_AT_ONCE: Final = 200  # events; several times what one operation makes
-CAPABILITIES: Final = ("CAPABILITY_NAMED_IAM",)
 
 GOOD: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
 """What a stack is in when all is as it should be."""
@@ -60,9 +59,9 @@ class Event:
         return f"{self.time}  {self.status:<27}  {self.resource}{reason}"
 
     @property
-    def style(self) -> str:
-        """The colour to print it in."""
-        return "red" if self.status.endswith("_FAILED") else ""
+    def has_failed(self) -> bool:
+        """Whether the resource, or the stack, could not be brought to what was wanted."""
+        return self.status.endswith("_FAILED")
 
     @property
     def ends_operation(self) -> bool:
@@ -83,6 +82,11 @@ class Snapshot:
     def version(self) -> str:
         """The version of the package that it runs, as far as the stack shows."""
         return self.outputs.get("Version", "")
+
+    @property
+    def log_group(self) -> str:
+        """The function's log group."""
+        return self.outputs.get("LogGroup", "unknown")
 
     @property
     def is_moving(self) -> bool:
@@ -111,13 +115,22 @@ class Stack:
         outputs = {each["OutputKey"]: each["OutputValue"] for each in raw.get("Outputs", ())}
         return Snapshot(raw["StackId"], raw["StackStatus"], parameters, outputs)
 
+    def existing(self) -> Snapshot:
+        """Return the stack as it is. Raises CliError if there is none."""
+        if (now := self.now()) is None:
+            region = self._cloudformation.meta.region_name
+            raise CliError(f"there is no stack {self.name} in {region}. Name it: STACK=... REGION=...")
+        return now
+
     def settle(self) -> Snapshot | None:
         """Return the stack at rest: an operation that is under way is followed to its end."""
         before = self.now()
         if not (before and before.is_moving):
             return before
         self._screen.say(f"the stack {self.name} is in {before.status}: following what is under way")
-        older = self._ended_before(before.id)
+        events = self._events(before.id)
+        ended = [number for number, event in enumerate(events, 1) if event.ends_operation]
+        older = {event.id for event in events[: max(ended, default=0)]}
         self._follow(before.id, lambda event: event.id not in older)
         return self.now()
 
@@ -140,22 +153,25 @@ class Stack:
             before = None
         if before and before.status not in UPDATABLE:
             raise CliError(self.problem(before.status))
-        change = self._change(before, parameters, accepted, tags) | dict(template)
-        if not (stack := self._begin(before, change)):
-            assert before
-            return before, False
-        token = change["ClientRequestToken"]
-        self._conclude(self._follow(stack, lambda event: event.token == token), GOOD)
-        after = self.now()
-        assert after
-        return after, True
+        kept = (before.parameters.keys() & set(accepted)) - parameters.keys() if before else set()
+        change = {**described(parameters, kept, tags or {}), **template}
+        operate = self._cloudformation.update_stack if before else self._cloudformation.create_stack
+        token = str(uuid4())
+        try:
+            stack = operate(StackName=self.name, ClientRequestToken=token, **change)["StackId"]
+        except ClientError as error:
+            if before and "No updates are to be performed" in error_text(error):
+                return before, False
+            raise
+        self._conclude(stack, token, GOOD)
+        return self.existing(), True
 
     def delete(self, **options: Any) -> None:
         """Delete the stack. Raises CliError with the cause of a failure."""
         if before := self.settle():
             token = str(uuid4())
             self._cloudformation.delete_stack(StackName=self.name, ClientRequestToken=token, **options)
-            self._conclude(self._follow(before.id, lambda event: event.token == token), {"DELETE_COMPLETE"})
+            self._conclude(before.id, token, {"DELETE_COMPLETE"})
 
     def problem(self, status: str) -> str:
         """Return why a stack in this status takes no update, and the remedy."""
@@ -178,95 +194,54 @@ class Stack:
             )
         return "Correct the cause, then run this again: it deletes what is left and launches anew."
 
-    def _change(
-        self,
-        before: Snapshot | None,
-        parameters: Mapping[str, str],
-        accepted: Collection[str],
-        tags: Mapping[str, str] | None,
-    ) -> dict[str, Any]:
-        kept = (before.parameters.keys() & set(accepted)) - parameters.keys() if before else set()
-        change: dict[str, Any] = {
-            "StackName": self.name,
-            "Parameters": given_and_kept(parameters, kept),
-            "ClientRequestToken": str(uuid4()),
-            "Capabilities": list(CAPABILITIES),
-        }
-        return change | ({"Tags": as_tags(tags)} if tags else {})
-
-    def _begin(self, before: Snapshot | None, change: Mapping[str, Any]) -> str:
-        """Return the id of the stack whose operation has begun, nothing if there is nothing to change."""
-        operate = self._cloudformation.update_stack if before else self._cloudformation.create_stack
-        try:
-            return str(operate(**change)["StackId"])
-        except ClientError as error:
-            if before and "No updates are to be performed" in error_text(error):
-                return ""
-            raise
-
-    def _ended_before(self, stack: str) -> set[str]:
-        """Return the ids of all events before those of the operation that is under way."""
-        events = self._events(stack)
-        ends = [number for number, event in enumerate(events) if event.ends_operation]
-        return {event.id for event in events[: ends[-1] + 1]} if ends else set()
-
     def _follow(self, stack: str, is_ours: Callable[[Event], bool]) -> list[Event]:
         """Print each event of an operation once, until the stack has come to rest, and return them."""
         happened: dict[str, Event] = {}
         while True:
-            for event in filter(is_ours, self._patiently(stack)):
+            for event in filter(is_ours, self._events(stack)):
                 if event.id not in happened:
                     happened[event.id] = event
-                    self._screen.say(str(event), event.style)
+                    self._screen.say(str(event), "red" if event.has_failed else "")
                     if event.ends_operation:
                         return list(happened.values())
             self._sleep(POLL_SECONDS)
 
-    def _patiently(self, stack: str) -> list[Event]:
+    def _events(self, stack: str) -> list[Event]:
+        """Return the stack's latest events, oldest first."""
+        paginator = self._cloudformation.get_paginator("describe_stack_events")
         try:
-            return self._events(stack)
+            pages = paginator.paginate(StackName=stack, PaginationConfig={"MaxItems": READ_AT_ONCE})
+            return [Event.parse(raw) for page in pages for raw in page["StackEvents"]][::-1]
         except (ClientError, BotoCoreError) as error:
             raise CliError(
                 f"{error}\nThe operation goes on unwatched. The same command again follows it to its end."
             ) from None
 
-    def _events(self, stack: str) -> list[Event]:
-        """Return the stack's latest events, oldest first."""
-        paginator = self._cloudformation.get_paginator("describe_stack_events")
-        pages = paginator.paginate(StackName=stack, PaginationConfig={"MaxItems": READ_AT_ONCE})
-        return [Event.parse(raw) for page in pages for raw in page["StackEvents"]][::-1]
-
-    def _conclude(self, events: list[Event], wanted: Collection[str]) -> None:
+    def _conclude(self, stack: str, token: str, wanted: Collection[str]) -> None:
+        """Follow the operation that began with this token. Raises CliError if its end is not one that is `wanted`."""
+        events = self._follow(stack, lambda event: event.token == token)
         status = events[-1].status
-        if status in wanted:
-            return
-        reasons = [f"  {event.resource} ({event.type}): {event.reason}" for event in causes(events)]
-        lines = [f"the stack {self.name} failed and is in {status}. The cause:"]
-        lines += reasons or ["  CloudFormation gives none; see the events above."]
-        raise CliError("\n".join([*lines, self.remedy(status)]))
+        if status not in wanted:
+            reasons = [f"  {event.resource} ({event.type}): {event.reason}" for event in causes(events)]
+            reasons = reasons or ["  CloudFormation gives none; see the events above."]
+            cause = f"the stack {self.name} failed and is in {status}. The cause:"
+            raise CliError("\n".join([cause, *reasons, self.remedy(status)]))
 
 
-def given_and_kept(parameters: Mapping[str, str], kept: Collection[str]) -> list[dict[str, Any]]:
-    """Return parameters as CloudFormation takes them: those that are given, and those that keep their value."""
+def described(parameters: Mapping[str, str], kept: Collection[str], tags: Mapping[str, str]) -> dict[str, Any]:
+    """Return as CloudFormation takes them: parameters that are given, those that keep their value, and tags if any."""
     given: list[dict[str, Any]] = [
-        {"ParameterKey": key, "ParameterValue": value} for key, value in sorted(parameters.items())
+        {"ParameterKey": key, "ParameterValue": parameters[key]} for key in sorted(parameters)
     ]
-    return given + [{"ParameterKey": key, "UsePreviousValue": True} for key in sorted(kept)]
-
-
-def as_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return tags as CloudFormation takes them."""
-    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+    given += [{"ParameterKey": key, "UsePreviousValue": True} for key in sorted(kept)]
+    tagged = {"Tags": [{"Key": key, "Value": tags[key]} for key in sorted(tags)]} if tags else {}
+    return {"Parameters": given, "Capabilities": ["CAPABILITY_NAMED_IAM"], **tagged}
 
 
 def causes(events: list[Event]) -> list[Event]:
     """Return the events that explain a failure, the first cause first: neither its consequences nor its summaries."""
-    failed = [event for event in events if event.status.endswith("_FAILED") and not _is_consequence(event)]
+    # CloudFormation only stops a resource because another has failed.
+    failed = [event for event in events if event.has_failed and not event.reason.endswith((" cancelled", " canceled"))]
     of_resources = [event for event in failed if not event.is_stack]
     of_stack = [event for event in events if event.is_stack and "ROLLBACK" in event.status and event.reason]
     return of_resources or failed or of_stack
-
-
-def _is_consequence(event: Event) -> bool:
-    """Tell whether CloudFormation only stopped this resource because another had failed."""
-    return event.reason.endswith((" cancelled", " canceled"))

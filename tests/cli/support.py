@@ -3,22 +3,22 @@
 import io
 import sys
 from dataclasses import dataclass, field
-from importlib import import_module
-from typing import Any
 
 import pytest
 from rich.console import Console
 
-from cli import stack
-from cli.__main__ import COMMANDS
+from cli import request, stack
+from cli.__main__ import COMMANDS, execute
 from cli.credentials import Credentials
 from cli.errors import CliError
-from cli.organization import progress
+from cli.organization import stack_set
+from cli.request import Request
 from cli.screen import Screen
 from tests.sandbox.local_aws import LocalAws
 from tests.simulator import FalconSimulator
 
 WIDE = 2000
+NOBODY = Credentials()
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Ran:
     problem: str = ""
 
 
-def values(command: str, **given: str) -> dict[str, str]:
-    """Return the variables of a command, those that are not given empty."""
-    known = {*COMMANDS[command][1], "AWS_REGION", "AWS_DEFAULT_REGION"}
+def asked(command: str, credentials: Credentials = NOBODY, /, **given: str) -> Request:
+    """Return what these variables of a command ask for, those that are not given being empty."""
+    known = set(COMMANDS[command][1])
     assert given.keys() <= known, given.keys() - known
-    return dict.fromkeys(known, "") | given
+    return request.read(dict.fromkeys(known, "") | given, credentials)
 
 
 def screen(*, terminal: bool = False, width: int = WIDE, wide: bool = False) -> tuple[Screen, io.StringIO]:
@@ -67,10 +67,8 @@ class Operator:
         if typed is not None:
             self.monkeypatch.setattr(sys, "stdin", Terminal(typed))
             self.monkeypatch.setattr(Screen, "ask_secret", lambda _, __: sys.stdin.readline().strip())
-        module, _, function = COMMANDS[command][0].partition(":")
-        work: Any = getattr(import_module(module), function)
         try:
-            work(values(command, **variables), given or Credentials(), terminal)
+            execute(command, asked(command, given or NOBODY, **variables), terminal)
         except CliError as error:
             return Ran(output.getvalue(), ok=False, problem=str(error))
         return Ran(output.getvalue(), ok=True)
@@ -81,7 +79,7 @@ class Operator:
             self.monkeypatch.setenv(name, value)
         self.monkeypatch.setenv("REQUESTS_CA_BUNDLE", "")  # a command sets it; what it was is put back
         self.monkeypatch.setattr(stack, "POLL_SECONDS", 0.1)
-        self.monkeypatch.setattr(progress, "POLL_SECONDS", 0.1)
+        self.monkeypatch.setattr(stack_set, "POLL_SECONDS", 0.1)
 
 
 class Terminal(io.StringIO):

@@ -6,12 +6,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cli import __main__ as cli
-from cli.account import actions
+from cli.credentials import Credentials
 from cli.errors import AttentionError, CliError
+from cli.request import Request
 from tests.sandbox.local_aws import LocalAws
 from tests.simulator import CLIENT_ID, CLIENT_SECRET
 
@@ -19,6 +21,11 @@ PROJECT = Path(__file__).resolve().parent.parent.parent
 README = (PROJECT / "source" / "cli" / "README.md").read_text(encoding="utf-8")
 
 pytest_plugins = ["tests.stack.launching"]
+
+
+def replace(monkeypatch: pytest.MonkeyPatch, command: str, function: Any) -> None:
+    """Have a command run this function."""
+    monkeypatch.setitem(cli.COMMANDS, command, (function, *cli.COMMANDS[command][1:]))
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS)
@@ -67,26 +74,30 @@ def test_the_exit_status_tells_how_it_went(
         if raised:
             raise raised
 
-    monkeypatch.setattr(actions, "plan", plan)
+    replace(monkeypatch, "plan", plan)
 
     assert cli.main(["plan"]) == status
     assert capsys.readouterr().err == shown
 
 
 def test_variables_come_from_the_environment_and_falcons_leave_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: dict[str, object] = {}
+    seen: list[tuple[str, str, Credentials]] = []
 
-    def plan(values: dict[str, str], given: object, _: object) -> None:
-        seen.update(values, given=given, left=[name for name in os.environ if name.startswith("FALCON_")])
+    def read(asked: Request, _: object) -> None:
+        seen.append((asked.name, asked.region, asked.credentials))
+        assert not [name for name in os.environ if name.startswith("FALCON_")]
 
-    monkeypatch.setattr(actions, "plan", plan)
-    for name, value in {"STACK": "x", "FALCON_CLIENT_ID": "an-id", "FALCON_CLIENT_SECRET": "a-secret"}.items():
-        monkeypatch.setenv(name, value)
+    replace(monkeypatch, "plan", read)
+    replace(monkeypatch, "deploy", read)
+    both = {"FALCON_CLIENT_ID": "an-id", "FALCON_CLIENT_SECRET": "a-secret"}
+    shell = {"STACK": "x", "REGION": "", "AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-2"}
+    for command in ("plan", "deploy"):
+        for name, value in (shell | both).items():
+            monkeypatch.setenv(name, value)
+        assert cli.main([command]) == 0
 
-    assert cli.main(["plan"]) == 0
-    assert seen["STACK"] == "x"
-    assert seen["given"]
-    assert seen["left"] == []
+    asked_without, asked_with = Credentials(), Credentials("an-id", "a-secret")  # as the command needs them
+    assert seen == [("x", "eu-west-1", asked_without), ("x", "eu-west-1", asked_with)]
 
 
 def test_wrong_usage_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:

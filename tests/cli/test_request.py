@@ -5,7 +5,7 @@ import pytest
 from cli import request
 from cli.credentials import Credentials
 from cli.organization.deploy import problems_of_secret
-from tests.cli.support import values
+from tests.cli.support import asked
 
 ORGANIZATION = {"OU_IDS": "ou-abcd-11111111", "REGION": "us-east-1"}
 GIVEN = Credentials("an-id", "a-secret")
@@ -29,41 +29,35 @@ GIVEN = Credentials("an-id", "a-secret")
     ],
 )
 def test_what_cannot_work_for_one_account_is_named(variables: dict[str, str], problem: str) -> None:
-    (found,) = request.read(values("deploy", **variables), Credentials()).problems
+    (found,) = asked("deploy", **variables).problems
 
     assert problem in found
 
 
 def test_all_problems_are_found_at_once() -> None:
-    asked = request.read(
-        values("deploy", STACK="-", PARAMETERS="x", TAGS="y"), Credentials.take({"FALCON_CLIENT_ID": "a"})
-    )
+    half = Credentials.take({"FALCON_CLIENT_ID": "a"})
 
-    assert len(asked.problems) == 4
+    assert len(asked("deploy", half, STACK="-", PARAMETERS="x", TAGS="y").problems) == 4
 
 
 def test_parameters_and_tags_are_words_in_the_shells_quoting() -> None:
-    given = values(
-        "deploy", PARAMETERS="A='b c' Excluded= Url=https://x?a=b FalconClientID= FalconSecret=", TAGS='cost="a b"'
-    )
+    given = "A='b c' Excluded= Url=https://x?a=b FalconClientID= FalconSecret="
 
-    asked = request.read(given)
+    found = asked("deploy", PARAMETERS=given, TAGS='cost="a b"')
 
-    assert asked.parameters == {
+    assert found.parameters == {
         "A": "b c",
         "Excluded": "",
         "Url": "https://x?a=b",
         "FalconClientID": "",
         "FalconSecret": "",
     }
-    assert asked.tags == {"cost": "a b"}
-    assert asked.problems == ()
+    assert found.tags == {"cost": "a b"}
+    assert found.problems == ()
 
 
-def test_the_region_and_the_bucket_are_read_in_the_order_of_their_precision() -> None:
-    assert request.read(values("deploy", REGION="a", AWS_REGION="b", AWS_DEFAULT_REGION="c")).region == "a"
-    assert request.read(values("deploy", AWS_REGION="b", AWS_DEFAULT_REGION="c")).region == "b"
-    assert request.read(values("deploy", S3_BUCKET="s3://mine/")).bucket == "mine"
+def test_a_bucket_is_named_as_its_address_too() -> None:
+    assert asked("deploy", S3_BUCKET="s3://mine/").bucket == "mine"
 
 
 def test_a_parameter_that_the_template_lacks_is_named_with_the_one_that_was_meant() -> None:
@@ -82,14 +76,14 @@ def test_a_parameter_that_the_template_lacks_is_named_with_the_one_that_was_mean
         ({"OU_IDS": "ou-abcd-11111111,workloads"}, "OU_IDS names 'workloads'"),
         ({"OU_IDS": ",".join(f"ou-abcd-{number:08}" for number in range(51))}, "OU_IDS names 51 units"),
         ({"ORG_PATHS": "ou-abcd-11111111"}, "A path looks like"),
-        ({"CALL_AS": "ADMIN"}, "CALL_AS is 'ADMIN'. It takes SELF or DELEGATED_ADMIN."),
+        ({"CALL_AS": "ADMIN"}, "CALL_AS is 'ADMIN'. It takes SELF, DELEGATED_ADMIN."),
         ({"MAX_CONCURRENT": "101"}, "MAX_CONCURRENT is '101'. It takes a number from 1 to 100."),
         ({"INCLUDE_MANAGEMENT": "perhaps"}, "INCLUDE_MANAGEMENT is 'perhaps'"),
         ({"STACK_SET": "1st"}, "STACK_SET is '1st'"),
     ],
 )
 def test_what_cannot_work_for_an_organization_is_named(variables: dict[str, str], problem: str) -> None:
-    (found,) = request.read(values("deploy-org", **ORGANIZATION | variables), GIVEN).problems
+    (found,) = asked("deploy-org", GIVEN, **ORGANIZATION | variables).problems
 
     assert problem in found
 
@@ -97,24 +91,24 @@ def test_what_cannot_work_for_an_organization_is_named(variables: dict[str, str]
 def test_credentials_and_a_secret_that_exists_exclude_each_other_unless_copies_are_made() -> None:
     named = ORGANIZATION | {"PARAMETERS": "SecretsManagerSecretName=x"}
 
-    (problem,) = problems_of_secret(request.read(values("deploy-org", **named), GIVEN))
+    (problem,) = problems_of_secret(asked("deploy-org", GIVEN, **named))
 
     assert "set SECRET_COPIES=1 to make one of that name" in problem
-    assert not [*problems_of_secret(request.read(values("deploy-org", **named), Credentials()))]
-    assert not [*problems_of_secret(request.read(values("deploy-org", **named, SECRET_COPIES="1"), GIVEN))]
+    assert not [*problems_of_secret(asked("deploy-org", **named))]
+    assert not [*problems_of_secret(asked("deploy-org", GIVEN, **named, SECRET_COPIES="1"))]
 
 
 def test_an_organization_is_read_with_its_defaults() -> None:
     units = "ou-abcd-11111111, r-abcd ou-abcd-11111111"
 
-    asked = request.read(values("deploy-org", OU_IDS=units), Credentials())
+    found = asked("deploy-org", OU_IDS=units)
 
-    assert asked.problems == ()
-    assert asked.units == ("ou-abcd-11111111", "r-abcd")
-    assert (asked.name, asked.call_as, asked.max_concurrent) == (request.DEFAULT_STACK, "SELF", 20)
-    assert (asked.flags, asked.organization) == (frozenset(), "")
+    assert found.problems == ()
+    assert found.units == ("ou-abcd-11111111", "r-abcd")
+    assert (found.name, found.call_as, found.max_concurrent) == (request.DEFAULT_STACK, "SELF", 20)
+    assert (found.flags, found.organization) == (frozenset(), "")
 
 
 def test_a_deletion_takes_three_choices_and_no_other() -> None:
-    assert request.read(values("delete-org", DELETE_CONNECTIONS="Stack", YES="1")).problems == ()
-    assert "It takes Keep, Stack, Account." in request.read(values("delete-org", DELETE_CONNECTIONS="All")).problems[0]
+    assert asked("delete-org", DELETE_CONNECTIONS="Stack", YES="1").problems == ()
+    assert "It takes Keep, Stack, Account." in asked("delete-org", DELETE_CONNECTIONS="All").problems[0]

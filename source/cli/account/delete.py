@@ -2,12 +2,11 @@
 
 from typing import Final
 
-from cli import bucket, request
+from cli import bucket
 from cli.account.deploy import header
-from cli.aws import Aws, connect, translated
-from cli.credentials import Credentials
+from cli.aws import connect
 from cli.errors import CliError
-from cli.request import Request, Values
+from cli.request import Request
 from cli.screen import Screen
 from cli.stack import LEFTOVERS, UPDATABLE, Snapshot, Stack
 
@@ -22,26 +21,22 @@ MEANING: Final = {
 }
 
 
-def delete(values: Values, _: Credentials, screen: Screen) -> None:
+def delete(asked: Request, screen: Screen) -> None:
     """Delete the stack, and its connections from Falcon if asked.
 
     It shows what will be removed, asks, updates the stack to the choice, deletes it and follows its events.
 
     Raises CliError if that cannot be done, or the stack failed.
     """
-    asked = request.read(values)
-    if asked.problems:
-        raise CliError(*asked.problems)
-    with translated():
-        aws = connect(asked.region)
-        stack = Stack(aws.client("cloudformation"), asked.name, screen)
-        header(screen, stack.name, stack.now(), aws)
-        before = stack.settle()
-        if before:
-            _delete_stack(asked, stack, before, screen)
-        elif "DELETE_BUCKET" not in asked.flags:
-            raise CliError(f"there is no stack {stack.name} in {aws.region}. Name it: STACK=... REGION=...")
-        _conclude(asked, aws, screen)
+    aws, takes_bucket = connect(asked.region, found=asked.problems), "DELETE_BUCKET" in asked.flags
+    stack = Stack(aws.client("cloudformation"), asked.name, screen)
+    header(screen, stack.name, stack.now(), aws)
+    if before := stack.settle() if takes_bucket else stack.existing() and stack.settle():
+        _delete_stack(asked, stack, before, screen)
+    if takes_bucket and bucket.delete(aws, screen, of_organization=False):
+        screen.say("The bucket with the packages is deleted.")
+    elif not takes_bucket and Stack(aws.client("cloudformation"), bucket.STACK, screen).now():
+        screen.say("The bucket with the packages is kept: DELETE_BUCKET=1 deletes it.")
 
 
 def _delete_stack(asked: Request, stack: Stack, before: Snapshot, screen: Screen) -> None:
@@ -53,26 +48,13 @@ def _delete_stack(asked: Request, stack: Stack, before: Snapshot, screen: Screen
             f"the stack is in {before.status}, takes no update, and deletes with {PARAMETER}={held}, its last choice. "
             f"To delete it so, leave DELETE_CONNECTIONS out. {stack.remedy(before.status)}"
         )
-    _announce(policy, before, screen)
+    screen.say(f"{PARAMETER}={policy}: {MEANING[policy]}")
+    if regions := before.outputs.get("ConnectedRegions"):
+        screen.group("connected Regions", regions.split(","))
+    screen.say("The function, its roles, its schedule and the secret that the stack made are deleted.")
     screen.confirm(stack.name, agreed="YES" in asked.flags)
     if differs and before.status in UPDATABLE:
         screen.say(f"setting {PARAMETER}={policy}: a stack deletes as its parameter says")
         stack.deploy({"UsePreviousTemplate": True}, {PARAMETER: policy}, before.parameters.keys())
     stack.delete()
-    screen.say(f"\nThe stack {stack.name} is deleted. Its log stays: {before.outputs.get('LogGroup', 'none')}", "green")
-
-
-def _announce(policy: str, before: Snapshot, screen: Screen) -> None:
-    """Print what will be removed."""
-    screen.say(f"{PARAMETER}={policy}: {MEANING[policy]}")
-    if regions := before.outputs.get("ConnectedRegions"):
-        screen.group("connected Regions", regions.split(","))
-    screen.say("The function, its roles, its schedule and the secret that the stack made are deleted.")
-
-
-def _conclude(asked: Request, aws: Aws, screen: Screen) -> None:
-    if "DELETE_BUCKET" not in asked.flags:
-        if Stack(aws.client("cloudformation"), bucket.STACK, screen).now():
-            screen.say("The bucket with the packages is kept: DELETE_BUCKET=1 deletes it.")
-    elif bucket.delete(aws, screen, of_organization=False):
-        screen.say("The bucket with the packages is deleted.")
+    screen.say(f"\nThe stack {stack.name} is deleted. Its log stays: {before.log_group}", "green")

@@ -2,19 +2,17 @@
 
 from typing import Any
 
-from cli import credentials, request
+from cli import credentials
 from cli.account import preflight
-from cli.account.preflight import Target
 from cli.artifact import Artifact
 from cli.aws import Aws, translated
-from cli.credentials import Credentials
 from cli.errors import CliError
-from cli.request import Request, Values
+from cli.request import Request
 from cli.screen import Screen
 from cli.stack import LEFTOVERS, UPDATABLE, Snapshot, Stack
 
 
-def deploy(values: Values, given: Credentials, screen: Screen) -> None:
+def deploy(asked: Request, screen: Screen) -> None:
     """Launch or update the stack in your AWS account, and print what happens.
 
     Without S3_BUCKET, package and template lie in the stack's bucket, or in a private one that is made. Credentials
@@ -22,42 +20,34 @@ def deploy(values: Values, given: Credentials, screen: Screen) -> None:
 
     Raises CliError if that cannot be done, or the stack failed.
     """
-    asked = request.read(values, given)
-    with translated(given.secrets):
-        target, problems = preflight.survey(asked)
-        _look(asked, target, problems, screen)
-        if target is None or problems:
-            raise CliError(*problems)
-        stack = Stack(target.aws.client("cloudformation"), asked.name, screen)
-        before = stack.settle()
-        if _needs_credentials(asked, before):
-            given = credentials.ask(screen.is_terminal, screen.ask_secret)
+    target, problems = preflight.survey(asked)
+    aws, artifacts = target.aws, target.artifacts
+    stack = Stack(aws.client("cloudformation"), asked.name, screen)
+    now = stack.now()
+    header(screen, asked.name, now, aws)
+    screen.say(f"version {artifacts.version}, {artifacts.origin}")
+    if now and not (now.is_moving or now.status in UPDATABLE | LEFTOVERS):
+        problems.append(stack.problem(now.status))
+    elif _needs_credentials(asked, now) and not (screen.is_terminal or asked.credentials.problems):
+        problems += credentials.missing()
+    if problems:
+        raise CliError(*problems)
+    before = stack.settle()
+    given = asked.credentials
+    if _needs_credentials(asked, before):
+        given = credentials.ask(screen.is_terminal, screen.ask_secret)
     with translated(given.secrets):
         held = before.parameters if before else {}
-        (package,) = target.upload(screen, target.artifacts.package, held=held.get("S3Bucket", ""))
+        (package,) = target.upload(screen, artifacts.package, held=held.get("S3Bucket", ""))
         parameters = {**asked.parameters, **given.parameters, **package.parameters}
         if given:
             parameters["CredentialsVersion"] = given.version(held.get("CredentialsVersion", ""))
-        template = {"TemplateBody": target.artifacts.template.text}
+        template = {"TemplateBody": artifacts.template.text}
         after, changed = stack.deploy(template, parameters, target.accepted, asked.tags)
-        verify_code(target.aws, after, target.artifacts.package)
+    verify_code(aws, after, artifacts.package)
     news = "." if changed else ": there was nothing to change."
     screen.say(f"\nThe stack {stack.name} is up to date{news}", "green")
     screen.outputs(after.outputs)
-
-
-def _look(asked: Request, target: Target | None, problems: list[str], screen: Screen) -> None:
-    """Print what there is already, and add what stands in the way of changing it."""
-    if target is None:
-        return
-    stack = Stack(target.aws.client("cloudformation"), asked.name, screen)
-    before = stack.now()
-    header(screen, asked.name, before, target.aws)
-    screen.say(f"version {target.artifacts.version}, {target.artifacts.origin}")
-    if before and not (before.is_moving or before.status in UPDATABLE | LEFTOVERS):
-        problems.append(stack.problem(before.status))
-    elif _needs_credentials(asked, before) and not (screen.is_terminal or asked.credentials.problems):
-        problems += credentials.missing()
 
 
 def _needs_credentials(asked: Request, before: Snapshot | None) -> bool:
@@ -73,7 +63,7 @@ def header(screen: Screen, name: str, now: Snapshot | None, aws: Aws) -> None:
 
 
 def verify_code(aws: Aws, stack: Snapshot, package: Artifact) -> None:
-    """Compare the code that the function runs with what was built. Raises CliError if it is another."""
+    """Compare the code that the function runs with what was deployed. Raises CliError if it is another."""
     function = stack.outputs.get("FunctionName", "")
     runs: Any = aws.client("lambda").get_function_configuration(FunctionName=function)["CodeSha256"]
     if runs != package.checksum:

@@ -37,14 +37,17 @@ class Target:
         return uploads
 
 
-def survey(asked: Request) -> tuple[Target | None, list[str]]:
-    """Return what to deploy where, and every problem that can be found; None if one keeps others from being found."""
+def survey(asked: Request) -> tuple[Target, list[str]]:
+    """Return what to deploy where, and every problem that can be found.
+
+    Raises CliError, with the problems so far, if one keeps others from being found.
+    """
     problems = list(asked.problems)
     try:
         artifacts = artifact.find(asked.release)
         aws = connect(asked.region)
     except CliError as error:
-        return None, [*problems, *error.problems]
+        raise CliError(*problems, *error.problems) from None
     if asked.bucket:
         problems += bucket.problems_of(aws, asked.bucket, asked.bucket_owner or aws.account)
     accepted = _accepted_parameters(aws, artifacts.template, problems)

@@ -4,12 +4,9 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from cli import request
 from cli.account import preflight
-from cli.aws import translated
-from cli.credentials import Credentials
 from cli.errors import CliError
-from cli.request import Values
+from cli.request import Request
 from cli.screen import Screen
 
 CONSOLES: Final[Mapping[str, str]] = {
@@ -20,22 +17,19 @@ CONSOLES: Final[Mapping[str, str]] = {
 """Host of the console in each partition, as far as known."""
 
 
-def publish(values: Values, _: Credentials, screen: Screen) -> None:
+def publish(asked: Request, screen: Screen) -> None:
     """Upload package and template, and print the link that opens the AWS console with both filled in.
 
     The link holds no credential: whoever opens it types them there.
 
     Raises CliError if that cannot be done.
     """
-    # What is published can hold no credential: none is passed on.
-    asked = request.read(values)
-    with translated():
-        target, problems = preflight.survey(asked)
-        if target is None or problems:
-            raise CliError(*problems)
-        screen.say(f"version {target.artifacts.version}, {target.artifacts.origin}")
-        package, page = target.upload(screen, target.artifacts.package, target.artifacts.template)
-    aws = target.aws
+    target, problems = preflight.survey(asked)
+    if problems:
+        raise CliError(*problems)
+    aws, artifacts = target.aws, target.artifacts
+    screen.say(f"version {artifacts.version}, {artifacts.origin}")
+    package, page = target.upload(screen, artifacts.package, artifacts.template)
     parameters = {name: value for name, value in package.parameters.items() if value} | dict(asked.parameters)
     screen.say()
     screen.link(f"Template: {page.url(aws)}")

@@ -12,7 +12,7 @@ What can be known from outside the accounts, and what cannot:
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from typing import Final
@@ -131,10 +131,11 @@ class Coverage:
     rows: Sequence[Row]
     foreign: int = 0
     """Connections to ECR registries of accounts outside the organization that are not ours."""
-    totals: Counter[State] = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "totals", Counter(cell.state for row in self.rows for cell in row.cells.values()))
+    @cached_property
+    def totals(self) -> Counter[State]:
+        """How many registries are in each state."""
+        return Counter(cell.state for row in self.rows for cell in row.cells.values())
 
     @property
     def regions(self) -> list[str]:

@@ -1,37 +1,25 @@
 """`make coverage-report`."""
 
 import os
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from cli import request
 from cli.artifact import PROJECT
-from cli.aws import READING, connect, translated
+from cli.aws import READING, connect
 from cli.coverage import page, spreadsheet
 from cli.coverage.model import Coverage, Scope, State, cover
 from cli.coverage.sources import Facts, read
-from cli.credentials import VARIABLES, Credentials
-from cli.errors import AttentionError, CliError
-from cli.request import Values
+from cli.credentials import PARAMETERS
+from cli.errors import AttentionError
+from cli.request import Request
 from cli.screen import Screen
-from registry_connections.core.model import AUTODISCOVER, FALCON_CLOUDS
 
 DIRECTORY: Final = PROJECT / "build"
 
 
-def problems_of(values: Values, given: Credentials) -> Iterator[str]:
-    """Yield what is wrong with what Falcon is read with."""
-    if not given and not given.problems:
-        yield from (f"{name} is not set. Export it, from an API client of the Falcon console." for name in VARIABLES)
-    if (cloud := values["FALCON_CLOUD"] or AUTODISCOVER) not in {AUTODISCOVER, *FALCON_CLOUDS}:
-        yield f"FALCON_CLOUD is {cloud!r}. It takes {AUTODISCOVER}, {', '.join(FALCON_CLOUDS)}."
-    if values["FALCON_API_URL"] and not values["FALCON_API_URL"].startswith("https://"):
-        yield "FALCON_API_URL must begin with https://"
-
-
-def report(values: Values, given: Credentials, screen: Screen) -> None:
+def report(asked: Request, screen: Screen) -> None:
     """Show which registries of an organization Falcon has a connection to, and which it has not.
 
     Reads the accounts of the organization, the stacks of the stack set and Falcon's connections, once; changes
@@ -39,22 +27,21 @@ def report(values: Values, given: Credentials, screen: Screen) -> None:
 
     Raises CliError if something cannot be read, AttentionError if something needs attention.
     """
-    asked, regions = request.read(values, given), frozenset(map(str.lower, request.listed(values["REGIONS"])))
-    if problems := [*asked.problems, *problems_of(values, given)]:
-        raise CliError(*problems)
-    with translated(given.secrets):
-        aws = connect(asked.region, READING)
-        screen.say(f"stack set {asked.name} (account {aws.account}, {aws.region})", "bold")
-        screen.say("checking the organization, the stack set and Falcon's connections")
-        facts = read(aws, asked, values["FALCON_CLOUD"], values["FALCON_API_URL"].rstrip("/"), screen)
-    coverage = cover(facts.accounts, facts.instances, facts.connections, scope_of(facts, regions))
+    given = asked.credentials
+    missing = () if given or given.problems else PARAMETERS
+    problems = [f"{name} is not set. Export it, from an API client of the Falcon console." for name in missing]
+    aws = connect(asked.region, READING, (*asked.problems, *problems))
+    screen.say(f"stack set {asked.name} (account {aws.account}, {aws.region})", "bold")
+    screen.say("checking the organization, the stack set and Falcon's connections")
+    facts = read(aws, asked, screen)
+    coverage = cover(facts.accounts, facts.instances, facts.connections, scope_of(facts, asked.regions))
     about = page.About(
         organization=facts.organization,
         stack_set=asked.name,
         version=facts.definition.version,
         cloud=facts.cloud,
         at=datetime.now(UTC),
-        remarks=remarks(facts, regions),
+        remarks=remarks(facts, asked.regions),
     )
     DIRECTORY.mkdir(parents=True, exist_ok=True)
     write_private(DIRECTORY / "coverage.html", page.html(coverage, about))

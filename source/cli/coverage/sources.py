@@ -40,15 +40,18 @@ class Facts:
     """Why the Regions of some accounts could not be read, nothing if they were."""
 
 
-def read(aws: Aws, asked: Request, cloud: str, api_url: str, screen: Screen) -> Facts:
+def read(aws: Aws, asked: Request, screen: Screen) -> Facts:
     """Read everything. Raises CliError, ClientError or BotoCoreError."""
     package = artifact.find(asked.release).package.path
     organization = members.find(aws)
-    stack_set = StackSet(aws.client("cloudformation"), asked.name, asked.call_as, asked.max_concurrent)
+    stack_set = StackSet(aws.client("cloudformation"), asked.name, asked.call_as, asked.max_concurrent, screen)
     definition = stack_set.now()
     if definition is None:
         raise CliError(f"there is no stack set {asked.name} in {aws.region}. Name it: STACK_SET=... REGION=...")
-    with logged_in(asked.credentials, cloud, api_url, package, screen) as falcon, ThreadPoolExecutor(1) as others:
+    with (
+        logged_in(asked.credentials, asked.cloud, asked.api_url, package, screen) as falcon,
+        ThreadPoolExecutor(1) as others,
+    ):
         listing = others.submit(connections, falcon)
         accounts = organization.accounts()
         regions, unread = regions_of(aws, accounts)

@@ -1,39 +1,30 @@
 """`make delete-org`."""
 
-from collections.abc import Mapping, Sequence
-
-from cli import bucket, request
+from cli import bucket
 from cli.account.delete import DEFAULT, MEANING, PARAMETER
-from cli.aws import Aws, connect, translated
-from cli.credentials import Credentials
+from cli.aws import Aws, connect
 from cli.errors import CliError
 from cli.organization import members, shared_secret
-from cli.organization.progress import show_failures
-from cli.organization.rollout import Rollout
+from cli.organization.failures import show_failures
 from cli.organization.stack_set import Definition, Instance, StackSet
-from cli.request import Request, Values
+from cli.request import Request
 from cli.screen import Screen, counted
 from cli.stack import Snapshot, Stack
 
 
-def delete(values: Values, _: Credentials, screen: Screen) -> None:
+def delete(asked: Request, screen: Screen) -> None:
     """Take the stack set out of the organization again, and its connections out of Falcon if asked.
 
     Every account's stack is updated to the choice before it is deleted. A second run updates those that were missed.
 
     Raises CliError if that cannot be done, or accounts failed.
     """
-    asked = request.read(values)
-    with translated():
-        if asked.problems:
-            raise CliError(*asked.problems)
-        aws = connect(asked.region)
-        organization = members.find(aws)
-        if problems := list(members.problems_of(aws, organization, asked)):
-            raise CliError(*problems)
-        deletion = Deletion(aws, asked, screen)
-        deletion.confirm()
-        deletion.run()
+    aws = connect(asked.region, found=asked.problems)
+    if problems := list(members.problems_of(aws, members.find(aws), asked)):
+        raise CliError(*problems)
+    deletion = Deletion(aws, asked, screen)
+    deletion.confirm()
+    deletion.run()
 
 
 class Deletion:
@@ -42,11 +33,10 @@ class Deletion:
     def __init__(self, aws: Aws, asked: Request, screen: Screen) -> None:
         self._aws, self._asked, self._screen = aws, asked, screen
         cloudformation = aws.client("cloudformation")
-        self._set = StackSet(cloudformation, asked.name, asked.call_as, asked.max_concurrent)
-        self._rollout = Rollout(self._set, aws.region, (), (), screen)
-        self._rollout.settle()
+        self._set = StackSet(cloudformation, asked.name, asked.call_as, asked.max_concurrent, screen)
+        self._set.settle()
         self._definition = self._set.now()
-        self._instances: Sequence[Instance] = self._set.instances() if self._definition else ()
+        self._instances: list[Instance] = self._set.instances() if self._definition else []
         self._stack = Stack(cloudformation, asked.name, screen)
         self._management = self._stack.now() if "INCLUDE_MANAGEMENT" in asked.flags else None
         self._secret = shared_secret.stack_of(aws, asked.name, screen)
@@ -55,26 +45,20 @@ class Deletion:
         """Print what will happen, and let the operator type the name. Raises CliError if they do not."""
         if not (self._definition or self._management or "DELETE_BUCKET" in self._asked.flags or self._secret.now()):
             raise CliError(f"there is no stack set {self._set.name} in {self._aws.region}.")
-        for line in self._announcement():
-            self._screen.say(line)
-        self._screen.confirm(self._set.name, agreed="YES" in self._asked.flags)
-
-    def _announcement(self) -> list[str]:
-        lines = []
+        say, name = self._screen.say, self._set.name
         if self._definition:
             policy = self._policy(self._definition)
-            version = self._definition.version or "unknown"
-            count = counted(len(self._instances), "account")
-            lines.append(f"The stack set {self._set.name} (version {version}) and its stacks in {count} are deleted.")
-            lines.append(f"{PARAMETER}={policy}: {MEANING[policy]}")
+            version, count = self._definition.version or "unknown", counted(len(self._instances), "account")
+            say(f"The stack set {name} (version {version}) and its stacks in {count} are deleted.")
+            say(f"{PARAMETER}={policy}: {MEANING[policy]}")
         if self._management:
-            lines.append(f"The stack {self._stack.name} of the management account {self._aws.account} is deleted too.")
-        bucket_goes = "deleted" if "DELETE_BUCKET" in self._asked.flags else "kept"
-        return [*lines, f"The bucket with the packages is {bucket_goes}."]
+            say(f"The stack {name} of the management account {self._aws.account} is deleted too.")
+        say(f"The bucket with the packages is {'deleted' if 'DELETE_BUCKET' in self._asked.flags else 'kept'}.")
+        self._screen.confirm(name, agreed="YES" in self._asked.flags)
 
     def run(self) -> None:
         """Delete. Raises CliError with the accounts that failed, or whose connections stay."""
-        missed: Mapping[str, str] = {}
+        missed: dict[str, str] = {}
         if self._definition:
             missed = self._inform(self._definition)
             self._delete_instances(self._definition)
@@ -106,13 +90,10 @@ class Deletion:
         changes = policy != definition.parameters.get(PARAMETER, DEFAULT)
         if changes:
             kept = definition.parameters.keys() - {PARAMETER}
-            update = self._set.update
-            title = f"Setting {PARAMETER}={policy}"
-            self._rollout.run(lambda: update("", {PARAMETER: policy}, kept), title, len(self._instances))
+            self._set.update(f"Setting {PARAMETER}={policy}", {PARAMETER: policy}, kept)
         elif again := sorted(self._missed(changes=False)):
-            repeat, units, region = self._set.repeat, self._units(definition), self._region
-            title = f"Setting {PARAMETER}={policy} again"
-            self._rollout.run(lambda: repeat(units, region, again), title, len(again))
+            region = next((each.region for each in self._instances), self._aws.region)
+            self._set.repeat(f"Setting {PARAMETER}={policy} again", self._units(definition), region, again)
         self._instances = self._set.instances()
         missed = self._missed(changes=changes)
         if missed:
@@ -133,17 +114,14 @@ class Deletion:
         left = (each for each in self._instances if not each.is_current and each.status not in known)
         return {each.account: each.reason for each in left}
 
-    @property
-    def _region(self) -> str:
-        return next((each.region for each in self._instances), self._aws.region)
-
     def _delete_instances(self, definition: Definition) -> None:
+        units = self._units(definition)
         regions = sorted({each.region for each in self._instances} or {self._aws.region})
-        for region in regions if self._units(definition) else ():
-            self._remove(definition, region, "Deleting")
+        for region in regions if units else ():
+            self._set.remove("Deleting", units, region)
             if suspended := [each.account for each in self._set.instances() if each.is_suspended]:
                 # StackSets passes them over unless their stacks are retained.
-                self._remove(definition, region, "Taking out suspended accounts", suspended)
+                self._set.remove("Taking out suspended accounts", units, region, suspended)
                 self._screen.say(f"taken out, their stacks and connections stay: {', '.join(suspended)}")
         left = {each.account: each.reason for each in self._set.instances()}
         if left:
@@ -153,14 +131,6 @@ class Deletion:
                 "where StackSets calls a stack INOPERABLE, delete it in its account, then take it out of the stack set "
                 "with delete-stack-instances --retain-stacks."
             )
-
-    def _remove(self, definition: Definition, region: str, title: str, suspended: Sequence[str] = ()) -> None:
-        units = self._units(definition)
-
-        def begin() -> str:
-            return self._set.remove(units, region, suspended, retain=bool(suspended))
-
-        self._rollout.run(begin, title, len(suspended) or len(self._instances))
 
     def _delete_management(self, before: Snapshot) -> None:
         policy = self._policy(before)

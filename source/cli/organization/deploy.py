@@ -2,24 +2,22 @@
 
 from collections.abc import Iterator, Mapping
 
-from cli import request
 from cli.account import preflight
 from cli.account.deploy import verify_code
 from cli.account.preflight import Target
-from cli.aws import translated
-from cli.credentials import VARIABLES, Credentials, missing
+from cli.credentials import PARAMETERS, missing
 from cli.errors import CliError
 from cli.organization import members, shared_secret
+from cli.organization.failures import show_failures
 from cli.organization.members import Organization
-from cli.organization.progress import show_failures
 from cli.organization.rollout import Rollout
 from cli.organization.stack_set import Definition, StackSet
-from cli.request import Request, Values
+from cli.request import Request
 from cli.screen import Screen, counted
 from cli.stack import Stack
 
 
-def deploy(values: Values, given: Credentials, screen: Screen) -> None:
+def deploy(asked: Request, screen: Screen) -> None:
     """Cover an organization with one service-managed stack set, and show what happens.
 
     The credentials are kept in one secret of this account that every account reads (SECRET_COPIES=1: a copy in each).
@@ -27,30 +25,28 @@ def deploy(values: Values, given: Credentials, screen: Screen) -> None:
 
     Raises CliError if that cannot be done, or accounts failed.
     """
-    asked = request.read(values, given)
-    with translated(given.secrets):
-        target, organization = _survey(asked)
-        accounts = {each.id: each.name for each in organization.targets(asked.units)}
-        aws, artifacts = target.aws, target.artifacts
-        stack_set = StackSet(aws.client("cloudformation"), asked.name, asked.call_as, asked.max_concurrent)
-        before = stack_set.now()
-        place = f"organization {organization.id}, account {aws.account}, {aws.region}"
-        status = f"version {before.version or 'unknown'}" if before else "does not exist yet"
-        screen.say(f"stack set {asked.name}: {status} ({place})", "bold")
-        screen.say(f"version {artifacts.version} for {counted(len(accounts), 'account')}, {artifacts.origin}")
-        if before is None and not (given or asked.parameters.get("SecretsManagerSecretName")):
-            raise CliError(*missing())
-        rollout = Rollout(stack_set, aws.region, asked.units, list(accounts), screen)
-        rollout.settle()
-        items = artifacts.package, artifacts.template
-        package, template = target.upload(screen, *items, organization=organization.id)
-        parameters = {**asked.parameters, **package.parameters, **_secret(target, organization, before, screen)}
-        url = template.url(aws)
-        rollout.define(url, artifacts.template.text, parameters, target.accepted, asked.tags)
-        failed = rollout.reach()
-        if "INCLUDE_MANAGEMENT" in asked.flags:
-            accounts[organization.management] = "management account"
-            failed |= _management(target, stack_set, url, parameters, screen)
+    target, organization = _survey(asked)
+    accounts = {each.id: each.name for each in organization.targets(asked.units)}
+    aws, artifacts = target.aws, target.artifacts
+    stack_set = StackSet(aws.client("cloudformation"), asked.name, asked.call_as, asked.max_concurrent, screen)
+    before = stack_set.now()
+    place = f"organization {organization.id}, account {aws.account}, {aws.region}"
+    status = f"version {before.version or 'unknown'}" if before else "does not exist yet"
+    screen.say(f"stack set {asked.name}: {status} ({place})", "bold")
+    screen.say(f"version {artifacts.version} for {counted(len(accounts), 'account')}, {artifacts.origin}")
+    if before is None and not (asked.credentials or asked.parameters.get("SecretsManagerSecretName")):
+        raise CliError(*missing())
+    stack_set.settle()
+    rollout = Rollout(stack_set, aws.region, asked.units, list(accounts), screen)
+    items = artifacts.package, artifacts.template
+    package, template = target.upload(screen, *items, organization=organization.id)
+    parameters = {**asked.parameters, **package.parameters, **_secret(target, organization, before, screen)}
+    url = template.url(aws)
+    rollout.define(url, artifacts.template.text, parameters, target.accepted, asked.tags)
+    failed = rollout.reach()
+    if "INCLUDE_MANAGEMENT" in asked.flags:
+        accounts[organization.management] = "management account"
+        failed |= _management(target, stack_set, url, parameters, screen)
     _conclude(accounts, failed, screen)
 
 
@@ -58,8 +54,6 @@ def _survey(asked: Request) -> tuple[Target, Organization]:
     """Return what to deploy to whom. Raises CliError with every problem that can be found."""
     target, problems = preflight.survey(asked)
     problems += problems_of_secret(asked)
-    if target is None:
-        raise CliError(*problems)
     organization = members.find(target.aws)
     problems += members.problems_of(target.aws, organization, asked)
     if problems:
@@ -105,7 +99,8 @@ def _management(
     definition = stack_set.now()
     held = definition.parameters if definition else {}
     # Secret parameters are shown as asterisks, so that only those that are given can be passed on.
-    wanted = {name: held[name] for name in (held.keys() & target.accepted) - set(VARIABLES.values())} | dict(parameters)
+    passed_on = (held.keys() & target.accepted) - set(PARAMETERS.values())
+    wanted = {**{name: held[name] for name in passed_on}, **parameters}
     shares = wanted.get("SecretsManagerSecretName", "").startswith("arn:")
     if not (shares or asked.credentials or stack.now()):
         return {aws.account: " ".join(missing())}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from botocore.exceptions import ClientError
 
@@ -12,8 +12,6 @@ from cli.request import Request
 
 if TYPE_CHECKING:
     from mypy_boto3_organizations import OrganizationsClient
-
-ACTIVE = "ACTIVE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +23,15 @@ class Account:
     status: str
     """ACTIVE, SUSPENDED, PENDING_CLOSURE, or what AWS adds one day."""
 
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any]) -> Self:
+        """Return the account that Organizations describes with `raw`."""
+        return cls(raw["Id"], raw.get("Name", ""), raw.get("Status", "ACTIVE"))
+
     @property
     def is_active(self) -> bool:
         """Whether stacks can be deployed to it."""
-        return self.status == ACTIVE
+        return self.status == "ACTIVE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +46,19 @@ class Organization:
     def accounts(self) -> list[Account]:
         """Return every account, closed ones too, for as long as AWS lists them (90 days)."""
         pages = self.client.get_paginator("list_accounts").paginate()
-        return [_account(raw) for page in pages for raw in page["Accounts"]]
+        return [Account.parse(raw) for page in pages for raw in page["Accounts"]]
 
     def accounts_below(self, units: Sequence[str]) -> list[Account]:
         """Return the active member accounts in these units and all units below: those that a stack set reaches."""
         found: dict[str, Account] = {}
-        waiting, seen = list(units), set(units)
-        while waiting:
-            unit = waiting.pop()
+        waiting = list(units)  # which grows; a unit that is named beside its parent is read twice
+        for unit in waiting:
             pages = self.client.get_paginator("list_accounts_for_parent").paginate(ParentId=unit)
-            found |= {raw["Id"]: _account(raw) for page in pages for raw in page["Accounts"]}
-            below = set(self._units_below(unit)) - seen
-            seen |= below
-            waiting += sorted(below)
-        return sorted(
-            (each for each in found.values() if each.is_active and each.id != self.management), key=lambda each: each.id
-        )
+            found |= {raw["Id"]: Account.parse(raw) for page in pages for raw in page["Accounts"]}
+            below = self.client.get_paginator("list_organizational_units_for_parent").paginate(ParentId=unit)
+            waiting += [raw["Id"] for page in below for raw in page["OrganizationalUnits"]]
+        reached = (each for each in found.values() if each.is_active and each.id != self.management)
+        return sorted(reached, key=lambda each: each.id)
 
     def targets(self, units: Sequence[str]) -> list[Account]:
         """Return the accounts that a stack set in these units reaches. Raises CliError if there are none."""
@@ -74,11 +74,6 @@ class Organization:
                 "is never one. Look at: aws organizations list-accounts-for-parent --parent-id ..."
             )
         return found
-
-    def _units_below(self, unit: str) -> Iterator[str]:
-        pages = self.client.get_paginator("list_organizational_units_for_parent").paginate(ParentId=unit)
-        for page in pages:
-            yield from (raw["Id"] for raw in page["OrganizationalUnits"])
 
 
 def find(aws: Aws) -> Organization:
@@ -124,7 +119,3 @@ def _problems_of_trust(aws: Aws, asked: Request) -> Iterator[str]:
             "StackSets may not act in the accounts of this organization yet (trusted access). Once, in the management "
             "account: aws cloudformation activate-organizations-access"
         )
-
-
-def _account(raw: Mapping[str, Any]) -> Account:
-    return Account(raw["Id"], raw.get("Name", ""), raw.get("Status", ACTIVE))

@@ -1,14 +1,10 @@
 """What is still to be done until a stack set covers its accounts, and doing it: a second run goes on with the first."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from botocore.exceptions import ClientError
-
-from cli.aws import error_code
-from cli.credentials import VARIABLES
+from cli.credentials import PARAMETERS
 from cli.errors import CliError
-from cli.organization.progress import follow
 from cli.organization.stack_set import Definition, Instance, StackSet
 from cli.screen import Screen
 
@@ -48,66 +44,43 @@ class Rollout:
             return
         self.screen.say(f"the stack set {name} changes: {', '.join(news)}")
         kept = (before.parameters.keys() & accepted) - parameters.keys()
-        expected = self.stack_set.instances()
-        self.run(lambda: self.stack_set.update(template_url, parameters, kept, tags), "Updating", len(expected))
-        self._tried |= {each.account for each in expected}
+        self._tried |= {each.account for each in self.stack_set.instances()}
+        self.stack_set.update("Updating", parameters, kept, template_url=template_url, tags=tags)
 
     def reach(self) -> dict[str, str]:
         """Deploy to every account that lacks its stack, try those again that failed, and return who fails now."""
-        before = self.stack_set.now()
-        known = (before.units if before else frozenset()) & set(self.units)
-        if new := [unit for unit in self.units if unit not in known]:
-            have = {each.account for each in self._instances()}
-            count = len(set(self.accounts) - have)
-            self.run(lambda: self.stack_set.add(new, self.region), "Deploying", count)
-            self._tried |= set(self.accounts) - have
-        have = {each.account for each in self._instances()}
-        if missing := sorted(set(self.accounts) - have - self._tried):
-            self._create(missing, "Deploying")
+        stack_set, units, region = self.stack_set, self.units, self.region
+        before = stack_set.now()
+        known = before.units if before else frozenset()
+        if new := [unit for unit in units if unit not in known]:
+            lacking = self._lacking()
+            stack_set.add("Deploying", new, region, len(lacking))
+            self._tried |= lacking
+        if missing := sorted(self._lacking() - self._tried):
+            stack_set.add("Deploying", units, region, len(missing), missing)
             self._tried |= set(missing)
-        if again := sorted(set(self._stale()) - self._tried):
-            repeat = self.stack_set.repeat
-            self.run(lambda: repeat(self.units, self.region, again), "Trying again", len(again))
+        if again := sorted(self._stale() - self._tried):
+            stack_set.repeat("Trying again", units, region, again)
             # What an update could not mend, such as a stack that was deleted by hand, is created.
-            if left := sorted(set(self._stale()) & set(again)):
-                self._create(left, "Creating again")
+            if left := sorted(self._stale() & set(again)):
+                stack_set.add("Creating again", units, region, len(left), left)
         return self._failures()
-
-    def settle(self) -> None:
-        """Wait for what somebody, perhaps an earlier run of this, has begun."""
-        if self.stack_set.now():
-            for operation in self.stack_set.operations_under_way():
-                follow(self.stack_set, operation, "Waiting for an operation that is under way", self.screen)
-
-    def run(self, begin: Callable[[], str], title: str, expected: int) -> None:
-        """Begin an operation and see it through; where another one came first, wait for that."""
-        while True:
-            try:
-                operation = begin()
-            except ClientError as error:
-                if error_code(error) != "OperationInProgressException":
-                    raise
-                self.settle()
-            else:
-                follow(self.stack_set, operation, title, self.screen, expected)
-                return
-
-    def _create(self, accounts: Sequence[str], title: str) -> None:
-        self.run(lambda: self.stack_set.add(self.units, self.region, accounts), title, len(accounts))
 
     def _instances(self) -> list[Instance]:
         return [each for each in self.stack_set.instances() if each.region == self.region]
 
-    def _stale(self) -> list[str]:
+    def _lacking(self) -> set[str]:
+        """Return the accounts to cover that have no stack."""
+        return set(self.accounts) - {each.account for each in self._instances()}
+
+    def _stale(self) -> set[str]:
         """Return the accounts to cover whose stack is not as the stack set says."""
-        return [each.account for each in self._instances() if not each.is_current and each.account in self.accounts]
+        return {each.account for each in self._instances() if not each.is_current} & set(self.accounts)
 
     def _failures(self) -> dict[str, str]:
         """Return the accounts that lack a stack as the stack set says, each with the reason."""
-        instances = {each.account: each for each in self._instances()}
-        failed = {account: each.reason for account, each in instances.items() if not each.is_current}
-        absent = dict.fromkeys(self.accounts, "It got no stack: see the stack set's operations.")
-        return failed | {account: reason for account, reason in absent.items() if account not in instances}
+        failed = {each.account: each.reason for each in self._instances() if not each.is_current}
+        return failed | dict.fromkeys(self._lacking(), "It got no stack: see the stack set's operations.")
 
     def _require_one_region(self) -> None:
         elsewhere = sorted({each.region for each in self.stack_set.instances()} - {self.region})
@@ -124,7 +97,7 @@ def _news(before: Definition, template: str, parameters: Mapping[str, str], tags
     CloudFormation never shows a secret parameter; CredentialsVersion shows whether those that are given differ.
     """
     news = [] if before.template.strip() == template.strip() else ["the template"]
-    shown = sorted(parameters.keys() - set(VARIABLES.values()))
+    shown = sorted(parameters.keys() - set(PARAMETERS.values()))
     news += [name for name in shown if before.parameters.get(name) != parameters[name]]
     news += [f"the tag {name}" for name, value in sorted(tags.items()) if before.tags.get(name) != value]
     if not (before.auto_deployment and before.managed_execution):

@@ -1,26 +1,35 @@
 """One service-managed stack set: what it is, what is done to it, and how each account fared."""
 
 import re
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from botocore.exceptions import ClientError
 
 from cli.aws import error_code
-from cli.screen import printable
-from cli.stack import CAPABILITIES, as_tags, given_and_kept
+from cli.screen import Screen, printable
+from cli.stack import described
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.type_defs import StackInstanceSummaryTypeDef
 
+POLL_SECONDS: Final = 5.0
+SHARE_OF_TIME: Final = 4.0
+"""A large organization's results take many calls to read: rest this many times as long as reading took."""
+
 UNDER_WAY: Final = frozenset({"RUNNING", "QUEUED", "STOPPING"})
 SKIPPED: Final = "SKIPPED_SUSPENDED_ACCOUNT"
 LONGEST_REASON: Final = 1000  # characters
 
-AUTO_DEPLOYMENT: Final[Mapping[str, Any]] = {"Enabled": True, "RetainStacksOnAccountRemoval": False}
-"""New accounts are covered by themselves; the stack of one that leaves is deleted, as DeleteConnections says."""
+_LASTING: Final[Any] = {
+    "PermissionModel": "SERVICE_MANAGED",
+    # New accounts are covered by themselves; the stack of one that leaves is deleted, as DeleteConnections says.
+    "AutoDeployment": {"Enabled": True, "RetainStacksOnAccountRemoval": False},
+    "ManagedExecution": {"Active": True},
+}
 
 _VERSION: Final = re.compile(r"^falcon-ecr/(.+)-[0-9a-f]{16}/")
 _OF_RESOURCE: Final = re.compile(
@@ -65,6 +74,19 @@ class Instance:
     stack: str = ""
     """Id of the stack, empty if there never was one."""
 
+    @classmethod
+    def parse(cls, raw: "StackInstanceSummaryTypeDef") -> Self:
+        """Return the stack that StackSets describes with `raw`."""
+        return cls(
+            account=raw["Account"],
+            region=raw["Region"],
+            status=raw.get("Status", ""),
+            detail=raw.get("StackInstanceStatus", {}).get("DetailedStatus", ""),
+            unit=raw.get("OrganizationalUnitId", ""),
+            reason=reason(raw.get("StatusReason", "")),
+            stack=raw.get("StackId", ""),
+        )
+
     @property
     def is_suspended(self) -> bool:
         """Whether StackSets passed it over, because the account is closed."""
@@ -79,9 +101,11 @@ class Instance:
 class StackSet:
     """A stack set by name, whether or not it exists."""
 
-    def __init__(self, cloudformation: "CloudFormationClient", name: str, call_as: str, max_concurrent: int) -> None:
+    def __init__(
+        self, cloudformation: "CloudFormationClient", name: str, call_as: str, max_concurrent: int, screen: Screen
+    ) -> None:
         self.name = name
-        self._cloudformation = cloudformation
+        self._cloudformation, self._screen = cloudformation, screen
         self._named: Any = {"StackSetName": name, "CallAs": call_as}
         # Each account is on its own: one that fails must not keep the others from being covered.
         self._preferences: Any = {
@@ -113,99 +137,98 @@ class StackSet:
     def instances(self) -> list[Instance]:
         """Return the stack set's stacks, in the order of their accounts."""
         pages = self._cloudformation.get_paginator("list_stack_instances").paginate(**self._named)
-        return sorted((_instance(raw) for page in pages for raw in page["Summaries"]), key=lambda each: each.account)
+        return sorted(
+            (Instance.parse(raw) for page in pages for raw in page["Summaries"]), key=lambda each: each.account
+        )
 
-    def operations_under_way(self) -> list[str]:
-        """Return the ids of operations that have not ended, oldest first."""
+    def settle(self) -> None:
+        """Wait for what somebody, perhaps an earlier run of this, has begun."""
+        if self.now() is None:
+            return
         pages = self._cloudformation.get_paginator("list_stack_set_operations").paginate(**self._named)
-        found = [raw["OperationId"] for page in pages for raw in page["Summaries"] if raw["Status"] in UNDER_WAY]
-        return found[::-1]
+        operations = [raw["OperationId"] for page in pages for raw in page["Summaries"] if raw["Status"] in UNDER_WAY]
+        for operation in reversed(operations):
+            self._follow(operation, "Waiting for an operation that is under way", 0)
 
-    def operation_status(self, operation: str) -> str:
-        """Return how far an operation is."""
-        answer = self._cloudformation.describe_stack_set_operation(**self._named, OperationId=operation)
-        return str(answer["StackSetOperation"]["Status"])
-
-    def results(self, operation: str) -> list[str]:
-        """Return how each account fares in an operation: PENDING, RUNNING, SUCCEEDED, FAILED or CANCELLED."""
-        paginator = self._cloudformation.get_paginator("list_stack_set_operation_results")
-        pages = paginator.paginate(**self._named, OperationId=operation)
-        return [raw["Status"] for page in pages for raw in page["Summaries"]]
-
-    # What is done to it; all but the first and the last return the id of an operation that goes on
+    # What is done to it: `create` and `delete` at once, all else as an operation that is seen through to its end
 
     def create(
         self, template_url: str, parameters: Mapping[str, str], description: str, tags: Mapping[str, str]
     ) -> None:
         """Define the stack set; it deploys nothing yet."""
+        definition = {**_LASTING, **described(parameters, (), tags)}
         self._cloudformation.create_stack_set(
-            **self._definition(parameters, (), tags), Description=description, TemplateURL=template_url
+            **self._named, **definition, Description=description, TemplateURL=template_url
         )
 
     def update(
         self,
-        template_url: str,
+        title: str,
         parameters: Mapping[str, str],
         kept: Collection[str],
+        *,
+        template_url: str = "",
         tags: Mapping[str, str] | None = None,
-    ) -> str:
+    ) -> None:
         """Change the stack set and every stack of it; no template means the previous one, no tags those that it has."""
-        template: Any = {"TemplateURL": template_url} if template_url else {"UsePreviousTemplate": True}
-        definition = self._definition(parameters, kept, tags or {})
-        answer = self._cloudformation.update_stack_set(**definition, **template, OperationPreferences=self._preferences)
-        return answer["OperationId"]
+        template = {"TemplateURL": template_url} if template_url else {"UsePreviousTemplate": True}
+        definition = {**_LASTING, **described(parameters, kept, tags or {}), **template}
+        self._run(title, len(self.instances()), self._cloudformation.update_stack_set, definition)
 
-    def _definition(
-        self, parameters: Mapping[str, str], kept: Collection[str], tags: Mapping[str, str]
-    ) -> dict[str, Any]:
-        return {
-            **self._named,
-            "Parameters": given_and_kept(parameters, kept),
-            "Capabilities": CAPABILITIES,
-            "PermissionModel": "SERVICE_MANAGED",
-            "AutoDeployment": AUTO_DEPLOYMENT,
-            "ManagedExecution": {"Active": True},
-            **({"Tags": as_tags(tags)} if tags else {}),
-        }
+    def add(self, title: str, units: Sequence[str], region: str, count: int, accounts: Sequence[str] = ()) -> None:
+        """Deploy to these units, which have so many accounts; to these accounts of them only, if any are named."""
+        where = _targets(units, region, accounts)
+        self._run(title, count, self._cloudformation.create_stack_instances, where)
 
-    def add(self, units: Sequence[str], region: str, accounts: Sequence[str] = ()) -> str:
-        """Deploy to these units; to these accounts of them only, if any are named."""
-        return self._operate(self._cloudformation.create_stack_instances, units, region, accounts)
-
-    def repeat(self, units: Sequence[str], region: str, accounts: Sequence[str]) -> str:
+    def repeat(self, title: str, units: Sequence[str], region: str, accounts: Sequence[str]) -> None:
         """Deploy again to accounts of these units that have a stack already, or failed to get one."""
-        return self._operate(self._cloudformation.update_stack_instances, units, region, accounts)
+        where = _targets(units, region, accounts)
+        self._run(title, len(accounts), self._cloudformation.update_stack_instances, where)
 
-    def remove(self, units: Sequence[str], region: str, accounts: Sequence[str] = (), *, retain: bool = False) -> str:
-        """Delete the stacks in these units, or `retain` them, and deploy to them no more."""
-        operate = self._cloudformation.delete_stack_instances
-        return self._operate(operate, units, region, accounts, RetainStacks=retain)
+    def remove(self, title: str, units: Sequence[str], region: str, retained: Sequence[str] = ()) -> None:
+        """Delete the stacks in these units; of `retained` accounts only, if any are named, and these stacks stay."""
+        where = _targets(units, region, retained) | {"RetainStacks": bool(retained)}
+        count = len(retained or self.instances())
+        self._run(title, count, self._cloudformation.delete_stack_instances, where)
 
     def delete(self) -> None:
         """Delete the stack set, which must be empty."""
         self._cloudformation.delete_stack_set(**self._named)
 
-    def _operate(
-        self, operate: Callable[..., Any], units: Sequence[str], region: str, accounts: Sequence[str], **options: Any
-    ) -> str:
-        targets: dict[str, Any] = {"OrganizationalUnitIds": list(units)}
-        if accounts:
-            targets |= {"Accounts": list(accounts), "AccountFilterType": "INTERSECTION"}
-        where = {"DeploymentTargets": targets, "Regions": [region]}
-        answer = operate(**self._named, **where, OperationPreferences=self._preferences, **options)
-        return str(answer["OperationId"])
+    def _run(self, title: str, count: int, begin: Callable[..., Any], request: Mapping[str, Any]) -> None:
+        """Begin an operation on so many accounts and see it through; where another one came first, wait for that."""
+        while True:
+            try:
+                begun = begin(**self._named, **request, OperationPreferences=self._preferences)
+            except ClientError as error:
+                if error_code(error) != "OperationInProgressException":
+                    raise
+                self.settle()
+            else:
+                self._follow(begun["OperationId"], title, count)
+                return
+
+    def _follow(self, operation: str, title: str, count: int) -> None:
+        """Show how the accounts fare in an operation until it ends."""
+        named = {**self._named, "OperationId": operation}
+        results = self._cloudformation.get_paginator("list_stack_set_operation_results")
+        with self._screen.progress(title, count) as show:
+            while True:
+                begun = time.monotonic()
+                # Asked first, so that no result is missed.
+                status = self._cloudformation.describe_stack_set_operation(**named)["StackSetOperation"]["Status"]
+                found = [raw["Status"] for page in results.paginate(**named) for raw in page["Summaries"]]
+                over = [each for each in found if each not in {"PENDING", "RUNNING"}]
+                show(len(over), len(found), len([each for each in over if each in {"FAILED", "CANCELLED"}]))
+                if status not in UNDER_WAY:
+                    return
+                time.sleep(max(POLL_SECONDS, (time.monotonic() - begun) * SHARE_OF_TIME))
 
 
-def _instance(raw: "StackInstanceSummaryTypeDef") -> Instance:
-    return Instance(
-        account=raw["Account"],
-        region=raw["Region"],
-        status=raw.get("Status", ""),
-        detail=raw.get("StackInstanceStatus", {}).get("DetailedStatus", ""),
-        unit=raw.get("OrganizationalUnitId", ""),
-        reason=reason(raw.get("StatusReason", "")),
-        stack=raw.get("StackId", ""),
-    )
+def _targets(units: Sequence[str], region: str, accounts: Sequence[str]) -> dict[str, Any]:
+    """Return these units, or only these accounts of them, as StackSets takes them."""
+    only = {"Accounts": list(accounts), "AccountFilterType": "INTERSECTION"} if accounts else {}
+    return {"DeploymentTargets": {"OrganizationalUnitIds": list(units), **only}, "Regions": [region]}
 
 
 def reason(text: str) -> str:

@@ -11,7 +11,7 @@ from cli.account import actions, views
 from cli.account.actions import LONGEST_SECONDS
 from cli.errors import AttentionError, CliError
 from cli.screen import QUIET_SECONDS
-from tests.cli.support import Ran, screen, values
+from tests.cli.support import Ran, asked, screen
 from tests.stack.customer import STACK, Customer
 from tests.stack.operating import delete_in_falcon
 
@@ -66,10 +66,10 @@ class FakeAws:
 
 def act(monkeypatch: pytest.MonkeyPatch, aws: FakeAws, action: str = "status", width: int = 2000, **given: str) -> Ran:
     """Run an action; a terminal that prints 80 columns unless told otherwise."""
-    monkeypatch.setattr(actions, "connect", lambda *_: aws)
+    monkeypatch.setattr(actions, "connect", lambda *_, **__: aws)
     shown, output = screen(width=width, wide=bool(given.get("WIDE")))
     try:
-        getattr(actions, action)(values(action, **given), None, shown)
+        getattr(actions, action)(asked(action, **given), shown)
     except CliError as error:
         return Ran(output.getvalue(), ok=False, problem=str(error))
     return Ran(output.getvalue(), ok=True)
@@ -184,7 +184,7 @@ def test_a_real_stack_is_asked_and_repaired(customer: Customer, monkeypatch: pyt
     for action in ("status", "plan", "reconcile", "status"):
         shown, output = screen()
         try:
-            getattr(actions, action)(values(action, STACK=STACK), None, shown)
+            getattr(actions, action)(asked(action, STACK=STACK), shown)
         except AttentionError:
             output.write("not all is well")
         ran.append(output.getvalue())

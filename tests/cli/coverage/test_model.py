@@ -9,12 +9,11 @@ from cli.coverage import page
 from cli.coverage.model import Cell, Coverage, Row, Scope, State, cover
 from cli.coverage.report import remarks, report, scope_of
 from cli.coverage.sources import Facts
-from cli.credentials import Credentials
 from cli.errors import CliError
 from cli.organization.members import Account
 from cli.organization.stack_set import Definition
 from tests.cli.coverage.sample import DENIED, MANAGEMENT, MARK, SUFFIX, connection, instance
-from tests.cli.support import screen, values
+from tests.cli.support import asked, screen
 
 A, B = "200000000001", "200000000002"
 REGIONS = frozenset({"us-east-1", "eu-west-1"})
@@ -252,9 +251,9 @@ def test_the_stack_sets_own_limits_are_heeded_and_told() -> None:
 
 
 def test_every_problem_of_a_request_is_told_at_once() -> None:
-    given = values("coverage-report", FALCON_CLOUD="mars-1", FALCON_API_URL="http://x", CALL_AS="me")
+    given = asked("coverage-report", FALCON_CLOUD="mars-1", FALCON_API_URL="http://x", CALL_AS="me", REGION="us-east-1")
 
     with pytest.raises(CliError) as error:
-        report(given, Credentials(), screen()[0])
+        report(given, screen()[0])
 
-    assert len(error.value.problems) == 5
+    assert len(error.value.problems) == 6  # that AWS does not know who asks, too

@@ -5,13 +5,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from cli import request
 from cli.errors import CliError
 from cli.organization import delete as command
-from cli.organization import progress
+from cli.organization import stack_set
 from tests.cli.organization.fake import ACCOUNTS, FakeStackSets
 from tests.cli.organization.support import MANAGEMENT, MEMBERS, STACK_SET, OrganizationOperator
-from tests.cli.support import screen, values
+from tests.cli.support import asked, screen
 from tests.sandbox.local_aws import LocalAws
 from tests.simulator import Fault, Status, missing_scope
 from tests.stack.customer import resources
@@ -141,12 +140,11 @@ class FakeAws:
 
 def delete(monkeypatch: pytest.MonkeyPatch, played: FakeStackSets, **given: str) -> tuple[str, str]:
     """Delete without AWS; return what was printed, and the problem."""
-    monkeypatch.setattr(progress, "POLL_SECONDS", 0)
+    monkeypatch.setattr(stack_set, "POLL_SECONDS", 0)
     shown, output = screen()
-    variables = values("delete-org", STACK_SET="falcon", YES="1", **given)
     aws: Any = FakeAws(played)
     try:
-        command.Deletion(aws, request.read(variables), shown).run()
+        command.Deletion(aws, asked("delete-org", STACK_SET="falcon", YES="1", **given), shown).run()
     except CliError as error:
         return output.getvalue(), str(error)
     return output.getvalue(), ""

@@ -6,8 +6,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cli.errors import CliError
-from cli.organization import progress
-from cli.organization.progress import follow, show_failures
+from cli.organization import stack_set
+from cli.organization.failures import show_failures
 from cli.organization.rollout import Rollout
 from cli.organization.stack_set import StackSet, reason
 from tests.cli.organization.fake import ACCOUNTS, TEMPLATE, FakeStackSets
@@ -50,20 +50,20 @@ def test_a_reason_is_what_the_resource_said(said: str, shown: str) -> None:
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "POLL_SECONDS", 0)
-    monkeypatch.setattr(progress, "SHARE_OF_TIME", 0)
+    monkeypatch.setattr(stack_set, "POLL_SECONDS", 0)
+    monkeypatch.setattr(stack_set, "SHARE_OF_TIME", 0)
 
 
 def rollout(played: FakeStackSets, call_as: str = "SELF") -> tuple[Rollout, Any]:
     shown, output = screen()
-    stack_set: Any = StackSet(played, "falcon", call_as, 7)  # type: ignore[arg-type]
+    stack_set = StackSet(played, "falcon", call_as, 7, shown)  # type: ignore[arg-type]
     return Rollout(stack_set, "us-east-1", [UNIT], ACCOUNTS, shown), output
 
 
 def run(played: FakeStackSets, tags: dict[str, str] | None = None, **parameters: str) -> tuple[dict[str, str], str]:
     """Do what `make deploy-org` does with the stack set; return who failed and what was printed."""
     given, output = rollout(played)
-    given.settle()
+    given.stack_set.settle()
     given.define("https://template", TEMPLATE, PARAMETERS | parameters, ACCEPTED, tags or {})
     return given.reach(), output.getvalue()
 
@@ -79,7 +79,7 @@ def test_a_first_run_creates_the_stack_set_and_deploys_to_the_unit() -> None:
     assert created["PermissionModel"] == "SERVICE_MANAGED"
     assert created["AutoDeployment"] == {"Enabled": True, "RetainStacksOnAccountRemoval": False}
     assert created["ManagedExecution"] == {"Active": True}
-    assert created["Capabilities"] == ("CAPABILITY_NAMED_IAM",)
+    assert created["Capabilities"] == ["CAPABILITY_NAMED_IAM"]
     assert created["TemplateURL"] == "https://template"
     assert deployed["DeploymentTargets"] == {"OrganizationalUnitIds": [UNIT]}
     assert deployed["Regions"] == ["us-east-1"]
@@ -237,9 +237,9 @@ def test_progress_on_a_terminal_is_a_bar() -> None:
     shown, output = screen(terminal=True, width=100)
     played = FakeStackSets(PARAMETERS)
     played.failing = {ACCOUNTS[2]: "failure"}
-    stack_set: Any = StackSet(played, "falcon", "SELF", 7)  # type: ignore[arg-type]
+    stack_set = StackSet(played, "falcon", "SELF", 7, shown)  # type: ignore[arg-type]
 
-    follow(stack_set, played.begin(ACCOUNTS), "Deploying", shown, 4)
+    stack_set.add("Deploying", [UNIT], "us-east-1", 4)
 
     assert "4/4" in output.getvalue()
     assert "1 failed" in output.getvalue()

@@ -20,7 +20,6 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "S3Bucket": "set S3_BUCKET",
     "S3Key": "it follows from the package",
     "S3ObjectVersion": "it follows from the package",
-    "CredentialsVersion": "it follows from the credentials",
     **{name: f"export {variable}, which no list of processes shows" for variable, name in PARAMETERS.items()},
 }
 """Parameters that are not given in PARAMETERS, and where their values come from instead."""

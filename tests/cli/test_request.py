@@ -22,7 +22,6 @@ GIVEN = Credentials("an-id", "a-secret")
         ({"PARAMETERS": "Regions=a Regions=b"}, "PARAMETERS names Regions twice"),
         ({"PARAMETERS": "FalconSecret=x"}, "export FALCON_CLIENT_SECRET, which no list of processes shows"),
         ({"PARAMETERS": "S3Key=x"}, "it follows from the package"),
-        ({"PARAMETERS": "CredentialsVersion=x"}, "it follows from the credentials"),
         ({"TAGS": "aws:x=y"}, "AWS keeps names that begin with aws: to itself"),
         ({"TAGS": "team"}, "TAGS holds 'team', which is not Name=value"),
         ({"TAGS": f"team={'x' * 257}"}, "too long"),

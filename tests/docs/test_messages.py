@@ -66,7 +66,6 @@ NOTHING_TO_DO: Final = frozenset(
         "those named in REGIONS",
         "the Regions seen in Falcon",
         "it follows from the package",
-        "it follows from the credentials",
         "export ..., which no list",
         "Did you mean ...?",
         "--stack-name ... --region ...",

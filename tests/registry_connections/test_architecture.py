@@ -18,7 +18,7 @@ LAYERS = (
     {"reconciler"},
     {"executor", "snapshot"},
     {"aws", "falcon", "logs"},
-    {"concurrency", "protocols", "tls"},
+    {"concurrency", "tls"},
     {"core"},
     {"__init__"},
 )

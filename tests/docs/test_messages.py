@@ -71,7 +71,6 @@ NOTHING_TO_DO: Final = frozenset(
         "--stack-name ... --region ...",
         "cut to ... characters",
         "all of them",
-        "built from this checkout",
         "..., ... of ... are",
         "it is of format ...",
         "this package did not write",

@@ -103,10 +103,10 @@ class Stack:
         self.name = name
         self._cloudformation, self._screen, self._sleep = cloudformation, screen, sleep
 
-    def now(self, name: str = "") -> Snapshot | None:
-        """Return the stack as it is, None if there is none; a deleted one is found by its id alone."""
+    def now(self) -> Snapshot | None:
+        """Return the stack as it is, None if there is none."""
         try:
-            raw = self._cloudformation.describe_stacks(StackName=name or self.name)["Stacks"][0]
+            raw = self._cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]
         except ClientError as error:
             if "does not exist" in error_text(error):
                 return None

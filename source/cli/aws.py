@@ -70,7 +70,10 @@ def connect(region: str, config: Config = WORKING, found: Sequence[str] = ()) ->
     Raises CliError with every problem: those `found` already, no Region, no credentials.
     """
     problems = list(found)
-    session = _session(region)
+    try:
+        session = boto3.Session(region_name=region or None)
+    except BotoCoreError as error:  # a profile that does not exist
+        raise CliError(*problems, f"the AWS configuration cannot be used: {error}") from None
     if not session.region_name:
         problems.append("no Region is set. Name the stack's: REGION=us-east-1 (or AWS_REGION, or in the AWS profile).")
     caller = ""
@@ -87,13 +90,6 @@ def connect(region: str, config: Config = WORKING, found: Sequence[str] = ()) ->
     if problems:
         raise CliError(*problems)
     return Aws(session, caller, config)
-
-
-def _session(region: str) -> boto3.Session:
-    try:
-        return boto3.Session(region_name=region or None)
-    except BotoCoreError as error:  # a profile that does not exist
-        raise CliError(f"the AWS configuration cannot be used: {error}") from None
 
 
 @contextmanager

@@ -17,14 +17,14 @@ from cli.credentials import Credentials
 from cli.errors import CliError, UnansweredError
 from cli.screen import Screen
 from registry_connections.core.errors import RegistrationError
-from registry_connections.core.model import AUTODISCOVER, Connection, Deadline
+from registry_connections.core.model import Connection, Deadline
 from registry_connections.core.model import Credentials as ApiClient
 
 if TYPE_CHECKING:
     from registry_connections.falcon.client import Falcon
 
 RETRY_SECONDS: Final = 30.0
-"""How long a command that reads bears trouble."""
+"""How long a command that reads tries again."""
 LISTING_SECONDS: Final = 1800.0
 """How long the rate limit is waited for; 85,000 connections are 870 calls, a fraction of a minute's allowance."""
 _REFUSED: Final = range(300, 500)  # what trying again would not mend
@@ -42,7 +42,7 @@ def logged_in(given: Credentials, cloud: str, api_url: str, package: Path, scree
     login = auth.Login(
         http.HttpClient(retry_seconds=RETRY_SECONDS),
         ApiClient(given.client_id, given.client_secret),
-        cloud=cloud or AUTODISCOVER,
+        cloud=cloud,
         api_url=api_url,
     )
     falcon = client.Falcon(login, pool)

@@ -31,7 +31,9 @@ def delete(asked: Request, screen: Screen) -> None:
     aws, takes_bucket = connect(asked.region, found=asked.problems), "DELETE_BUCKET" in asked.flags
     stack = Stack(aws.client("cloudformation"), asked.name, screen)
     header(screen, stack.name, stack.now(), aws)
-    if before := stack.settle() if takes_bucket else stack.existing() and stack.settle():
+    if not takes_bucket:
+        stack.existing()
+    if before := stack.settle():
         _delete_stack(asked, stack, before, screen)
     if takes_bucket and bucket.delete(aws, screen, of_organization=False):
         screen.say("The bucket with the packages is deleted.")

@@ -3,7 +3,7 @@
 import getpass
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -57,16 +57,26 @@ class Screen:
         self.console.file.write(f"{text}\n")
         self.console.file.flush()
 
-    def table(self, heads: Sequence[str], rows: Iterable[tuple[str, Sequence[str | None]]], title: str = "") -> None:
-        """Print rows, each with its style, under their heads; nothing if there are none. The second column folds."""
-        filled = list(rows)
-        if not filled:
+    def table(
+        self,
+        heads: Sequence[str],
+        rows: Sequence[tuple[str, Sequence[str | None]]],
+        *,
+        more: Sequence[str] = (),
+        title: str = "",
+    ) -> None:
+        """Print rows, each with its style, under their heads; nothing if there are none. The second column folds.
+
+        The last columns, those of `more`, are printed with WIDE=1 only.
+        """
+        if not rows:
             return
+        heads = [*heads, *more] if self.wide else heads
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title=title or None, title_justify="left")
         for number, head in enumerate(heads):
             table.add_column(head, overflow="fold", no_wrap=number != 1, header_style="bold")
-        for style, cells in filled:
-            table.add_row(*(Text(printable(cell or ABSENT)) for cell in cells), style=style)
+        for style, cells in rows:
+            table.add_row(*(Text(printable(cell or ABSENT)) for cell in cells[: len(heads)]), style=style)
         self.say()
         self.console.print(table)
 

@@ -16,7 +16,7 @@ def show_plan(answer: Answer, screen: Screen) -> None:
     if found["cloud"]:
         screen.say(f"Falcon cloud {found['cloud']}: credentials {found['credentials']}, reading {found['read']}")
     rows = [("yellow", (row["region"], row["why"], row["change"], row["connection"])) for row in answer["changes"]]
-    _table(("REGION", "WHY", "CHANGE"), ("CONNECTION",), rows, screen)
+    screen.table(("REGION", "WHY", "CHANGE"), rows, more=("CONNECTION",))
     screen.say()
     screen.group("unchanged", answer["unchanged"])
     _groups("left", answer["left"], "why", screen)
@@ -33,7 +33,7 @@ def show_status(answer: Answer, screen: Screen) -> None:
     shown = [row for row in answer["regions"] if row["wanted"] is not False or row["connection"]]
     rows = [("red" if row["problem"] else "", _status(row)) for row in shown]
     more = ("CONNECTION", "LAST REFRESH", "NEXT REFRESH")
-    _table(("REGION", "WHAT IS WRONG", "STATE", "CREDENTIAL"), more, rows, screen)
+    screen.table(("REGION", "WHAT IS WRONG", "STATE", "CREDENTIAL"), rows, more=more)
     screen.say()
     _groups("skipped", [row for row in answer["regions"] if row not in shown], "skipped", screen)
     for text in answer.get("attention", ()):
@@ -67,7 +67,7 @@ def show_reconcile(answer: Answer, screen: Screen) -> None:
     done = [row for row in shown if row["outcome"] != "left"]
     cells = itemgetter("region", "message", "outcome", "connection")
     rows = [("green" if row in done else "", cells(row)) for row in shown]
-    _table(("REGION", "WHY", "OUTCOME"), ("CONNECTION",), rows, screen)
+    screen.table(("REGION", "WHY", "OUTCOME"), rows, more=("CONNECTION",))
     screen.say()
     screen.group("unchanged", [row["region"] for row in answer["regions"] if row["outcome"] == "unchanged"])
     _groups("skipped", [row for row in answer["regions"] if row["outcome"] == "skipped"], "message", screen)
@@ -82,14 +82,6 @@ SHOWN: Final[Mapping[str, Callable[[Answer, Screen], None]]] = {
     "status": show_status,
     "reconcile": show_reconcile,
 }
-
-
-def _table(
-    heads: Sequence[str], more: Sequence[str], rows: Sequence[tuple[str, Sequence[str | None]]], screen: Screen
-) -> None:
-    """Print rows; the last columns, those of `more`, with WIDE=1 only."""
-    heads = [*heads, *more] if screen.wide else heads
-    screen.table(heads, [(style, cells[: len(heads)]) for style, cells in rows])
 
 
 def _verdict(answer: Answer, well: str, screen: Screen) -> None:

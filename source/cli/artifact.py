@@ -5,8 +5,7 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -27,17 +26,14 @@ SUMS: Final = "SHA256SUMS"
 _AGAIN: Final = "Download the release again."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Artifact:
     """A file, and the key that it has in every bucket: a new version or other content is a new key."""
 
     path: Path
     version: str
-
-    @cached_property
-    def content(self) -> bytes:
-        """What is in the file."""
-        return self.path.read_bytes()
+    content: bytes = field(repr=False)
+    """Read once, so that what is deployed is what was checked."""
 
     @property
     def checksum(self) -> str:
@@ -79,11 +75,9 @@ def find(release: str) -> Artifacts:
     if not BUILT_PACKAGE.is_file():
         raise CliError(f"{BUILT_PACKAGE} is missing. Build it: make package")
     paths = (BUILT_PACKAGE, PROJECT / TEMPLATE, *(PROJECT / "source" / name for name in TEMPLATES_BESIDE))
-    return _of(project_version(PROJECT), "built from this checkout", *paths)
-
-
-def _of(version: str, origin: str, *paths: Path) -> Artifacts:
-    return Artifacts(version, origin, *(Artifact(path, version) for path in paths))
+    version = project_version(PROJECT)
+    found = (Artifact(path, version, path.read_bytes()) for path in paths)
+    return Artifacts(version, "built from this checkout", *found)
 
 
 def project_version(project: Path) -> str:
@@ -105,15 +99,17 @@ def verify_release(directory: Path) -> Artifacts:
             "files of a release, or one of these files."
         ) from error
     problems = [f"{SUMS} does not list {name}" for name in DEPLOYED if name not in sums]
+    files = {name: (directory / name).read_bytes() for name in sums if (directory / name).is_file()}
     for name, digest in sums.items():
-        if not (directory / name).is_file():
+        if name not in files:
             problems.append(f"{name} is missing")
-        elif sha256(directory / name) != digest:
+        elif hashlib.sha256(files[name]).hexdigest() != digest:
             problems.append(f"{name} is not the file that was released")
     if problems:
         raise CliError(f"{directory}: {'; '.join(problems)}. {_AGAIN}")
-    version = _described(directory / TEMPLATE, sums[PACKAGE])
-    return _of(version, f"release in {directory}", *(directory / name for name in DEPLOYED))
+    version = _described(files[TEMPLATE].decode(), sums[PACKAGE], directory)
+    found = (Artifact(directory / name, version, files[name]) for name in DEPLOYED)
+    return Artifacts(version, f"release in {directory}", *found)
 
 
 def _parse_sums(text: str) -> Mapping[str, str]:
@@ -124,12 +120,12 @@ def _parse_sums(text: str) -> Mapping[str, str]:
     return {match[2]: match[1] for match in found if match}
 
 
-def _described(template: Path, digest: str) -> str:
+def _described(template: str, digest: str, directory: Path) -> str:
     """Return the version that `template` belongs to, if it was released with the package of this digest."""
     pattern = r'^  LambdaPackage:\n    Version: "(.+)"\n    Sha256: (.+)$'
-    metadata = re.search(pattern, template.read_text(encoding="utf-8"), re.MULTILINE)
+    metadata = re.search(pattern, template, re.MULTILINE)
     if not metadata or metadata[2] != digest:
-        raise CliError(f"{template} was not released with this {PACKAGE}. {_AGAIN}")
+        raise CliError(f"{directory}: {TEMPLATE} was not released with this {PACKAGE}. {_AGAIN}")
     return metadata[1]
 
 

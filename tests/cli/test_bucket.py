@@ -26,9 +26,7 @@ def mine(aws: LocalAws) -> Aws:
 
 @pytest.fixture
 def package(tmp_path: Path) -> Artifact:
-    path = tmp_path / "lambda_function.zip"
-    path.write_bytes(b"what was built")
-    return Artifact(path, "1.0.0")
+    return Artifact(tmp_path / "lambda_function.zip", "1.0.0", b"what was built")
 
 
 def body(mine: Aws, key: str) -> bytes:

@@ -80,7 +80,7 @@ def test_a_fleet_upgrade_names_who_failed_and_the_second_run_finishes(
     (stack,) = administrator.aws.client("cloudformation", FAILING).describe_stacks()["Stacks"]
     assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     # The account that failed is as it was before: the code, the connections, and they are fine.
-    assert code(administrator, FAILING) == Artifact(BUILT_PACKAGE, OLD).checksum
+    assert code(administrator, FAILING) == Artifact(BUILT_PACKAGE, OLD, package).checksum
     assert administrator.connected() == before
     assert status(administrator, FAILING)["ok"]
     assert versions(administrator) == on(NEW) | {FAILING: {OLD}}

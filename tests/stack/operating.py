@@ -5,8 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tests.sandbox.stacks import Stack
-from tests.stack.customer import FUNCTION, STACK, Customer, stack_uuid
+from tests.stack.customer import FUNCTION, STACK, Customer
 
 WAIT_SECONDS = 20.0
 WRITES = ("create", "update", "delete")
@@ -75,13 +74,6 @@ def fire_schedule(customer: Customer) -> None:
     """Let the schedule's time come."""
     (schedule,) = customer.aws.client("scheduler", customer.account).list_schedules()["Schedules"]
     customer.aws.fire_schedule(schedule["Name"], customer.account)
-
-
-def record_version(customer: Customer, stack: Stack) -> int:
-    """Return how often the stack's record was written."""
-    name = f"/falcon-ecr/{stack_uuid(stack)}"
-    parameter = customer.aws.client("ssm", customer.account).get_parameter(Name=name)["Parameter"]
-    return int(parameter["Version"])
 
 
 def wrote(calls: Iterable[str]) -> set[str]:

@@ -79,15 +79,3 @@ def test_falcon_can_assume_the_role_with_what_the_launch_told_it(customer: Custo
 
     assert stack.status == "CREATE_COMPLETE", stack.failures
     assert len(customer.connections()) == 17
-
-
-def test_another_falcon_principal_is_the_only_one_admitted_when_named(customer: Customer) -> None:
-    named = Caller(customer.aws, customer.aws.principal("RegistryAssessment", OTHER_ACCOUNT), OTHER_ACCOUNT)
-
-    stack = customer.launched(
-        Regions="us-east-1", FalconPrincipalArn=f"arn:aws:iam::{OTHER_ACCOUNT}:role/RegistryAssessment"
-    )
-
-    role, external_id = stack.outputs["ConnectionRoleArn"], stack_uuid(stack)
-    assert named.may_assume(role, ExternalId=external_id)
-    assert not falcon(customer).may_assume(role, ExternalId=external_id)

@@ -9,12 +9,11 @@ import pytest
 
 from tests.sandbox import stacks
 from tests.sandbox.egress import EgressProxy
-from tests.sandbox.local_aws import ACCOUNT, LocalAws
+from tests.sandbox.local_aws import LocalAws
 from tests.sandbox.stacks import Stack
 from tests.sandbox.tls import Authority
-from tests.simulator import COMMERCIAL, GOVERNMENT, HOSTS, FalconSimulator, Fault
-from tests.simulator.effects import Redirect
-from tests.stack.customer import STACK, TEMPLATE, Customer, Neighbourhood, reason
+from tests.simulator import COMMERCIAL, GOVERNMENT, HOSTS, FalconSimulator
+from tests.stack.customer import STACK, TEMPLATE, Customer, Neighbourhood
 
 pytest_plugins = ["tests.stack.launching"]
 
@@ -75,31 +74,6 @@ def test_launch_with_the_original_parameters_only_finds_the_cloud(at_home_in: Wo
     assert {record.cloud for record in customer.falcon.journal.records("create")} == {home}
 
 
-def test_update_goes_straight_to_the_cloud_that_the_launch_found(at_home_in: World) -> None:
-    customer = at_home_in("eu-1")
-    customer.launched(Regions="us-east-1", FalconApiUrl="")
-    customer.egress.forget()
-
-    with customer.counting() as calls:
-        stack = customer.update(Regions="us-east-1,eu-west-1")
-
-    assert stack.status == "UPDATE_COMPLETE", stack.failures
-    assert calls == {"token": 1, "read": 1, "create": 1}
-    assert customer.asked == {HOSTS["eu-1"]}
-
-
-@pytest.mark.parametrize("cloud", COMMERCIAL)
-def test_launch_reaches_the_commercial_cloud_that_it_names(at_home_in: World, cloud: str) -> None:
-    customer = at_home_in(cloud)
-
-    stack = customer.launch(FalconCloud=cloud, Regions="us-east-1")
-
-    assert stack.status == "CREATE_COMPLETE", stack.failures
-    assert customer.asked == {HOSTS[cloud]}
-    assert stack.outputs["FalconCloud"] == cloud
-    assert customer.falcon.journal.operations() == {"token": 1, "create": 1, "list": 1}
-
-
 @pytest.mark.parametrize("cloud", GOVERNMENT)
 def test_launch_reaches_the_government_cloud_that_it_names(at_home_in: World, cloud: str) -> None:
     customer = at_home_in(cloud)
@@ -114,49 +88,3 @@ def test_launch_reaches_the_government_cloud_that_it_names(at_home_in: World, cl
     connection = customer.connections()["us-east-1"]
     assert connection.all_repositories_monitored is True  # as CrowdStrike's own onboarding code sends
     assert connection.gov_using_commercial_connection is True
-
-
-def test_launch_that_names_another_commercial_cloud_is_told_the_right_one(at_home_in: World) -> None:
-    customer = at_home_in("us-2")
-
-    stack = customer.launch(FalconCloud="us-1")
-
-    assert stack.status == "ROLLBACK_COMPLETE"
-    assert "these credentials belong to us-2, not us-1: name the right cloud in FalconCloud" in reason(stack)
-    assert customer.asked == {HOSTS["us-1"]}
-    assert customer.connections() == {}
-
-
-def test_launch_with_credentials_of_a_government_cloud_is_told_to_name_it(at_home_in: World) -> None:
-    customer = at_home_in("us-gov-1")
-
-    stack = customer.launch()
-
-    assert stack.status == "ROLLBACK_COMPLETE"
-    assert "the client id is unknown in us-1: check the client id, and FalconCloud for its cloud" in reason(stack)
-    assert customer.asked == {HOSTS["us-1"]}
-
-
-def test_launch_takes_its_credentials_to_no_host_that_is_not_falcons(at_home_in: World) -> None:
-    customer = at_home_in("us-1")
-    customer.falcon.arm(Fault("token", Redirect("https://api.crowdstrike.example.com/oauth2/token", status=308)))
-
-    stack = customer.launch()
-
-    assert stack.status == "ROLLBACK_COMPLETE"
-    assert "these credentials belong to another cloud, not us-1: name the right cloud in FalconCloud" in reason(stack)
-    assert customer.asked == {HOSTS["us-1"]}
-
-
-def test_launch_takes_the_cloud_from_an_existing_secret(at_home_in: World) -> None:
-    customer = at_home_in("eu-1")
-    values = f'{{"FalconClientId":"{customer.falcon.client_id}","FalconSecret":"{customer.falcon.client_secret}"'
-    customer.aws.client("secretsmanager").create_secret(Name="mine", SecretString=values + ',"FalconCloud":"eu-1"}')
-
-    stack = customer.launch(FalconClientID="", FalconSecret="", SecretsManagerSecretName="mine", Regions="us-east-1")
-
-    assert stack.status == "CREATE_COMPLETE", stack.failures
-    assert customer.asked == {HOSTS["eu-1"]}
-    assert set(customer.connections()) == {"us-east-1"}
-    assert f"role CrowdStrikeECRConnectionRole-{stack.stack_id.rsplit('/', 1)[-1][:23]}" in customer.resources()
-    assert ACCOUNT in stack.outputs["ConnectionRoleArn"]

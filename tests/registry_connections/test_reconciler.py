@@ -612,6 +612,15 @@ def test_a_lease_far_in_the_future_keeps_nobody(world: World, stack: Stack, kind
     assert run.seconds < 10
 
 
+@pytest.mark.parametrize("kind", [Kind.UPDATE, Kind.DELETE])
+def test_a_recorded_event_far_in_the_future_refuses_nobody(world: World, stack: Stack, kind: Kind) -> None:
+    launched(world, stack)
+    put_record(stack, events=[["forged", 9_999_999_999, ""]])
+    run = world.invoke(stack, kind, stack.properties(DeleteConnections="Stack"))
+
+    assert run.succeeded, run.reason
+
+
 def test_a_stack_event_that_waits_in_vain_fails_and_says_why(world: World, stack: Stack) -> None:
     launched(world, stack)
     world.clock.on_pass = lambda: leased(world, stack, 700)

@@ -109,9 +109,10 @@ def sanitize(text: object, *, secrets: Sequence[str] = (), limit: int = 200) -> 
 
     The messages of Falcon and AWS may echo what was sent, or hold terminal escapes. `limit` is in characters.
     """
-    shown = str(text)[: limit * 20]  # a huge message must not cost time
+    shown = str(text)
     for secret in secrets:
         shown = shown.replace(secret, REDACTED) if secret else shown
+    shown = shown[: limit * 20]  # a huge message must not cost time; a secret that is cut would not be found
     shown = " ".join("".join(char if char.isprintable() else " " for char in shown).split())
     return shorten(shown, limit)
 

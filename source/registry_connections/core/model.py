@@ -27,10 +27,11 @@ SCANNING_STATES: Final = frozenset({"", "active", "pending", "resumed", "enabled
 
 _MARKED_ALIAS: Final = re.compile(r"ecr-(?P<adopted>adopted-)?(?P<mark>[0-9a-f]{8})(?:-|$)")
 
-# `111122223333.dkr.ecr.eu-west-1.amazonaws.com`, its FIPS form, and the dual-stack form on `on.aws`.
+# `111122223333.dkr.ecr.eu-west-1.amazonaws.com`, its FIPS form, and the dual-stack form on `on.aws`. The name of a
+# Region goes into logs and the record, and is as short as one.
 _ECR_HOST: Final = re.compile(
-    r"(?P<account>\d{12})\.(?:dkr\.ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.(?P<suffix>[a-z0-9.-]+)"
-    r"|dkr-ecr(?:-fips)?\.(?P<dual_region>[a-z0-9-]+)\.on\.aws)"
+    r"(?P<account>\d{12})\.(?:dkr\.ecr(?:-fips)?\.(?P<region>[a-z0-9-]{3,40})\.(?P<suffix>[a-z0-9.-]+)"
+    r"|dkr-ecr(?:-fips)?\.(?P<dual_region>[a-z0-9-]{3,40})\.on\.aws)"
 )
 
 

@@ -40,6 +40,7 @@ TOO_MANY_REQUESTS: Final = HTTPStatus.TOO_MANY_REQUESTS
 SERVER_ERRORS: Final = range(500, 600)
 REDIRECTS: Final = range(300, 400)
 OK: Final = range(200, 300)  # create is documented as 201 and seen as 200
+BEFORE_MARKUP: Final = b"\xef\xbb\xbf \t\r\n"  # a web page may begin with a byte order mark
 CA_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
@@ -259,7 +260,7 @@ def _parse(raw: bytes, status: int) -> Any:
     try:
         return json.loads(raw)
     except (ValueError, RecursionError):
-        if status in OK and not raw.lstrip().startswith(b"<"):
+        if status in OK and not raw.lstrip(BEFORE_MARKUP).startswith(b"<"):
             raise MalformedError("Falcon's response is not JSON", status=status, may_have_succeeded=True) from None
         return raw[:100].decode(errors="replace")
 

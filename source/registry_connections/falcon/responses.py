@@ -125,6 +125,12 @@ def identifier(value: Any, secrets: Sequence[str]) -> str:
     return "" if any(secret in value for secret in secrets) else value
 
 
+def _url(value: str, secrets: Sequence[str]) -> str:
+    """Return the URL of a registry, or nothing if it echoes a secret: what stands for its Region goes into logs."""
+    # Hosts are compared in lower case.
+    return "" if any(secret.lower() in value.lower() for secret in secrets) else value
+
+
 def connection(item: Any, secrets: Sequence[str]) -> Connection | None:
     """Return a registry object as a connection, or None if it has no id."""
     if not isinstance(item, dict) or not identifier(item.get("id"), secrets):
@@ -137,7 +143,7 @@ def connection(item: Any, secrets: Sequence[str]) -> Connection | None:
     credential = credential if isinstance(credential, dict) else {}
     return Connection(
         id=text(item, "id"),
-        url=text(item, "url"),
+        url=_url(text(item, "url"), secrets),
         type=text(item, "type"),
         alias=shown(item, "user_defined_alias", 100),
         state=shown(item, "state", 40),

@@ -23,6 +23,7 @@ def test_somebody_elses_text_becomes_one_short_line_that_can_be_printed(text: st
         ("\x1b[31mred\x1b[0m\r\nnext", "[31mred [0m next"),
         ("  a\t b\x00c  ", "a b c"),
         ("the token is s3cret!", "the token is [redacted]!"),
+        (" " * 3997 + "s3cret", "[re"),  # after 4,000 characters the rest is cut
         ("\u202eevil", "evil"),
         (None, "None"),
         ("x" * 3_000_000, "x" * 197 + "..."),

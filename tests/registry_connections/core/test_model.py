@@ -133,6 +133,15 @@ def test_another_form_of_a_registrys_host_is_of_the_account_and_not_what_we_woul
     assert found.region == "us-east-1"
 
 
+@pytest.mark.parametrize("host", ["{}.dkr.ecr.{}.amazonaws.com", "{}.dkr-ecr.{}.on.aws"])
+@pytest.mark.parametrize(("length", "is_region"), [(2, False), (40, True), (41, False), (60_000, False)])
+def test_what_is_longer_than_any_region_is_none(host: str, length: int, *, is_region: bool) -> None:
+    found = connection(f"https://{host.format(ACCOUNT, 'x' * length)}")
+
+    assert found.region == ("x" * length if is_region else "")
+    assert found.belongs_to(ACCOUNT, "amazonaws.com") is is_region
+
+
 @pytest.mark.parametrize("suffix", ["amazonaws.com.cn", "mirror.example", "amazonaws.com.evil.example"])
 def test_the_same_account_number_under_another_suffix_is_another_account(suffix: str) -> None:
     assert not connection(f"https://{ACCOUNT}.dkr.ecr.eu-west-1.{suffix}").belongs_to(ACCOUNT, "amazonaws.com")

@@ -167,6 +167,12 @@ def test_events_of_one_second_are_not_late_but_for_a_create_which_is_the_first_o
     assert is_duplicate(known(CREATE), replace(same_second, kind=Kind.CREATE, sent=NOW + 1), NOW) is False
 
 
+def test_an_event_sent_later_than_any_run_can_have_recorded_one_makes_no_other_late() -> None:
+    with pytest.raises(RegistrationError):
+        is_duplicate(known(replace(CREATE, sent=NOW + 60)), UPDATE, NOW)
+    assert is_duplicate(known(replace(CREATE, sent=NOW + 61)), UPDATE, NOW) is False
+
+
 @pytest.mark.parametrize(
     ("until", "holds"), [(-1, False), (0, False), (1, True), (690, True), (750, True), (751, False), (1e9, False)]
 )

@@ -1,5 +1,6 @@
 """What Falcon's responses mean, of which nothing is sure to have its type."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -300,6 +301,16 @@ def test_what_falcon_lets_people_write_is_shown_on_one_short_line() -> None:
 def test_an_id_that_echoes_a_secret_is_none() -> None:
     assert identifier("x-s3cret-x", ("s3cret",)) == ""
     assert connection({**ITEM, "id": "s3cret"}, ("s3cret",)) is None
+
+
+@pytest.mark.parametrize("echo", ["0a1b2c3d", "0A1B2C3D"])
+def test_a_url_that_echoes_a_secret_is_that_of_no_registry(echo: str) -> None:
+    url = f"https://111122223333.dkr.ecr.{echo}.amazonaws.com"
+    found = connection({**ITEM, "url": url}, ("0a1B2c3D",))
+
+    assert found
+    assert (found.url, found.region) == ("", "")
+    assert connection({**ITEM, "url": url}, ("another",)) == replace(found, url=url)
 
 
 def test_a_field_is_its_text_or_nothing() -> None:

@@ -25,6 +25,7 @@ from registry_connections.core.record import FAILED_SUFFIX, Kind, Request, diges
 from registry_connections.core.report import Report, data
 from registry_connections.core.settings import parse
 from registry_connections.logs import log
+from registry_connections.tls import tls_context
 
 RESOURCE_TYPE: Final = "Custom::FalconRegistryConnections"
 REQUEST_TYPES: Final = frozenset({Kind.CREATE, Kind.UPDATE, Kind.DELETE})
@@ -159,5 +160,6 @@ def put(url: str, body: Mapping[str, Any], left: Callable[[], float]) -> bool:
 def _send(url: str, content: bytes) -> None:
     """Send it once; raise whatever urllib raises if there is no connection, no time, or a status of no success."""
     request = urllib.request.Request(url, content, {"Content-Type": ""}, method="PUT")  # noqa: S310 - https: see _put
-    with urllib.request.urlopen(request, timeout=SEND_SECONDS):  # noqa: S310 - the same
+    context = tls_context("AWS_CA_BUNDLE", "SSL_CERT_FILE")
+    with urllib.request.urlopen(request, timeout=SEND_SECONDS, context=context):  # noqa: S310 - the same
         pass

@@ -556,7 +556,8 @@ def test_a_response_is_put_as_the_signature_of_its_url_wants_it(storage: Storage
 def test_an_attempt_waits_for_the_network_five_seconds_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
 
-    def open_(_: object, timeout: float) -> io.BytesIO:
+    def open_(_: object, timeout: float, context: object) -> io.BytesIO:
+        assert context
         waits.append(timeout)
         return io.BytesIO()
 

@@ -71,7 +71,8 @@ def _answer(request: Request, launched: bool, context: Any) -> Report:
             return services.reconciler.delete(request, services.deadline, launched=launched)
         return services.reconciler.converge(request, services.deadline)
 
-    fresh = request.kind is not Kind.DELETE
+    # A launch may be cancelled, and its Delete come, within the seconds in which its policy is not known yet.
+    fresh = request.kind is not Kind.DELETE or not launched
     return _run(request.kind, context, work, access_seconds=FRESH_POLICY_SECONDS if fresh else 0.0)
 
 
@@ -82,7 +83,11 @@ def _act(name: str, context: Any) -> dict[str, Any]:
             shown = actions.view(name, services.reconciler, services.deadline)
         return {"action": name, "version": __version__, **shown}
     request = actions.repair(context.aws_request_id, time.time())
-    return action_result(name, _run(name, context, lambda s: s.reconciler.converge(request, s.deadline)))
+    # A schedule fires as soon as it is made, when the policy may not be known yet.
+    report = _run(
+        name, context, lambda s: s.reconciler.converge(request, s.deadline), access_seconds=FRESH_POLICY_SECONDS
+    )
+    return action_result(name, report)
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,9 @@ class AwsAccount:
         """Whether CloudFormation holds that physical id for a resource of this stack; raise AwsError."""
         client = self.clients.get("cloudformation")
         with translate_errors("The stack's resource cannot be described", AwsError):
-            response = client.describe_stack_resource(StackName=self.stack_id, LogicalResourceId=logical_id)
+            response = self.access(
+                lambda: client.describe_stack_resource(StackName=self.stack_id, LogicalResourceId=logical_id)
+            )
             return bool(response["StackResourceDetail"]["PhysicalResourceId"] == physical_id)
 
     def retain_logs(self, log_group: str, days: int) -> None:

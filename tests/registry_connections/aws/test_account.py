@@ -272,6 +272,8 @@ def test_cloudformation_is_asked_which_id_it_holds(aws: Stubs, held: str, *, hol
         "ResourceStatus": "DELETE_IN_PROGRESS",
     }
     asked = {"StackName": STACK_ID, "LogicalResourceId": "RegistryConnections"}
+    aws.fresh = 60.0  # a launch that is cancelled may be so young that its policy is not known yet
+    aws.on("cloudformation").add_client_error("describe_stack_resource", "AccessDenied", IDENTITY)
     aws.on("cloudformation").add_response("describe_stack_resource", {"StackResourceDetail": detail}, asked)
 
     assert aws.account.holds("RegistryConnections", "made-up") is holds

@@ -137,9 +137,12 @@ def test_a_binary_secret_says_how_to_store_it(aws: Stubs) -> None:
         aws.account.credentials()
 
 
-@pytest.mark.parametrize(("partial", "advised"), [(True, True), (False, False)])
-def test_an_arn_without_its_six_characters_says_so(aws: Stubs, *, partial: bool, advised: bool) -> None:
-    identifier = SECRET.removesuffix("-a1b2c3") if partial else SECRET
+@pytest.mark.parametrize(
+    ("end", "advised"),
+    [("", True), ("-a1b2c3", False), ("-secret", True), ("-Secret", True), ("-secret-AbCdEf", False)],
+)
+def test_an_arn_without_its_six_characters_says_so(aws: Stubs, end: str, *, advised: bool) -> None:
+    identifier = SECRET.removesuffix("-a1b2c3") + end
     aws.on("secretsmanager", "eu-central-1").add_client_error("get_secret_value", "ResourceNotFoundException", "no")
     with pytest.raises(SecretError) as caught:
         replace(aws.account, secret_id=identifier).credentials()

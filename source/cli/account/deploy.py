@@ -13,6 +13,11 @@ from cli.request import Request, Values
 from cli.screen import Screen
 from cli.stack import LEFTOVERS, UPDATABLE, Snapshot, Stack
 
+DISCONNECTS = (
+    "the original's DisconnectUponDelete is True: if the upgrade failed, the original's function would remove every "
+    "connection of the account. Set it to False first, with the original's template."
+)
+
 
 def deploy(values: Values, given: Credentials, screen: Screen) -> None:
     """Launch or update the stack in your AWS account, and print what happens.
@@ -54,6 +59,8 @@ def _look(asked: Request, target: Target | None, problems: list[str], screen: Sc
     before = stack.now()
     header(screen, asked.name, before, target.aws)
     screen.say(f"version {target.artifacts.version}, {target.artifacts.origin}")
+    if before and before.parameters.get("DisconnectUponDelete", "").lower() == "true":
+        problems.append(DISCONNECTS)
     if before and not (before.is_moving or before.status in UPDATABLE | LEFTOVERS):
         problems.append(stack.problem(before.status))
     elif _needs_credentials(asked, before) and not (screen.is_terminal or asked.credentials.problems):

@@ -71,7 +71,8 @@ def _answer(request: Request, launched: bool, context: Any) -> Report:
             return services.reconciler.delete(request, services.deadline, launched=launched)
         return services.reconciler.converge(request, services.deadline)
 
-    fresh = request.kind is not Kind.DELETE
+    # A launch may be cancelled, and its Delete come, within the seconds in which its policy is not known yet.
+    fresh = request.kind is not Kind.DELETE or not launched
     return _run(request.kind, context, work, FRESH_POLICY_SECONDS if fresh else 0.0)
 
 

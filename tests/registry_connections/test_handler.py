@@ -6,12 +6,14 @@ crhelper is the real one, Falcon is the simulator; only the clients of AWS and t
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from registry_connections import __version__, custom_resource, handler, logs
+from registry_connections.aws.calls import FreshPolicy
 from registry_connections.core.errors import RegistrationError, SettingsError
 from registry_connections.core.report import LONGEST_REASON
 from tests.registry_connections.fakes import FakeSsm, Journal, Parameters, VirtualClock, client_error
@@ -23,6 +25,7 @@ OURS = f"falcon-ecr-{UUID}"
 RESPONSE_URL = "https://responses.example/bucket/key?X-Amz-Signature=do-not-log-this"
 SECRETS = (CLIENT_ID, CLIENT_SECRET, IDENTITY.external_id, "responses.example", "do-not-log-this", "simulated-token-")
 FUNCTION_ARN = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:crowdstrike-ecr-function"
+FRESH = FreshPolicy.__call__
 ENVIRONMENT = {
     "STACK_ID": STACK_ID,
     "URL_SUFFIX": IDENTITY.url_suffix,
@@ -230,6 +233,37 @@ def test_a_launch_that_fails_says_why_and_its_delete_needs_nothing(function: Fun
     assert ("has no FalconClientId" in failed["Reason"]) is (cause == "credentials")
     assert ("mars-1" in failed["Reason"] and "Perhaps" in failed["Reason"]) is (cause == "properties")
     assert deleted["Status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("kind", ["Create", "Delete", "reconcile"])
+def test_what_comes_while_a_launch_is_young_waits_until_its_policy_is_known(
+    function: Function, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    denials, get = [client_error("AccessDeniedException")] * 2, function.aws.ssm.get_parameter
+
+    def denied_at_first(**name: str) -> Any:
+        if denials:
+            raise denials.pop()
+        return get(**name)
+
+    monkeypatch.setattr(function.aws.ssm, "get_parameter", denied_at_first)
+    monkeypatch.setattr(
+        FreshPolicy, "__call__", lambda policy, call: FRESH(replace(policy, sleep=lambda _: None), call)
+    )
+    if kind == "reconcile":
+        assert function.act({"action": "reconcile"})["message"] == "nothing is applied yet"
+    else:
+        assert function.stack_event(kind, PhysicalResourceId=f"{OURS}-failed")["Status"] == "SUCCESS"
+    assert denials == []
+
+
+def test_the_delete_of_what_was_launched_does_not_wait_for_a_policy(function: Function) -> None:
+    function.stack_event("Create")
+    function.aws.ssm.get_parameter = Mock(side_effect=client_error("AccessDeniedException"))  # type: ignore[method-assign]
+    deleted = function.stack_event("Delete", {"DeleteConnections": "Stack"})
+
+    assert deleted["Status"] == "FAILED"
+    assert function.aws.ssm.get_parameter.call_count < 10
 
 
 def test_of_more_problems_than_fit_it_is_told_how_many_there_are() -> None:

@@ -128,6 +128,8 @@ def test_failed_upgrade_leaves_the_original_and_its_connections_as_they_were(
     assert physical_ids(customer) == ids_before
     configuration = customer.aws.client("lambda").get_function_configuration(FunctionName=FUNCTION)
     assert configuration["Handler"] == "lambda.lambda_handler"
+    # The cleanup of the rollback deletes our resource with the original's code: hence the warning in source/README.md.
+    assert any('"original": "Delete"' in line for line in customer.aws.function_logs(FUNCTION))
 
     customer.falcon.disarm()
     again = upgrade(customer)

@@ -11,6 +11,11 @@ from cli.request import Request
 from cli.screen import Screen
 from cli.stack import LEFTOVERS, UPDATABLE, Snapshot, Stack
 
+DISCONNECTS = (
+    "the original's DisconnectUponDelete is True: if the upgrade failed, the original's function would remove every "
+    "connection of the account. Set it to False first, with the original's template."
+)
+
 
 def deploy(asked: Request, screen: Screen) -> None:
     """Launch or update the stack in your AWS account, and print what happens.
@@ -26,6 +31,8 @@ def deploy(asked: Request, screen: Screen) -> None:
     now = stack.now()
     header(screen, asked.name, now, aws)
     screen.say(f"version {artifacts.version}, {artifacts.origin}")
+    if now and now.parameters.get("DisconnectUponDelete", "").lower() == "true":
+        problems.append(DISCONNECTS)
     if now and not (now.is_moving or now.status in UPDATABLE | LEFTOVERS):
         problems.append(stack.problem(now.status))
     elif _needs_credentials(asked, now) and not (screen.is_terminal or asked.credentials.problems):

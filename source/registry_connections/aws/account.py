@@ -38,7 +38,8 @@ SECRET_ADVICE: Final = {
 """What to do, by the words with which Secrets Manager refuses a secret."""
 
 _REGION_NAME: Final = re.compile(r"[a-z0-9-]{3,40}")
-_FULL_ARN: Final = re.compile(r"arn:.*:secret:.*-[A-Za-z0-9]{6}")
+# The six characters are random; a word of six letters, as in `our-falcon` and `our-secret`, belongs to the name.
+_FULL_ARN: Final = re.compile(r"arn:.*:secret:.*-(?![A-Za-z][a-z]{5}$)[A-Za-z0-9]{6}")
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,9 @@ class AwsAccount:
         """Whether CloudFormation holds that physical id for a resource of this stack; raise AwsError."""
         client = self.clients.get("cloudformation")
         with translate_errors("The stack's resource cannot be described", AwsError):
-            response = client.describe_stack_resource(StackName=self.stack_id, LogicalResourceId=logical_id)
+            response = self.access(
+                lambda: client.describe_stack_resource(StackName=self.stack_id, LogicalResourceId=logical_id)
+            )
             return bool(response["StackResourceDetail"]["PhysicalResourceId"] == physical_id)
 
     def retain_logs(self, log_group: str, days: int) -> None:

@@ -1,5 +1,6 @@
 """`make deploy`, `make publish` and `make delete` in the local AWS, with the real template and package."""
 
+import json
 import re
 from collections.abc import Mapping
 from urllib.parse import parse_qs, urlsplit
@@ -80,6 +81,25 @@ def test_credentials_that_are_missing_are_typed_without_echo(operator: Operator)
 
     assert ran.ok, ran.problem
     assert CLIENT_SECRET not in ran.text
+
+
+@pytest.mark.parametrize(("disconnects", "refused"), [("True", True), ("False", False)])
+def test_an_original_stack_that_disconnects_on_deletion_is_not_upgraded(
+    aws: LocalAws, operator: Operator, disconnects: str, *, refused: bool
+) -> None:
+    original = {
+        "Parameters": {"DisconnectUponDelete": {"Type": "String"}},
+        "Resources": {"Kept": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "x"}}},
+    }
+    aws.client("cloudformation").create_stack(
+        StackName="falcon",
+        TemplateBody=json.dumps(original),
+        Parameters=[{"ParameterKey": "DisconnectUponDelete", "ParameterValue": disconnects}],
+    )
+    ran = deploy(operator, TAGS="x")
+
+    assert ("DisconnectUponDelete is True: if the upgrade failed" in ran.problem) is refused
+    assert "TAGS" in ran.problem
 
 
 def test_what_stands_in_the_way_is_told_at_once_and_nothing_is_made(aws: LocalAws, operator: Operator) -> None:

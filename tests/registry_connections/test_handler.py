@@ -179,20 +179,6 @@ def function(
 # Stack events
 
 
-def test_a_stack_is_launched_updated_and_deleted(function: Function) -> None:
-    created = function.stack_event("Create", {"DeleteConnections": "Stack"})
-    connected = [made.region for made in function.falcon.connections_of(ACCOUNT)]
-    narrowed = function.stack_event("Update", {"DeleteConnections": "Stack", "Regions": EAST})
-    deleted = function.stack_event("Delete", {"DeleteConnections": "Stack"})
-
-    assert (created["Status"], created["PhysicalResourceId"]) == ("SUCCESS", OURS)
-    assert created["Data"]["ConnectedRegions"] == "eu-west-1,us-east-1"
-    assert connected == [WEST, EAST]
-    assert (narrowed["Data"]["ConnectedRegions"], narrowed["Data"]["SkippedRegions"]) == (EAST, WEST)
-    assert (deleted["Status"], deleted["Data"], function.falcon.connections_of(ACCOUNT)) == ("SUCCESS", {}, [])
-    assert function.aws.parameters.versions == []
-
-
 def test_identity_is_the_functions_own_whatever_an_event_claims(function: Function) -> None:
     theirs = function.falcon.add_connection(Connection(f"https://{OTHER_ACCOUNT}.dkr.ecr.{EAST}.amazonaws.com"))
     forged = {
@@ -209,14 +195,6 @@ def test_identity_is_the_functions_own_whatever_an_event_claims(function: Functi
 
     assert roles == {IDENTITY.role_arn}
     assert function.falcon.connections() == [theirs]
-
-
-def test_an_event_of_another_stack_reaches_neither_aws_nor_falcon(function: Function) -> None:
-    other = STACK_ID.replace(ACCOUNT, OTHER_ACCOUNT)
-    deleted = function.stack_event("Delete", {"DeleteConnections": "Account"}, StackId=other)
-
-    assert (deleted["Status"], deleted["StackId"]) == ("SUCCESS", other)
-    assert (function.aws.asked, function.falcon.journal.count()) == ([], 0)
 
 
 @pytest.mark.parametrize("cause", ["credentials", "properties"])
@@ -321,10 +299,6 @@ def test_a_repair_that_fails_raises_so_that_the_errors_of_the_function_count_it(
     launched.falcon.arm(Fault("create", missing_scope()))
     with pytest.raises(RegistrationError, match="Falcon Container Image: WRITE"):
         launched.act({"action": "reconcile"})
-
-
-def test_a_repair_before_the_launch_is_no_error(function: Function) -> None:
-    assert function.act({"action": "reconcile"})["message"] == "nothing is applied yet"
 
 
 # The log

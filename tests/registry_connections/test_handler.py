@@ -194,7 +194,13 @@ def test_identity_is_the_functions_own_whatever_an_event_claims(function: Functi
     assert function.falcon.connections() == [theirs]
 
 
-def test_of_more_problems_than_fit_it_is_told_how_many_there_are() -> None:
+def test_of_more_problems_than_fit_it_is_told_how_many_there_are_and_the_log_has_them_all(function: Function) -> None:
+    regions = [f"us-east-{number}" for number in range(3, 10)]
+    told = function.stack_event("Create", {"Regions": ",".join(regions)})["Reason"]
+    log = json.dumps(function.logged())
+
+    assert told.endswith(" more, see the log.")
+    assert [region for region in regions if f"AWS knows no Region '{region}'" not in log] == []
     problems = SettingsError([f"Property{number} {'x' * 60}." for number in range(9)])
 
     assert handler._problems(problems) == f"{' '.join(problems.problems[:3])} And 6 more, see the log."

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from registry_connections import custom_resource
 from registry_connections.core import report, settings
+from registry_connections.core.model import DeletePolicy, RegionFailurePolicy, RegionScope
 from registry_connections.core.record import LEASE_SECONDS
 from registry_connections.handler import RESERVE_SECONDS
 from registry_connections.reconciler import EVENT_AGE_SECONDS
@@ -97,6 +98,14 @@ def test_what_the_template_passes_is_parsed_without_a_problem(partition: str, cl
 
 def test_the_parsed_defaults_are_those_of_the_parameters() -> None:
     assert {name: PARAMETERS[name]["Default"] for name in settings.DEFAULTS} == settings.DEFAULTS
+
+
+def test_the_choices_that_are_offered_are_those_that_the_function_knows() -> None:
+    choices = {"RegionScope": RegionScope, "OnRegionFailure": RegionFailurePolicy, "DeleteConnections": DeletePolicy}
+
+    assert {name: PARAMETERS[name]["AllowedValues"] for name in choices} == {
+        name: [str(each) for each in kind] for name, kind in choices.items()
+    }
 
 
 def test_the_handler_is_a_function_of_the_package_and_its_environment_is_what_the_handler_reads() -> None:

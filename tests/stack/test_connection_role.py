@@ -62,16 +62,3 @@ def test_the_connection_role_may_read_ecr_and_nothing_else(customer: Customer) -
     assert session.not_denied(attempts, region) == {}
     attached = customer.aws.client("iam").list_attached_role_policies(RoleName=role.rsplit("/", 1)[-1])
     assert [each["PolicyArn"] for each in attached["AttachedPolicies"]] == [READ_ONLY]
-
-
-def test_falcon_can_assume_the_role_with_what_the_launch_told_it(customer: Customer) -> None:
-    principal = falcon(customer)
-    assert principal.client("sts")  # made once, before the threads of the simulator want it
-    customer.falcon.change(
-        credential_check=lambda role, external_id: principal.may_assume(role, ExternalId=external_id)
-    )
-
-    stack = customer.launch()
-
-    assert stack.status == "CREATE_COMPLETE", stack.failures
-    assert len(customer.connections()) == 17

@@ -270,6 +270,17 @@ def test_what_was_unfinished_and_is_not_removed_or_spared_stays_unknown(why: Why
     assert spared.outcomes == {EAST: Outcome(EAST, K.LEFT, "id-1", str(Why.SPARED))}
 
 
+def test_an_undo_removes_what_was_made_and_nothing_that_was_adopted() -> None:
+    bench = Bench()
+    other = bench.add(WEST)
+    results = bench.execute(create(EAST), create(WEST))
+    bench.undo(results)
+
+    assert kinds(results) == {EAST: K.REMOVED, WEST: K.ADOPTED}
+    assert results.made == {}
+    assert list(bench.tenant.entries) == [other.id]
+
+
 def test_an_undo_that_fails_says_what_is_left_and_a_cause_counts_for_more() -> None:
     bench = Bench()
     results = bench.execute(create(EAST), create(WEST))

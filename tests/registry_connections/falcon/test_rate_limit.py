@@ -67,30 +67,22 @@ def test_when_little_remains_calls_go_one_after_the_other_before_the_limit_is_hi
     assert clock.now == pytest.approx(0.3)
 
 
-@pytest.mark.parametrize("unit", [1, 1000], ids=["seconds", "milliseconds"])
-def test_after_a_429_nobody_calls_before_the_moment_that_falcon_named(clock: Clock, unit: int) -> None:
+@pytest.mark.parametrize(
+    ("moment", "earliest", "latest"),
+    [
+        *(((EPOCH + 20) * unit, 20, 21) for unit in (1, 1000)),  # seconds or milliseconds
+        *((nonsense, 0.1, LONGEST_WAIT_SECONDS + 1) for nonsense in (EPOCH * 2, -5.0, float("inf"), float("nan"))),
+        (None, 1, 6),
+    ],
+)
+def test_after_a_429_nobody_calls_before_the_moment_that_falcon_named_if_it_makes_sense(
+    clock: Clock, moment: float | None, earliest: float, latest: float
+) -> None:
     limiter = limiter_on(clock)
-    limiter.update(HTTPStatus.TOO_MANY_REQUESTS, headers(0, (EPOCH + 20) * unit))
+    limiter.update(HTTPStatus.TOO_MANY_REQUESTS, headers(0, moment))
     limiter.acquire(far_off(clock))
 
-    assert 20 <= clock.now <= 21
-
-
-@pytest.mark.parametrize("retry_after", [EPOCH * 2, -5.0, float("inf"), float("nan")])
-def test_a_moment_that_makes_no_sense_is_bounded(clock: Clock, retry_after: float) -> None:
-    limiter = limiter_on(clock)
-    limiter.update(HTTPStatus.TOO_MANY_REQUESTS, headers(0, retry_after))
-    limiter.acquire(far_off(clock))
-
-    assert 0 < clock.now <= LONGEST_WAIT_SECONDS + 1
-
-
-def test_a_429_without_a_moment_makes_a_short_wait(clock: Clock) -> None:
-    limiter = limiter_on(clock)
-    limiter.update(HTTPStatus.TOO_MANY_REQUESTS, headers(0))
-    limiter.acquire(far_off(clock))
-
-    assert 1 <= clock.now <= 6
+    assert earliest <= clock.now <= latest
 
 
 def test_a_wait_that_would_outlive_the_deadline_is_not_begun(clock: Clock) -> None:

@@ -44,10 +44,9 @@ class Context:
     function_name: str = "crowdstrike-ecr-function"
     log_group_name: str = "/aws/lambda/crowdstrike-ecr-function"
     invoked_function_arn: str = FUNCTION_ARN
-    seconds: float = 100.0
 
     def get_remaining_time_in_millis(self) -> int:
-        return int(self.seconds * 1000)
+        return 100_000
 
 
 class Logs:
@@ -73,20 +72,17 @@ class Aws:
     def __init__(self) -> None:
         self.parameters, self.logs = Parameters(), Logs()
         self.ssm = FakeSsm(self.parameters, Journal(VirtualClock(), latency=0))
-        self.secret = json.dumps({"FalconClientId": CLIENT_ID, "FalconSecret": CLIENT_SECRET})
         self.regions = [EAST, WEST]
-        self.asked: list[str] = []
         self.unforeseen = False
 
     def get(self, service: str, *_: object) -> Any:
-        self.asked.append(service)
         return {"ssm": self.ssm, "logs": self.logs}.get(service, self)
 
     def get_secret_value(self, SecretId: str) -> dict[str, str]:  # noqa: N803 - AWS's spelling
         assert SecretId == ENVIRONMENT["SECRET_ARN"]
         if self.unforeseen:
             raise ZeroDivisionError(f"nobody foresaw {CLIENT_SECRET}")
-        return {"SecretString": self.secret}
+        return {"SecretString": json.dumps({"FalconClientId": CLIENT_ID, "FalconSecret": CLIENT_SECRET})}
 
     def describe_regions(self, **_: object) -> dict[str, Any]:
         return {"Regions": [{"RegionName": name, "OptInStatus": "opted-in"} for name in self.regions]}
@@ -246,20 +242,16 @@ def test_the_log_group_is_bounded_after_the_response_but_not_while_its_role_goes
 # Actions
 
 
-@pytest.fixture
-def launched(function: Function, monkeypatch: pytest.MonkeyPatch) -> Function:
-    """Return the function of a stack that is launched; crhelper must not be reached any more."""
+def test_a_repair_that_fails_raises_so_that_the_errors_of_the_function_count_it_and_never_reaches_crhelper(
+    function: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert function.stack_event("Create")["Status"] == "SUCCESS"
-    function.captured()
     monkeypatch.setattr(custom_resource, "respond", lambda *_: pytest.fail("an action reached crhelper"))
-    return function
-
-
-def test_a_repair_that_fails_raises_so_that_the_errors_of_the_function_count_it(launched: Function) -> None:
-    launched.aws.regions.append("us-west-2")
-    launched.falcon.arm(Fault("create", missing_scope()))
+    assert function.act({"action": "reconcile"})["ok"] is True
+    function.aws.regions.append("us-west-2")
+    function.falcon.arm(Fault("create", missing_scope()))
     with pytest.raises(RegistrationError, match="Falcon Container Image: WRITE"):
-        launched.act({"action": "reconcile"})
+        function.act({"action": "reconcile"})
 
 
 @pytest.mark.parametrize("level", ["DEBUG", "INFO"])

@@ -127,11 +127,21 @@ def test_a_connection_that_is_there_stays_and_nothing_is_asked(falcon: FalconSim
     falcon.tenant.remove(theirs.id)
 
 
-def test_what_an_earlier_run_left_is_removed_first(falcon: FalconSimulator, capsys: pytest.CaptureFixture[str]) -> None:
-    falcon.add_connection(Connection(url=URL, user_defined_alias=f"{MARK}left"))
+@pytest.mark.parametrize(
+    ("prepare", "stopped"),
+    [
+        (lambda falcon: falcon.arm(Fault("create", Truncated(), skip=1, times=1)), "no response to POST"),
+        (lambda falcon: falcon.add_client(CLIENT_ID, CLIENT_SECRET, ["read"]), "scope not permitted"),
+    ],
+    ids=["lost response", "scope to write"],
+)
+def test_what_stops_the_questions_is_told_and_leaves_nothing(
+    falcon: FalconSimulator, prepare: Callable[[FalconSimulator], object], stopped: str
+) -> None:
+    prepare(falcon)
 
-    assert command.run(survey(falcon), ENVIRON) == command.NOTHING_DIFFERS
-    assert "Removed 1 connections that an earlier run had left." in capsys.readouterr().out
+    assert command.run(survey(falcon), ENVIRON) == command.CANNOT_ASK
+    assert stopped in written()["stopped"]
 
 
 @pytest.mark.parametrize("characters", [None, 5])
@@ -147,14 +157,6 @@ def test_an_interruption_leaves_nothing_whatever_became_of_the_alias(
     assert written()["stopped"] == "interrupted"
 
 
-def test_a_lost_response_leaves_nothing(falcon: FalconSimulator) -> None:
-    falcon.arm(Fault("create", Truncated(), skip=1, times=1))
-
-    assert command.run(survey(falcon), ENVIRON) == command.CANNOT_ASK
-
-    assert "no response to POST" in written()["stopped"]
-
-
 def test_what_cannot_be_known_as_ours_is_named_and_stays(falcon: FalconSimulator) -> None:
     falcon.change(bad_credential_leaves_record=True, alias_characters=5)
 
@@ -163,6 +165,13 @@ def test_what_cannot_be_known_as_ours_is_named_and_stays(falcon: FalconSimulator
     (left,) = [there for there in falcon.connections() if there.url == URL]
     assert f"{left.id} came without our alias" in written()["stopped"]
     falcon.tenant.remove(left.id)
+
+
+def test_what_an_earlier_run_left_is_removed_first(falcon: FalconSimulator, capsys: pytest.CaptureFixture[str]) -> None:
+    falcon.add_connection(Connection(url=URL, user_defined_alias=f"{MARK}left"))
+
+    assert command.run(survey(falcon), ENVIRON) == command.NOTHING_DIFFERS
+    assert "Removed 1 connections that an earlier run had left." in capsys.readouterr().out
 
 
 def test_what_cannot_be_removed_is_told(falcon: FalconSimulator) -> None:
@@ -176,14 +185,6 @@ def test_what_cannot_be_removed_is_told(falcon: FalconSimulator) -> None:
 
 
 # What is not to be had
-
-
-def test_without_the_scope_to_write_the_report_says_so(falcon: FalconSimulator) -> None:
-    falcon.add_client(CLIENT_ID, CLIENT_SECRET, ["read"])
-
-    assert command.run(survey(falcon), ENVIRON) == command.CANNOT_ASK
-
-    assert "scope not permitted" in written()["stopped"]
 
 
 @pytest.mark.parametrize(
@@ -259,7 +260,7 @@ def test_nothing_is_done_unless_somebody_agrees(
     assert "there is nobody to ask" in capsys.readouterr().err
 
 
-def test_a_report_shows_no_secret(falcon: FalconSimulator) -> None:
+def test_a_report_shows_no_secret_and_cuts_what_is_long(falcon: FalconSimulator) -> None:
     falcon.change(credential_refusal=f"refused: {ABSENT.role} {ABSENT.external_id} {CLIENT_SECRET}\nnext | line")
     asked = survey(falcon)
     command.run(asked, ENVIRON)
@@ -268,7 +269,4 @@ def test_a_report_shows_no_secret(falcon: FalconSimulator) -> None:
     for secret in (ABSENT.external_id, CLIENT_SECRET, CLIENT_ID, asked.falcon.token, "111122223333"):
         assert secret not in text
     assert "refused: arn:aws:iam::***:role/absent *** *** next / line" in Path("build/probe.md").read_text()
-
-
-def test_a_report_cuts_what_is_long() -> None:
     assert report.redact("x" * 500, []) == "x" * report.LONGEST

@@ -73,19 +73,6 @@ def test_a_plan_is_what_a_repair_would_do() -> None:
     assert look.run.journal.made("probe") == [""]
 
 
-def test_a_status_is_what_falcon_says_and_needs_no_probe() -> None:
-    look = Look()
-
-    assert [row["region"] for row in look("status")["regions"] if row["connection"]] == sorted(look.world.enabled)
-    assert look.run.journal.made("probe") == []
-
-
-def test_a_client_that_may_not_read_is_a_problem_that_a_plan_shows() -> None:
-    shown = Look(Fault("probe", Effect.DENIED))("plan")
-
-    assert (shown["ok"], shown["problems"], shown["preflight"]["read"]) == (False, ["READ is missing"], "denied")
-
-
 @pytest.mark.parametrize("name", ["plan", "status"])
 @pytest.mark.parametrize("operation", ["get", "secret", "log_in", "regions", "read"])
 def test_what_does_not_let_us_look_is_part_of_what_is_shown(name: str, operation: str) -> None:

@@ -66,11 +66,6 @@ class EgressProxy:
         """Return who was asked for, as `host:port`."""
         return {attempt.destination for attempt in self.attempts}
 
-    def forget(self) -> None:
-        """Forget the attempts so far."""
-        with self._lock:
-            self._attempts.clear()
-
     def close(self) -> None:
         """Close every connection."""
         with self._lock:

@@ -42,6 +42,7 @@ def test_the_connection_role_trusts_falcons_role_exactly_where_the_function_woul
         },
     }
     assert (mismatch(partition, cloud, "") == "") is ((partition, cloud) in FALCON_ACCOUNTS)
+    assert mismatch("aws-iso", cloud, "")
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)

@@ -81,20 +81,14 @@ def test_space_around_a_property_does_no_harm(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "choice"), [(name, choice) for name, choices in CHOICES.items() for choice in choices]
 )
-def test_a_choice_is_taken_as_it_is_written(name: str, choice: str) -> None:
+def test_a_choice_is_taken_as_it_is_written_and_in_another_case_a_problem_that_lists_what_there_is(
+    name: str, choice: str
+) -> None:
     partition = "aws-us-gov" if choice.startswith("us-gov") else "aws"
-    settings, problems = parsed(partition=partition, **{name: choice})
-
-    assert problems == []
-    assert value(settings, name) == choice
-
-
-@pytest.mark.parametrize(
-    ("name", "choice"), [(name, choice) for name, choices in CHOICES.items() for choice in choices]
-)
-def test_a_choice_of_another_case_is_a_problem_that_lists_what_there_is(name: str, choice: str) -> None:
+    taken, none = parsed(partition=partition, **{name: choice})
     settings, problems = parsed(**{name: choice.swapcase()})
 
+    assert (value(taken, name), none) == (choice, [])
     assert len(problems) == 1
     assert problems[0].startswith(f"{name} {choice.swapcase()!r} is unknown: use ")
     assert all(each in problems[0] for each in CHOICES[name])
@@ -125,9 +119,10 @@ def test_regions_are_a_list_sorted_and_once_each(name: str, text: str, names: tu
     ("wrong", "advice"),
     [
         ("us-east-1a", "is an Availability Zone: write us-east-1."),
-        ("all", "is not the name of a Region: leave Regions empty for every enabled Region."),
-        ("GLOBAL", "is not the name of a Region: leave Regions empty for every enabled Region."),
-        ("*", "is not the name of a Region: leave Regions empty for every enabled Region."),
+        *(
+            (every, "is not the name of a Region: leave Regions empty for every enabled Region.")
+            for every in ("all", "GLOBAL", "*")
+        ),
         ("eu-west-1;us-west-2", "is not the name of a Region: write names such as us-east-1,eu-west-1."),
         ("useast1", "is not the name of a Region: write names such as us-east-1,eu-west-1."),
     ],
@@ -141,37 +136,18 @@ def test_what_is_no_region_is_refused_with_what_to_write_instead_and_the_others_
     assert settings.regions == ("us-east-1",)
 
 
-def test_no_region_is_excluded_by_an_empty_list() -> None:
-    assert parsed(ExcludedRegions="all")[1] == [
-        "ExcludedRegions: 'all' is not the name of a Region: leave ExcludedRegions empty for none."
-    ]
+def test_all_problems_are_told_at_once_each_with_the_beginning_of_its_value() -> None:
+    wrong = dict.fromkeys(("RegionScope", "OnRegionFailure", "DeleteConnections"), "No")
+    lists = {"Regions": "x" * 100, "ExcludedRegions": "all"}
 
-
-def test_of_a_long_value_the_beginning_is_shown() -> None:
-    (problem,) = parsed(Regions="x" * 100)[1]
-
-    assert problem.startswith(f"Regions: '{'x' * 40}...' is not")
-
-
-def test_all_problems_are_told_at_once() -> None:
-    wrong: dict[str, object] = {
-        "FalconPrincipalArn": 5,
-        "FalconCloud": "us-9",
-        "Regions": "nowhere",
-        "ExcludedRegions": "somewhere",
-        "RegionScope": "All",
-        "OnRegionFailure": "Ignore",
-        "DeleteConnections": "Yes",
-    }
-
-    assert parse(wrong, "aws")[1] == [
+    assert parse({"FalconPrincipalArn": 5, "FalconCloud": "us-9", **lists, **wrong}, "aws")[1] == [
         "FalconPrincipalArn must be text.",
         "FalconCloud 'us-9' is unknown: use autodiscover, us-1, us-2, us-3, eu-1, us-gov-1, us-gov-2.",
-        "Regions: 'nowhere' is not the name of a Region: write names such as us-east-1,eu-west-1.",
-        "ExcludedRegions: 'somewhere' is not the name of a Region: write names such as us-east-1,eu-west-1.",
-        "RegionScope 'All' is unknown: use Enabled or WithRepositories.",
-        "OnRegionFailure 'Ignore' is unknown: use Fail or Report.",
-        "DeleteConnections 'Yes' is unknown: use Keep, Stack or Account.",
+        f"Regions: '{'x' * 40}...' is not the name of a Region: write names such as us-east-1,eu-west-1.",
+        "ExcludedRegions: 'all' is not the name of a Region: leave ExcludedRegions empty for none.",
+        "RegionScope 'No' is unknown: use Enabled or WithRepositories.",
+        "OnRegionFailure 'No' is unknown: use Fail or Report.",
+        "DeleteConnections 'No' is unknown: use Keep, Stack or Account.",
     ]
 
 

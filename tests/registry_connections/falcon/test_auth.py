@@ -26,97 +26,62 @@ def test_a_named_cloud_is_asked_for_a_token_with_the_credentials_in_the_body() -
     assert parse_qs(sent.body.decode()) == {"client_id": ["the-client-id"], "client_secret": ["the-client-secret"]}
 
 
-def test_discovery_follows_a_redirect_by_the_clouds_name_and_not_by_its_location() -> None:
-    api = Api(on_token=in_turn(moved_to("eu-1"), Reply(201, {"access_token": "token"}, {"X-Cs-Region": "eu-1"})))
-    made = bench(api, "autodiscover").log_in()
+PROXY = "https://proxy.example"
+DISCOVER = "autodiscover"
 
-    assert made.wire.hosts == [HOSTS["us-1"], HOSTS["eu-1"]]
-    assert (made.falcon.cloud, made.login.base_url) == ("eu-1", FALCON_CLOUDS["eu-1"])
+
+@pytest.mark.parametrize(
+    ("named", "hint", "home", "asked", "cloud"),
+    [
+        (DISCOVER, "", "us-2", ["us-1", "us-2"], "us-2"),  # a token that names another cloud is used there
+        *((DISCOVER, "", home, ["us-1", "us-1"], "us-1") for home in ("us-gov-1", "us-gov-2")),
+        ("us-1", "us-2", "us-2", ["us-1", "us-1"], "us-1"),  # a named cloud is kept
+        (DISCOVER, "eu-1", "eu-1", ["eu-1", "eu-1"], "eu-1"),  # where it succeeded before
+        *((DISCOVER, hint, "us-1", ["us-1", "us-1"], "us-1") for hint in (DISCOVER, "mars-1", "us-gov-1", "us-gov-2")),
+        (PROXY, "us-2", "eu-1", ["proxy", "proxy"], "eu-1"),  # an URL of the operator ends discovery
+    ],
+)
+def test_a_cloud_is_named_or_known_from_before_or_from_its_token(
+    named: str, hint: str, home: str, asked: list[str], cloud: str
+) -> None:
+    made = bench(Api(home=home), DISCOVER if named == PROXY else named, PROXY * (named == PROXY)).log_in(hint)
+    made.create()
+
+    assert made.wire.hosts == [HOSTS.get(each, "proxy.example") for each in asked]
+    assert made.wire.sent[-1].bearer == "token-1"
+    assert made.falcon.cloud == cloud
 
 
 @pytest.mark.parametrize("spelling", ["us-2", "us2", "US-2"])
-def test_discovery_knows_a_cloud_however_falcon_spells_it(spelling: str) -> None:
+def test_discovery_follows_a_redirect_by_the_clouds_name_however_spelled_and_not_by_its_location(spelling: str) -> None:
     api = Api(on_token=in_turn(moved_to(spelling), Reply(201, {"access_token": "token"})))
-    made = bench(api, "autodiscover").log_in()
+    made = bench(api, DISCOVER).log_in()
 
     assert made.wire.hosts == [HOSTS["us-1"], HOSTS["us-2"]]
-    assert made.falcon.cloud == "us-2"
+    assert (made.falcon.cloud, made.login.base_url) == ("us-2", FALCON_CLOUDS["us-2"])
 
 
-@pytest.mark.parametrize("named", ["us-gov-1", "us-gov-2", "mars-1", "elsewhere.example"])
-def test_discovery_takes_the_credentials_to_no_government_cloud_and_no_unknown_one(named: str) -> None:
-    made = bench(Api(on_token=in_turn(moved_to(named))), "autodiscover")
-    with pytest.raises(AuthenticationError, match="FalconCloud"):
+@pytest.mark.parametrize(
+    ("named", "redirects", "asked", "told"),
+    [
+        *(
+            (DISCOVER, [unknown], ["us-1"], "FalconCloud")
+            for unknown in ("us-gov-1", "us-gov-2", "mars-1", "elsewhere.example")
+        ),
+        (DISCOVER, ["us-2", "eu-1"], ["us-1", "us-2"], "belong to eu-1, not us-2"),
+        (PROXY, ["eu-1"], ["proxy"], "not the cloud behind FalconApiUrl"),
+        ("us-2", ["eu-1"], ["us-2"], "belong to eu-1, not us-2: name the right cloud in FalconCloud"),
+    ],
+)
+def test_the_credentials_follow_no_other_redirect(
+    named: str, redirects: list[str], asked: list[str], told: str
+) -> None:
+    api = Api(on_token=in_turn(*map(moved_to, redirects)))
+    made = bench(api, DISCOVER if named == PROXY else named, PROXY * (named == PROXY))
+    with pytest.raises(AuthenticationError, match=told):
         made.log_in()
 
-    assert made.wire.hosts == [HOSTS["us-1"]]
-
-
-def test_a_second_redirect_ends_discovery() -> None:
-    made = bench(Api(on_token=in_turn(moved_to("us-2"), moved_to("eu-1"))), "autodiscover")
-    with pytest.raises(AuthenticationError, match="belong to eu-1, not us-2"):
-        made.log_in()
-
-    assert made.wire.hosts == [HOSTS["us-1"], HOSTS["us-2"]]
-
-
-def test_a_token_that_names_another_cloud_is_used_there() -> None:
-    made = bench(Api(home="us-2"), "autodiscover").log_in()
-    made.create()
-
-    assert made.wire.hosts == [HOSTS["us-1"], HOSTS["us-2"]]
-    assert made.wire.sent[-1].bearer == "token-1"
-    assert made.falcon.cloud == "us-2"
-
-
-@pytest.mark.parametrize("home", ["us-gov-1", "us-gov-2"])
-def test_a_token_that_names_a_government_cloud_is_used_where_it_was_issued(home: str) -> None:
-    made = bench(Api(home=home), "autodiscover").log_in()
-
-    assert (made.falcon.cloud, made.login.base_url) == ("us-1", FALCON_CLOUDS["us-1"])
-
-
-def test_a_named_cloud_is_kept_whatever_the_token_names() -> None:
-    made = bench(Api(home="us-2"), "us-1").log_in()
-
-    assert (made.falcon.cloud, made.login.base_url) == ("us-1", FALCON_CLOUDS["us-1"])
-
-
-def test_discovery_begins_where_it_succeeded_before() -> None:
-    made = bench(Api(home="eu-1"), "autodiscover").log_in("eu-1")
-
-    assert made.wire.hosts == [HOSTS["eu-1"]]
-
-
-@pytest.mark.parametrize("hint", ["", "autodiscover", "mars-1", "us-gov-1", "us-gov-2"])
-def test_discovery_begins_in_the_first_commercial_cloud_without_a_useful_hint(hint: str) -> None:
-    made = bench(Api(home="us-1"), "autodiscover").log_in(hint)
-
-    assert made.wire.hosts == [HOSTS["us-1"]]
-
-
-def test_an_url_of_the_operator_ends_discovery() -> None:
-    made = bench(Api(home="eu-1"), "autodiscover", "https://proxy.example").log_in("us-2")
-    made.create()
-
-    assert made.wire.hosts == ["proxy.example", "proxy.example"]
-    assert made.falcon.cloud == "eu-1"
-
-
-def test_a_redirect_by_the_url_of_the_operator_is_not_followed() -> None:
-    made = bench(Api(on_token=in_turn(moved_to("eu-1"))), "autodiscover", "https://proxy.example")
-    with pytest.raises(AuthenticationError, match="not the cloud behind FalconApiUrl"):
-        made.log_in()
-
-    assert made.wire.hosts == ["proxy.example"]
-
-
-def test_a_redirect_by_a_named_cloud_is_not_followed() -> None:
-    made = bench(Api(on_token=in_turn(moved_to("eu-1"))), "us-2")
-    with pytest.raises(AuthenticationError, match="belong to eu-1, not us-2: name the right cloud in FalconCloud"):
-        made.log_in()
-
-    assert made.wire.hosts == [HOSTS["us-2"]]
+    assert made.wire.hosts == [HOSTS.get(each, "proxy.example") for each in asked]
 
 
 PAGE = b"<html><body>Please sign in to the network</body></html>"
@@ -165,22 +130,16 @@ def test_a_login_to_which_falcon_never_responds_is_told_as_a_login() -> None:
         bench(Api(on_token=in_turn(Reply(503)))).log_in()
 
 
-@pytest.mark.parametrize("header", ["X-Cs-Region", "X-Cs-Traceid", "Location"])
-def test_a_secret_that_falcon_echoes_in_a_header_is_not_told(header: str) -> None:
-    echo = {"X-Cs-Region": "us-2", header: "the-client-secret"}
+@pytest.mark.parametrize("header", ["X-Cs-Region", "X-Cs-Traceid", "Location", ""])
+def test_what_falcon_echoes_of_the_credentials_is_not_told(header: str) -> None:
+    body = {"errors": [{"code": 400, "message": "bad the-client-id:the-client-secret\x1b[2J\n"}]}
+    echo = Reply(308, b"", {"X-Cs-Region": "us-2", header: "the-client-secret"}) if header else Reply(400, body)
     with pytest.raises(AuthenticationError) as caught:
-        bench(Api(on_token=in_turn(Reply(308, b"", echo))), "autodiscover").log_in()
+        bench(Api(on_token=in_turn(echo)), DISCOVER).log_in()
 
-    assert "the-client-secret" not in f"{caught.value} {caught.value.trace_id}"
-
-
-def test_what_falcon_echoes_of_the_credentials_is_not_told() -> None:
-    echo = refusal(400, "bad the-client-id:the-client-secret\x1b[2J\n")
-    with pytest.raises(AuthenticationError) as caught:
-        bench(Api(on_token=in_turn(echo))).log_in()
-
-    assert "bad [redacted]:[redacted]" in str(caught.value)
+    assert "the-client-" not in f"{caught.value} {caught.value.trace_id}"
     assert str(caught.value).isprintable()
+    assert header or "bad [redacted]:[redacted]" in str(caught.value)
 
 
 def test_a_client_shows_neither_credentials_nor_token() -> None:

@@ -1,6 +1,7 @@
 """The Falcon client against responses from memory: tokens, pages, payloads and what refusals mean."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from tests.registry_connections.falcon.wire import MADE, Api, Reply, Sent, bench
 from tests.registry_connections.samples import GRANT, IDENTITY, ROLE
 
 REGISTRY = IDENTITY.registry("eu-west-1")
+NOTHING = Reply(200, {"resources": []})
 REJECTED = refusal(400, "failed to validate registry credential: no access")
 REJECTED_OTHERWISE = refusal(400, "failed to assume the given AWS IAM role: access denied")
 
@@ -112,18 +114,19 @@ def test_a_create_accepted_without_an_id_is_looked_for_as_our_own(body: object) 
     assert caught.value.may_have_succeeded
 
 
-def test_a_conflict_after_a_lost_response_may_be_our_own() -> None:
+EXISTS = refusal(409, "exists")
+
+
+@pytest.mark.parametrize(
+    ("replies", "own"),
+    [([Reply(500), EXISTS], True), ([REJECTED, EXISTS], True), ([EXISTS], False)],
+    ids=["after a lost response", "after a refused role", "at once"],
+)
+def test_a_conflict_may_be_our_own_unless_it_comes_at_once(replies: list[Reply], *, own: bool) -> None:
     with pytest.raises(ConflictError) as caught:
-        bench(Api(on_entities=in_turn(Reply(500), refusal(409, "exists")))).log_in().create()
+        bench(Api(on_entities=in_turn(*replies))).log_in().create(fresh=True)
 
-    assert caught.value.may_have_succeeded
-
-
-def test_a_conflict_at_once_is_somebody_elses() -> None:
-    with pytest.raises(ConflictError) as caught:
-        bench(Api(on_entities=in_turn(refusal(409, "exists")))).log_in().create()
-
-    assert not caught.value.may_have_succeeded
+    assert caught.value.may_have_succeeded is own
 
 
 @pytest.mark.parametrize(
@@ -139,6 +142,8 @@ def test_a_fresh_role_that_falcon_refuses_in_any_words_is_tried_again_for_as_lon
 
     assert soon.create(fresh=True) == "id-1"
     assert 0 < soon.clock.now < 10
+    soon.wire.respond = Api(on_entities=in_turn(refused, MADE))
+    soon.falcon.refresh("id-1", "", GRANT, soon.deadline, fresh=True)
     assert seconds - 15 < never.clock.now <= seconds
 
 
@@ -152,20 +157,6 @@ def test_a_role_that_was_known_before_is_tried_once(refused: Reply) -> None:
     assert len(api.asked) == 1
 
 
-def test_a_fresh_role_is_waited_for_when_a_credential_is_set_too() -> None:
-    made = bench(Api(on_entities=in_turn(REJECTED, REJECTED_OTHERWISE, MADE))).log_in()
-    made.falcon.refresh("id-1", "", GRANT, made.deadline, fresh=True)
-
-    assert made.clock.now > 0
-
-
-def test_a_conflict_after_a_refused_role_may_be_our_own() -> None:
-    with pytest.raises(ConflictError) as caught:
-        bench(Api(on_entities=in_turn(REJECTED, refusal(409, "exists")))).log_in().create(fresh=True)
-
-    assert caught.value.may_have_succeeded
-
-
 def test_a_secret_that_falcon_echoes_anywhere_in_a_connection_is_not_shown() -> None:
     echo = dict.fromkeys(("user_defined_alias", "state", "created_at"), f"x the-client-secret {GRANT.external_id}")
     named = {"id": "the-client-secret", **echo}
@@ -177,28 +168,22 @@ def test_a_secret_that_falcon_echoes_anywhere_in_a_connection_is_not_shown() -> 
     assert "the-client-secret" not in repr(found)
 
 
-def test_removing_what_is_gone_succeeds() -> None:
-    api = Api(on_entities=in_turn(refusal(404, "no such registry")))
+@pytest.mark.parametrize(
+    ("replies", "gone"),
+    [
+        ([refusal(404, "no such registry")], True),
+        *(([Reply(status, {"errors": [{"code": 400, "message": "busy"}]}), NOTHING], True) for status in (400, 200)),
+        ([refusal(400, "busy"), Reply(200, {"resources": [{"id": "id-1", "type": "ecr"}]})], False),
+    ],
+)
+def test_a_refused_removal_succeeds_if_there_is_nothing_to_remove(replies: list[Reply], *, gone: bool) -> None:
+    api = Api(on_entities=in_turn(*replies))
     made = bench(api).log_in()
-    made.falcon.remove("id-1", made.deadline)
-
-    assert [(sent.method, sent.query) for sent in api.asked] == [("DELETE", {"ids": ["id-1"]})]
-
-
-@pytest.mark.parametrize("status", [400, 200])
-def test_a_refused_removal_of_what_is_gone_succeeds(status: int) -> None:
-    unknown = Reply(status, {"errors": [{"code": 400, "message": "unknown id"}]})
-    made = bench(Api(on_entities=in_turn(unknown, Reply(200, {"resources": []})))).log_in()
-    made.falcon.remove("id-1", made.deadline)
-
-    assert [sent.method for sent in made.wire.sent[1:]] == ["DELETE", "GET"]
-
-
-def test_a_refused_removal_of_what_is_there_fails() -> None:
-    there = Reply(200, {"resources": [{"id": "id-1", "type": "ecr"}]})
-    made = bench(Api(on_entities=in_turn(refusal(400, "busy"), there))).log_in()
-    with pytest.raises(FalconError, match="HTTP 400 busy"):
+    with nullcontext() if gone else pytest.raises(FalconError, match="HTTP 400 busy"):
         made.falcon.remove("id-1", made.deadline)
+
+    asked = [("DELETE", {"ids": ["id-1"]}), ("GET", {"ids": ["id-1"]})][: len(replies)]
+    assert [(sent.method, sent.query) for sent in api.asked] == asked
 
 
 # Read and list
@@ -249,19 +234,15 @@ def test_a_tenant_of_more_than_a_page_is_listed_whole() -> None:
     assert len(api.asked) == 3 + 101
 
 
-def test_pages_smaller_than_asked_for_are_all_listed() -> None:
-    shelf = Shelf(names(250), largest_page=100)
-    made = bench(shelf.api()).log_in()
-
-    assert len(made.falcon.list_all(made.deadline)) == 250
-
-
-def test_an_empty_tenant_costs_one_call() -> None:
-    api = Shelf([]).api()
+@pytest.mark.parametrize(("count", "calls"), [(0, 1), (250, 3 + 3)])
+def test_a_tenant_is_listed_whole_in_pages_smaller_than_asked_for_and_an_empty_one_with_one_call(
+    count: int, calls: int
+) -> None:
+    api = Shelf(names(count), largest_page=100).api()
     made = bench(api).log_in()
 
-    assert made.falcon.list_all(made.deadline) == []
-    assert len(api.asked) == 1
+    assert len(made.falcon.list_all(made.deadline)) == count
+    assert len(api.asked) == calls
 
 
 def test_a_listing_that_shifts_under_the_pages_is_listed_again() -> None:
@@ -308,13 +289,6 @@ def test_what_was_not_asked_for_is_not_believed() -> None:
     made = bench(api).log_in()
 
     assert [connection.id for connection in made.falcon.read(["id-1"], made.deadline)] == ["id-1"]
-
-
-@pytest.mark.parametrize("body", [{"meta": {}}, [], "text", {"resources": {"id": "id-1"}}])
-def test_a_response_without_a_list_is_no_proof_of_absence(body: object) -> None:
-    made = bench(Api(on_entities=in_turn(Reply(200, body)))).log_in()
-    with pytest.raises(MalformedError):
-        made.falcon.read(["id-1"], made.deadline)
 
 
 def test_a_web_page_with_a_404_does_not_make_a_connection_look_gone() -> None:

@@ -87,11 +87,13 @@ def test_errors_beside_a_success_that_are_of_another_type_are_still_a_failure(er
     assert raised(response(200, {"errors": errors, "resources": []})).status == 500
 
 
-def test_of_several_errors_the_first_is_told() -> None:
-    error = raised(response(200, {"errors": [{"code": 409, "message": "One"}, {"code": 403, "message": "Two"}]}))
+def test_of_an_error_is_told_the_first_its_redirect_and_whether_an_earlier_attempt_may_have_been_carried_out() -> None:
+    two = raised(response(200, {"errors": [{"code": 409, "message": "One"}, {"code": 403, "message": "Two"}]}))
 
-    assert isinstance(error, ConflictError)
-    assert str(error) == "HTTP 409 One"
+    assert (type(two), str(two), two.may_have_succeeded) == (ConflictError, "HTTP 409 One", False)
+    assert raised(response(409, refused(409), unknown=True)).may_have_succeeded
+    for status in (301, 307):
+        assert "redirects elsewhere, which is not followed" in str(raised(response(status, refused(status))))
 
 
 PAGE = "<html>Not Found</html>"
@@ -123,22 +125,12 @@ def test_a_missing_scope_is_named_with_the_access_that_the_call_needs(method: st
     assert str(denied) == f"access denied: check the scope Falcon Container Image: {access} (HTTP 403)"
 
 
-@pytest.mark.parametrize("unknown", [False, True])
-def test_an_error_tells_whether_an_earlier_attempt_may_have_been_carried_out(*, unknown: bool) -> None:
-    assert raised(response(409, refused(409), unknown=unknown)).may_have_succeeded is unknown
-
-
 @pytest.mark.parametrize("words", ["failed to validate registry credential", "failed to assume the role", "", None])
 def test_a_400_where_a_credential_is_set_is_a_refusal_of_the_role_whatever_its_words(words: object) -> None:
     assert isinstance(raised(response(400, refused(400, words)), sets_credential=True), CredentialError)
     assert isinstance(raised(response(200, refused(400, words)), sets_credential=True), CredentialError)
     assert type(raised(response(400, refused(400, words)))) is FalconError
     assert type(raised(response(500, refused(500, words)), sets_credential=True)) is FalconError
-
-
-@pytest.mark.parametrize("status", [301, 307])
-def test_a_redirect_is_not_followed_and_says_so(status: int) -> None:
-    assert "redirects elsewhere, which is not followed" in str(raised(response(status, refused(status))))
 
 
 def test_what_falcon_echoes_is_told_without_secrets_on_one_short_line() -> None:
@@ -213,27 +205,30 @@ def test_a_response_without_a_list_of_resources_is_not_taken_for_nothing_found(b
         many(body)
 
 
-@pytest.mark.parametrize("resources", [{"id": "1"}, [{"id": "1"}]], ids=["object", "list"])
-def test_the_resource_of_a_create_is_an_object_or_a_list_of_one(resources: object) -> None:
-    assert only({"resources": resources}) == {"id": "1"}
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        *(({"resources": resources}, {"id": "1"}) for resources in ({"id": "1"}, [{"id": "1"}])),
+        *((body, {}) for body in WRONG),
+        *(({"resources": resources}, {}) for resources in (None, [], [{"id": "1"}, {"id": "2"}], ["1"])),
+    ],
+)
+def test_the_resource_of_a_create_is_an_object_or_a_list_of_one_and_else_none(body: object, found: object) -> None:
+    assert only(body) == found
+
+
+NO_COUNT: list[object] = [None, "34", -1, LARGEST_TOTAL + 1, 1.0, [], {}]
 
 
 @pytest.mark.parametrize(
-    "body",
-    [*WRONG, {"resources": None}, {"resources": []}, {"resources": [{"id": "1"}, {"id": "2"}]}, {"resources": ["1"]}],
+    ("count", "believed"),
+    [
+        *((count, count) for count in (0, 1, 34, LARGEST_TOTAL)),
+        *((wrong, 0) for wrong in NO_COUNT),
+    ],
 )
-def test_no_resource_or_more_than_one_is_none(body: object) -> None:
-    assert only(body) == {}
-
-
-@pytest.mark.parametrize("count", [0, 1, 34, LARGEST_TOTAL])
-def test_a_listing_says_how_many_there_are(count: int) -> None:
-    assert total({"meta": {"pagination": {"total": count}}}) == count
-
-
-@pytest.mark.parametrize("count", [None, "34", -1, LARGEST_TOTAL + 1, 1.0, [], {}])
-def test_a_count_that_makes_no_sense_is_none(count: object) -> None:
-    assert total({"meta": {"pagination": {"total": count}}}) == 0
+def test_a_listing_says_how_many_there_are_and_what_makes_no_sense_is_none(count: object, believed: int) -> None:
+    assert total({"meta": {"pagination": {"total": count}}}) == believed
 
 
 # Connections
@@ -274,12 +269,15 @@ def test_a_field_of_another_type_counts_as_absent(name: str, wrong: object) -> N
     absent = {each: value for each, value in ITEM.items() if each != name}
 
     assert connection({**ITEM, name: wrong}, ()) == connection(absent, ())
+    assert text({name: wrong}, name) == text({}, name) == ""
 
 
-@pytest.mark.parametrize("wrong", [None, "", 5, ["a"], "a b", "a/b", "../a", "a&ids=b", "a\n", "x" * 37, "ä"])
-def test_an_id_that_cannot_be_one_is_none(wrong: object) -> None:
-    assert identifier(wrong, ()) == ""
-    assert connection({**ITEM, "id": wrong}, ()) is None
+@pytest.mark.parametrize(
+    "wrong", [None, "", 5, ["a"], "a b", "a/b", "../a", "a&ids=b", "a\n", "x" * 37, "ä", "x-s3cret-x"]
+)
+def test_an_id_that_cannot_be_one_or_echoes_a_secret_is_none(wrong: object) -> None:
+    assert identifier(wrong, ("s3cret",)) == ""
+    assert connection({**ITEM, "id": wrong}, ("s3cret",)) is None
 
 
 @pytest.mark.parametrize("expired", [None, False, 0, 1, "true", "false", [True]])
@@ -298,11 +296,6 @@ def test_what_falcon_lets_people_write_is_shown_on_one_short_line() -> None:
     assert (len(found.alias), len(found.state)) == (100, 40)
 
 
-def test_an_id_that_echoes_a_secret_is_none() -> None:
-    assert identifier("x-s3cret-x", ("s3cret",)) == ""
-    assert connection({**ITEM, "id": "s3cret"}, ("s3cret",)) is None
-
-
 @pytest.mark.parametrize("echo", ["0a1b2c3d", "0A1B2C3D"])
 def test_a_url_that_echoes_a_secret_is_that_of_no_registry(echo: str) -> None:
     url = f"https://111122223333.dkr.ecr.{echo}.amazonaws.com"
@@ -311,8 +304,3 @@ def test_a_url_that_echoes_a_secret_is_that_of_no_registry(echo: str) -> None:
     assert found
     assert (found.url, found.region) == ("", "")
     assert connection({**ITEM, "url": url}, ("another",)) == replace(found, url=url)
-
-
-def test_a_field_is_its_text_or_nothing() -> None:
-    assert text({"a": "b"}, "a") == "b"
-    assert text({"a": 5}, "a") == text({}, "a") == ""

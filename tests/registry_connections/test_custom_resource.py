@@ -318,7 +318,10 @@ def test_fields_that_crhelper_acts_on_and_cloudformation_does_not_send_have_no_e
 # What is sent, and what is logged of it
 
 
-@pytest.mark.parametrize("url", ["http://responses.example/key", "file:///etc/passwd", "responses.example", "https:x"])
+@pytest.mark.parametrize(
+    "url",
+    ["http://responses.example/key", "file:///etc/passwd", "responses.example", "https:x", "https://[", "https://℀.x/"],
+)
 def test_a_response_goes_nowhere_but_over_https(cloudformation: CloudFormation, url: str) -> None:
     custom_resource.respond(event(ResponseURL=url), Context(), IDENTITY, cloudformation.work)
 

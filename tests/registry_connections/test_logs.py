@@ -42,14 +42,7 @@ def test_a_line_has_time_level_text_and_fields(lines: Lines) -> None:
 
 @pytest.mark.parametrize(
     ("asked", "level"),
-    [
-        ("DEBUG", "INFO"),
-        ("INFO", "INFO"),
-        ("WARNING", "WARNING"),
-        ("ERROR", "ERROR"),
-        ("nonsense", "INFO"),
-        ("", "INFO"),
-    ],
+    [*((level, level) for level in ("INFO", "WARNING", "ERROR")), *((it, "INFO") for it in ("DEBUG", "nonsense", ""))],
 )
 @pytest.mark.usefixtures("lines")
 def test_no_level_that_is_asked_for_makes_us_or_a_library_log_details(asked: str, level: str) -> None:

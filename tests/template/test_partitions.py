@@ -41,8 +41,10 @@ def test_the_connection_role_trusts_falcons_role_exactly_where_the_function_woul
             "ArnEquals": {"aws:PrincipalArn": role},
         },
     }
-    assert (mismatch(partition, cloud, "") == "") is ((partition, cloud) in FALCON_ACCOUNTS)
-    assert mismatch("aws-iso", cloud, "")
+    problem = mismatch(partition, cloud, "")
+    assert (problem == "") is ((partition, cloud) in FALCON_ACCOUNTS)
+    assert not problem or "set Falcon" in problem
+    assert all("set Falcon" in mismatch(other, cloud, "") for other in ("aws-iso", "", "another"))
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)

@@ -156,20 +156,18 @@ def test_any_text_at_all_is_a_url_that_can_be_asked_about(url: str, kind: str) -
 # What Falcon says of a connection
 
 
-@pytest.mark.parametrize("state", ["", "active", "Active", "pending", "RESUMED"])
-def test_a_connection_that_is_scanned_or_soon_will_be_has_no_problem(state: str) -> None:
-    assert Connection("id", REGISTRY.url, "ecr", state=state).problem == ""
-
-
 @pytest.mark.parametrize(
     ("state", "expired", "problem"),
     [
+        *((state, False, "") for state in ("", "active", "Active", "pending", "RESUMED")),
         ("active", True, "its credential expired"),
         ("paused", False, "it is paused: a person did that, and nothing but a person resumes it"),
         ("Failed", False, "its state is Failed"),
     ],
 )
-def test_a_connection_that_falcon_does_not_call_fine_has_a_problem(state: str, problem: str, *, expired: bool) -> None:
+def test_a_connection_has_a_problem_unless_it_is_scanned_or_soon_will_be(
+    state: str, problem: str, *, expired: bool
+) -> None:
     assert Connection("id", REGISTRY.url, "ecr", state=state, expired=expired).problem == problem
 
 

@@ -178,7 +178,7 @@ $(COMMANDS): | $(CLI)/.installed
 	@$(COMMAND) $@ $(if $(HELP),--help)
 
 .PHONY: $(COMMANDS)
-deploy: ## Launch or update the stack in your AWS account (HELP=1 explains its variables, as everywhere below)
+deploy: ## Launch or update the stack (HELP=1 explains its variables, as down to delete-org)
 status: ## Show each Region's connection, and what is wrong with it
 plan: ## Show what a repair would do now
 reconcile: ## Repair what drifted, now

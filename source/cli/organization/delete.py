@@ -144,7 +144,7 @@ class Deletion:
         if self._secret.now() is None:
             return
         if self._stack.now():
-            self._screen.say(f"the shared secret is kept: the stack {self._stack.name} of this account reads it")
+            self._screen.say(f"the shared secret is kept: the stack {self._stack.name} of this account may read it")
             return
         self._secret.delete()
         self._screen.say("the shared secret is deleted")

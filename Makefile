@@ -24,6 +24,9 @@ export PIP_ROOT_USER_ACTION := ignore
 # A secret on the command line is in the list of processes and in the shell's history.
 $(foreach name,FALCON_CLIENT_ID FALCON_CLIENT_SECRET,$(if $(filter command,$(origin $(name))),$(error $(name) is on the command line, where others can read it. Export it instead, and consider the secret as leaked)))
 
+# Their names, so that a command can refuse one that it does not have.
+MAKE_VARIABLES := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
+
 # What is given on the command line is taken as it is: a dollar sign in a value is a dollar sign, and nothing is run.
 $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
@@ -33,6 +36,7 @@ FALCON := $(filter FALCON_%,$(.VARIABLES))
 WITHOUT_FALCON := unset $${!FALCON_*};
 unexport $(FALCON)
 $(foreach name,$(FALCON),$(eval $(COMMANDS) probe-live: export $(name) := $$(value $(name))))
+$(COMMANDS): export MAKE_VARIABLES := $(MAKE_VARIABLES)
 
 .PHONY: help
 help: ## List the commands

@@ -126,6 +126,9 @@ def _command(name: str) -> Command:
     function, variables, purpose = COMMANDS[name]
 
     def run(**values: str) -> None:
+        given = os.environ.get("MAKE_VARIABLES", "").split()
+        if unknown := list(request.unknown_variables(name, given, variables)):
+            raise CliError(*unknown)
         found = Credentials.take(os.environ)
         asked = request.read(values, found if purpose else Credentials())
         execute(name, asked, Screen(wide="WIDE" in asked.flags))

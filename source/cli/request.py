@@ -24,6 +24,9 @@ ELSEWHERE: Final[Mapping[str, str]] = {
 }
 """Parameters that are not given in PARAMETERS, and where their values come from instead."""
 
+OF_MAKE: Final = ("HELP", "PYTHON")
+"""Variables that the Makefile itself understands, with every command."""
+
 Values = Mapping[str, str]
 """The variables of a command by name; those that are not set are empty."""
 
@@ -108,6 +111,18 @@ def unknown_parameters(given: Mapping[str, str], accepted: frozenset[str]) -> It
         near = get_close_matches(name, accepted, n=1)
         meant = f"Did you mean {near[0]}?" if near else f"It has {', '.join(sorted(accepted))}."
         yield f"PARAMETERS names {name}, which the template does not have. {meant}"
+
+
+def unknown_variables(command: str, given: Iterable[str], accepted: Iterable[str]) -> Iterator[str]:
+    """Yield a problem for each name on the command line of make that the command does not have.
+
+    A misspelt STACK would otherwise leave the command with the stack of the default name.
+    """
+    accepted = [*accepted, *OF_MAKE]
+    for name in sorted(set(given).difference(accepted)):
+        near = get_close_matches(name, accepted, n=1)
+        meant = f"Did you mean {near[0]}?" if near else f"make {command} HELP=1 lists them."
+        yield f"make {command} has no variable {name}. {meant}"
 
 
 def _bucket(text: str) -> str:

@@ -78,7 +78,11 @@ class Screen:
         for style, cells in rows:
             table.add_row(*(Text(printable(cell or ABSENT)) for cell in cells[: len(heads)]), style=style)
         self.say()
+        # What WIDE adds is wider than a terminal, and a cell that is cut short would be lost.
+        width = self.console.width
+        self.console.width = PIPED_WIDTH if self.wide else width
         self.console.print(table)
+        self.console.width = width
 
     def group(self, title: str, names: Sequence[str]) -> None:
         """Print many names in few lines; nothing if there are none."""

@@ -185,7 +185,10 @@ class Stack:
         if back := _WAY_BACK.get(status):
             return f"Bring it back to its last good state first: aws cloudformation {back} {place}"
         if status == "UPDATE_ROLLBACK_COMPLETE":
-            return "It is as it was before its last update. Correct the cause, then deploy again."
+            return (
+                "It is as it was before its last update. Correct the cause, then deploy again; the status stays until "
+                "an update changes something."
+            )
         if status == "DELETE_FAILED":
             return (
                 "Correct the cause, then delete it again with the same command. To give up what cannot be deleted, "

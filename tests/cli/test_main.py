@@ -38,6 +38,23 @@ def test_help_names_every_variable_of_a_command(command: str, capsys: pytest.Cap
     assert ("FALCON_CLIENT_SECRET" in shown) == bool(cli.COMMANDS[command][2])
 
 
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [("STAK", "Did you mean STACK?"), ("JSON", "make delete HELP=1 lists them."), ("PYTHON STACK YES", "")],
+)
+def test_a_variable_that_a_command_does_not_have_is_refused(
+    given: str, advice: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[Request] = []
+    replace(monkeypatch, "delete", lambda request, _: asked.append(request))
+    monkeypatch.setenv("MAKE_VARIABLES", given)
+
+    assert cli.main(["delete"]) == bool(advice)
+
+    assert bool(asked) is not bool(advice)
+    assert capsys.readouterr().err == (f"error: make delete has no variable {given}. {advice}\n" if advice else "")
+
+
 def test_the_readme_documents_every_command_and_variable() -> None:
     commands = re.findall(r"^\| `make ([a-z-]+)` \|", README, re.MULTILINE)
     rows = re.findall(r"^\| `([A-Z0-9_]+)` \| ([^|]*) \|", README, re.MULTILINE)

@@ -9,7 +9,7 @@ import pytest
 PROJECT = Path(__file__).resolve().parent.parent.parent
 SHOW = """#!/bin/sh
 echo "$0 $*"
-env | grep -E "^(PARAMETERS|TAGS|RELEASE|FALCON_[A-Z_]*)="
+env | grep -E "^(PARAMETERS|TAGS|RELEASE|MAKE_VARIABLES|FALCON_[A-Z_]*)="
 exit 0
 """
 
@@ -65,10 +65,17 @@ def test_a_secret_on_the_command_line_is_refused(project: Path) -> None:
     assert "invented" not in ran.stdout + ran.stderr
 
 
+def test_a_command_learns_which_variables_were_given_to_make(project: Path) -> None:
+    ran = make(project, "deploy", "STAK=test", "STACK=test", REGON="in the environment")
+
+    (given,) = {line for line in ran.stdout.splitlines() if line.startswith("MAKE_VARIABLES=")}
+    assert sorted(given.removeprefix("MAKE_VARIABLES=").split()) == ["STACK", "STAK"]
+
+
 def test_help_builds_nothing(project: Path) -> None:
     ran = make(project, "deploy", "HELP=1")
 
-    assert ran.stdout.splitlines() == [".venv-cli/bin/python -m cli deploy --help"]
+    assert ran.stdout.splitlines() == [".venv-cli/bin/python -m cli deploy --help", "MAKE_VARIABLES=HELP"]
 
 
 @pytest.mark.parametrize("command", ["deploy", "publish", "deploy-org", "coverage-report"])

@@ -34,6 +34,7 @@ def test_launch_tells_falcon_its_role_the_operator_what_was_done_and_the_record_
     choices = {"Regions": "us-east-1,eu-west-1", "ExcludedRegions": "eu-west-1", "DeleteConnections": "Stack"}
 
     stack = customer.launch(**choices)
+    customer.aws.settle(customer.account)  # the repair that the schedule began with
 
     ((region, connection),) = customer.connections().items()
     assert (region, connection.url) == ("us-east-1", registry(ACCOUNT, "us-east-1"))
@@ -74,8 +75,8 @@ def test_launch_bounds_the_life_of_its_log_and_logs_no_secret_at_any_level(custo
     assert (group["logGroupName"], group["retentionInDays"]) == (LOG_GROUP, 30)
     lines = customer.aws.function_logs("crowdstrike-ecr-function")
     records = [json.loads(line) for line in lines if line.startswith("{")]
-    (created,) = [record for record in records if record.get("region") == "us-east-1"]
-    assert created["outcome"] == "created"
+    (created,) = [record for record in records if record.get("outcome") == "created"]
+    assert created["region"] == "us-east-1"
     assert created["connection"] == customer.connections()["us-east-1"].id
     customer.aws.set_log_level("crowdstrike-ecr-function", "DEBUG")  # Lambda's own switch
     act(customer, "reconcile")

@@ -97,6 +97,15 @@ def test_wide_adds_ids_and_times(monkeypatch: pytest.MonkeyPatch) -> None:
     assert f"{'0' * 36}  2026-11-25 12:00  2026-11-25 13:00" in act(monkeypatch, FakeAws(STATUS), WIDE="1").text
 
 
+def test_wide_cuts_nothing_short_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    (row,) = [
+        line for line in act(monkeypatch, FakeAws(STATUS), width=80, WIDE="1").text.splitlines() if "0" * 36 in line
+    ]
+
+    assert row.split()[:3] == ["us-east-1", "-", "active"]
+    assert row.rstrip().endswith("2026-11-25 13:00")
+
+
 def test_a_stack_that_is_not_in_order_and_what_needs_attention_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     aws = FakeAws(STATUS | {"attention": ["us-east-1: paused in Falcon"]}, status="UPDATE_ROLLBACK_FAILED")
 

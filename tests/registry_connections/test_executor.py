@@ -148,6 +148,16 @@ def test_a_connection_that_is_gone_when_its_credential_is_set_is_created_again()
     assert results.made.keys() == {EAST}
 
 
+def test_a_connection_that_is_gone_and_whose_registry_somebody_connected_meanwhile_is_that_regions_failure() -> None:
+    bench = Bench()
+    bench.add(EAST)
+    results = bench.execute(refresh(EAST, "gone"))
+
+    assert kinds(results) == {EAST: K.FAILED}
+    assert results.outcomes[EAST].status == 409
+    assert results.made == {}
+
+
 @pytest.mark.parametrize("effect", [Effect.LOST, Effect.REJECTED, Effect.HANGS_APPLIED])
 def test_a_create_of_which_nobody_knows_whether_it_was_carried_out_is_unknown(effect: Effect) -> None:
     bench = Bench()

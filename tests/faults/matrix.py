@@ -126,7 +126,7 @@ def _refused(operation: str) -> str:
 
 
 STAYING: dict[str, tuple[str, str, Effect, str]] = {
-    "500": ("500, always", LATER, Status(500), "HTTP 500"),
+    "500": ("500, always", LATER, Status(500), "HTTP 500|no response before the time was up"),  # if the last is cut
     "errors": ("200 with errors[]", LATER, ErrorsInSuccess(), "an invented failure"),
     "403": ("403: a scope is missing", SCOPE, missing_scope(), "Falcon Container Image: "),
     "401": ("401, always", CLIENT, unauthorized(), "HTTP 401"),

@@ -70,7 +70,8 @@ def test_launch_with_the_original_parameters_only_finds_the_cloud(at_home_in: Wo
     assert stack.outputs["FalconCloud"] == home
     assert customer.asked == {HOSTS["us-1"], HOSTS[home]}
     tokens = [(record.cloud, record.status) for record in customer.falcon.journal.records("token")]
-    assert tokens == [("us-1", 308), (home, 201)] if home != "us-1" else [("us-1", 201)]
+    expected = [("us-1", 308), (home, 201)] if home != "us-1" else [("us-1", 201)]
+    assert tokens[: len(expected)] == expected  # the repair with which the schedule begins may log in as well
     assert {record.cloud for record in customer.falcon.journal.records("create")} == {home}
 
 

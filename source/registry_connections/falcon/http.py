@@ -30,6 +30,7 @@ from registry_connections.tls import tls_context
 USER_AGENT: Final = f"falcon-ecr-registry-connections/{__version__}"
 CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 30.0  # Falcon validates a role while it creates a connection
+LAST_SECONDS: Final = 1.0  # a retry with less time is not begun: it would end without a response, which says less
 RETRY_SECONDS: Final = 300.0  # how long one call is tried again; the invocation's deadline may come first
 SETUP_SECONDS: Final = 20.0  # the same for what waiting seldom mends: a name, a certificate, something in between
 FIRST_PAUSE_SECONDS: Final = 0.5
@@ -154,7 +155,7 @@ class HttpClient:
         while True:
             try:
                 if failure:
-                    self.limiter.pause(self.limiter.jitter(0, pause), budget)
+                    self.limiter.pause(self.limiter.jitter(0, pause), budget.earlier(LAST_SECONDS))
                     pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
                 self.limiter.acquire(deadline)
             except DeadlineError as error:

@@ -14,7 +14,14 @@ from urllib3.exceptions import MaxRetryError, NameResolutionError
 from registry_connections.core.errors import DeadlineError, FalconError, MalformedError
 from registry_connections.core.model import Deadline
 from registry_connections.falcon import http
-from registry_connections.falcon.http import LARGEST_BODY, READ_SECONDS, RETRY_SECONDS, USER_AGENT, Response
+from registry_connections.falcon.http import (
+    LARGEST_BODY,
+    LAST_SECONDS,
+    READ_SECONDS,
+    RETRY_SECONDS,
+    USER_AGENT,
+    Response,
+)
 from registry_connections.falcon.rate_limit import LONGEST_WAIT_SECONDS
 from tests.registry_connections.fakes import VirtualClock
 from tests.registry_connections.falcon.wire import Reply, Responding, Wire, http_on, in_turn
@@ -167,6 +174,18 @@ def test_what_does_not_end_is_told_when_the_time_for_it_is_spent(
     assert error.status == getattr(lost, "status", 0)
     assert error.trace_id == ("trace-9" if error.status == 503 else "")
     assert earliest < clock.now <= latest
+
+
+def test_a_retry_with_no_time_for_a_response_is_not_begun() -> None:
+    timeouts = []
+    for tenths in range(11, 60):
+        clock, wire = VirtualClock(), Wire(in_turn(Reply(503)))
+        with pytest.raises(FalconError, match="HTTP 503"):
+            http_on(wire, clock).call("GET", URL, Deadline(tenths / 10, clock))
+        timeouts += [min(sent.options["timeout"]) for sent in wire.sent]
+
+    assert len(timeouts) > 60
+    assert min(timeouts) >= LAST_SECONDS
 
 
 def test_when_the_rate_limiter_opens_after_the_deadline_nothing_is_sent() -> None:

@@ -75,7 +75,7 @@ class _Helper(CfnResource):
             context: Any = self._context  # type: ignore[attr-defined]
             return float(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS)
 
-        taken = url.lower().startswith("https:") and put(url, body, left)  # urlsplit may raise, and tell of the URL
+        taken = url.lower().startswith("https:") and put(url, body, left)  # urlsplit may raise, and quote the URL
         text = "responded to CloudFormation" if taken else "CloudFormation did not take the response"
         log(logging.INFO if taken else logging.ERROR, text, status=body["Status"], reason=body["Reason"])
 

@@ -21,14 +21,14 @@ COMMAND := PYTHONPATH=source $(CLI)/bin/python -m cli
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-# A secret on the command line is in the list of processes and in the shell's history.
-$(foreach name,FALCON_CLIENT_ID FALCON_CLIENT_SECRET,$(if $(filter command,$(origin $(name))),$(error $(name) is on the command line, where others can read it. Export it instead, and consider the secret as leaked)))
-
-# Their names, so that a command can refuse one that it does not have.
+# What is on the command line, by name; a command refuses a name that it does not have.
 MAKE_VARIABLES := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
 
+# A secret on the command line is in the list of processes and in the shell's history.
+$(foreach name,$(filter FALCON_CLIENT_ID FALCON_CLIENT_SECRET,$(MAKE_VARIABLES)),$(error $(name) is on the command line, where others can read it. Export it instead, and consider the secret as leaked))
+
 # What is given on the command line is taken as it is: a dollar sign in a value is a dollar sign, and nothing is run.
-$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
+$(foreach name,$(MAKE_VARIABLES),$(eval override $(name) := $$(value $(name)))$(eval export $(name)))
 
 # What is exported as FALCON_* reaches these commands and no other program, pip for instance.
 COMMANDS := deploy delete publish plan status reconcile deploy-org delete-org coverage-report

@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final
@@ -108,8 +108,7 @@ def listed(text: str) -> tuple[str, ...]:
 def unknown_parameters(given: Mapping[str, str], accepted: frozenset[str]) -> Iterator[str]:
     """Yield a problem for each parameter that the template does not have."""
     for name in sorted(given.keys() - accepted):
-        near = get_close_matches(name, accepted, n=1)
-        meant = f"Did you mean {near[0]}?" if near else f"It has {', '.join(sorted(accepted))}."
+        meant = _meant(name, accepted, f"It has {', '.join(sorted(accepted))}.")
         yield f"PARAMETERS names {name}, which the template does not have. {meant}"
 
 
@@ -120,9 +119,14 @@ def unknown_variables(command: str, given: Iterable[str], accepted: Iterable[str
     """
     accepted = [*accepted, *OF_MAKE]
     for name in sorted(set(given).difference(accepted)):
-        near = get_close_matches(name, accepted, n=1)
-        meant = f"Did you mean {near[0]}?" if near else f"make {command} HELP=1 lists them."
+        meant = _meant(name, accepted, f"make {command} HELP=1 lists them.")
         yield f"make {command} has no variable {name}. {meant}"
+
+
+def _meant(name: str, accepted: Collection[str], otherwise: str) -> str:
+    """Return which accepted name is the nearest to a wrong one, or what to say if none is near."""
+    near = get_close_matches(name, accepted, n=1)
+    return f"Did you mean {near[0]}?" if near else otherwise
 
 
 def _bucket(text: str) -> str:

@@ -42,21 +42,36 @@ def delete(asked: Request, screen: Screen) -> None:
 
 
 def _delete_stack(asked: Request, stack: Stack, before: Snapshot, screen: Screen) -> None:
-    held = before.parameters.get(PARAMETER, DEFAULT)
-    policy = asked.policy or held
-    differs = policy != held
-    if differs and before.status not in UPDATABLE | LEFTOVERS:
-        raise CliError(
-            f"the stack is in {before.status}, takes no update, and deletes with {PARAMETER}={held}, its last choice. "
-            f"To delete it so, leave DELETE_CONNECTIONS out. {stack.remedy(before.status)}"
-        )
+    policy = asked.policy or before.parameters.get(PARAMETER, DEFAULT)
+    updates = needs_update(stack, before, policy)
     screen.say(f"{PARAMETER}={policy}: {MEANING[policy]}")
     if regions := before.outputs.get("ConnectedRegions"):
         screen.group("connected Regions", regions.split(","))
     screen.say("The function, its roles, its schedule and the secret that the stack made are deleted.")
     screen.confirm(stack.name, agreed="YES" in asked.flags)
-    if differs and before.status in UPDATABLE:
+    if updates:
         screen.say(f"setting {PARAMETER}={policy}: a stack deletes as its parameter says")
-        stack.deploy({"UsePreviousTemplate": True}, {PARAMETER: policy}, before.parameters.keys())
+        set_policy(stack, before, policy)
     stack.delete()
     screen.say(f"\nThe stack {stack.name} is deleted. Its log stays: {before.log_group}", "green")
+
+
+def needs_update(stack: Stack, before: Snapshot, policy: str) -> bool:
+    """Return whether a stack must be updated to a policy before it is deleted; what never launched need not be.
+
+    Raises CliError if it must, and is in no state to take an update.
+    """
+    held = before.parameters.get(PARAMETER, DEFAULT)
+    if policy == held or before.status in LEFTOVERS:
+        return False
+    if before.status not in UPDATABLE:
+        raise CliError(
+            f"the stack is in {before.status}, takes no update, and deletes with {PARAMETER}={held}, its last choice. "
+            f"To delete it so, leave DELETE_CONNECTIONS out. {stack.remedy(before.status)}"
+        )
+    return True
+
+
+def set_policy(stack: Stack, before: Snapshot, policy: str) -> None:
+    """Update a stack to a policy, and change nothing else. Raises CliError if that fails."""
+    stack.deploy({"UsePreviousTemplate": True}, {PARAMETER: policy}, before.parameters.keys())

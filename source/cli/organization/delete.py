@@ -1,7 +1,7 @@
 """`make delete-org`."""
 
 from cli import bucket
-from cli.account.delete import DEFAULT, MEANING, PARAMETER
+from cli.account.delete import DEFAULT, MEANING, PARAMETER, needs_update, set_policy
 from cli.aws import Aws, connect
 from cli.errors import CliError
 from cli.organization import members, shared_secret
@@ -38,7 +38,7 @@ class Deletion:
         self._definition = self._set.now()
         self._instances: list[Instance] = self._set.instances() if self._definition else []
         self._stack = Stack(cloudformation, asked.name, screen)
-        self._management = self._stack.now() if "INCLUDE_MANAGEMENT" in asked.flags else None
+        self._management = self._stack.settle() if "INCLUDE_MANAGEMENT" in asked.flags else None
         self._secret = shared_secret.stack_of(aws, asked.name, screen)
 
     def confirm(self) -> None:
@@ -134,8 +134,8 @@ class Deletion:
 
     def _delete_management(self, before: Snapshot) -> None:
         policy = self._policy(before)
-        if policy != before.parameters.get(PARAMETER, DEFAULT):
-            self._stack.deploy({"UsePreviousTemplate": True}, {PARAMETER: policy}, before.parameters.keys())
+        if needs_update(self._stack, before, policy):
+            set_policy(self._stack, before, policy)
         self._stack.delete()
         self._screen.say(f"the stack {self._stack.name} of the management account is deleted")
 

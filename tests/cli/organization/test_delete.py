@@ -47,6 +47,21 @@ def test_delete_leaves_in_falcon_what_the_choice_says(
     assert len(aws.client("s3").list_buckets()["Buckets"]) == 1
 
 
+def test_what_is_left_of_a_failed_launch_in_the_management_account_goes_without_an_update(
+    administrator: OrganizationOperator,
+) -> None:
+    administrator.launch()
+    administrator.falcon.arm(Fault("token", Status(403)))
+    assert not administrator.deploy("", None, OU_IDS=administrator.units["security"], INCLUDE_MANAGEMENT="1").ok
+    administrator.falcon.disarm()
+
+    ran = administrator.delete(DELETE_CONNECTIONS="Stack", INCLUDE_MANAGEMENT="1")
+
+    assert ran.problem == ""
+    assert f"the stack {STACK_SET} of the management account is deleted" in ran.text
+    assert administrator.connected() == {}
+
+
 def test_delete_takes_the_bucket_too_if_asked(aws: LocalAws, administrator: OrganizationOperator) -> None:
     administrator.launch()
 

@@ -36,7 +36,7 @@ def view(name: str, reconciler: Reconciler, deadline: Deadline) -> Json:
     """Return what is, or what a repair would do. Nothing is changed, and what is wrong is part of the JSON."""
     record = Record()
     try:
-        record = reconciler.pool.run(reconciler.store.load, deadline, "Reading the stack's record") or Record()
+        record = reconciler.load(deadline)
         return _view(name, reconciler, record, deadline)
     except RegistrationError as error:
         return failure_view(name, reconciler.identity, record, error)

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from registry_connections.core.errors import DeadlineError, NoResponseError
+from registry_connections.core.errors import TIME_IS_UP, DeadlineError, NoResponseError
 from registry_connections.core.model import Deadline
 
 WORKERS: Final = 48
@@ -31,7 +31,7 @@ class ThreadPool:
         NoResponseError; the thread of what hangs is abandoned.
         """
         if not deadline.left():
-            return [DeadlineError("the time of this invocation is used up") for _ in items]
+            return [DeadlineError(TIME_IS_UP) for _ in items]
         return self.submit_each(work, items)(deadline)
 
     def submit_each(
@@ -70,7 +70,7 @@ class ThreadPool:
 
 def _result(future: "Future[Result]") -> Result | Exception:
     if future.cancel():
-        return DeadlineError("the time of this invocation is used up")
+        return DeadlineError(TIME_IS_UP)
     if not future.done():
         return NoResponseError("no response before the time was up")
     error = future.exception()

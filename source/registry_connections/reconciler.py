@@ -170,7 +170,7 @@ class Reconciler:
 
     def _written(self, request: Request, held: Held) -> Held:
         """Return the held record with the version that a write had of which it is not known whether it succeeded."""
-        current = self._load(held.deadline, LAST_WRITE_SECONDS)
+        current = self.load(held.deadline, LAST_WRITE_SECONDS)
         ours = bool(current.events) and current.events[-1].request == request.id
         return replace(held, now=replace(held.now, version=current.version)) if ours else held
 
@@ -276,7 +276,7 @@ class Reconciler:
         """
         waiting = deadline.within(REPAIR_WAIT_SECONDS) if request.is_repair else deadline
         while True:
-            record = self._load(deadline)
+            record = self.load(deadline)
             now = self.clock.wall()
             if report := _known(record, request, now):
                 return report
@@ -289,7 +289,7 @@ class Reconciler:
                 raise DeadlineError(f"{AT_WORK}: try again later")
             self.clock.sleep(POLL_SECONDS)
 
-    def _load(self, deadline: Deadline, beyond: float = 0.0) -> Record:
+    def load(self, deadline: Deadline, beyond: float = 0.0) -> Record:
         """Return the record, an empty one if there is none; `beyond` are seconds after the deadline."""
         return self.pool.run(self.store.load, _beyond(deadline, beyond), "Reading the stack's record") or Record()
 
@@ -327,7 +327,7 @@ class Reconciler:
     def _release(self, request: Request, held: Held, problem: str = "", *, dirty: bool = False) -> None:
         """Give the lease back after a run that changed nothing in Falcon, or may have left it `dirty`."""
         with suppress(RegistrationError):  # it ends by itself
-            current = self._load(held.deadline, LAST_WRITE_SECONDS)
+            current = self.load(held.deadline, LAST_WRITE_SECONDS)
             if current.lease and current.lease.holder == request.id:
                 self._swap(end(replace(current, dirty=held.before.dirty or dirty), request, problem), held)
 

@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from typing import Final
 
 REDACTED: Final = "[redacted]"
+TIME_IS_UP: Final = "the time of this invocation is used up"
 
 
 class RegistrationError(Exception):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 
-from registry_connections.core.errors import DeadlineError
+from registry_connections.core.errors import TIME_IS_UP, DeadlineError
 from registry_connections.core.model import Deadline
 
 MILLISECONDS_FROM: Final = 10**12  # X-RateLimit-RetryAfter is documented in ms and seen in s since the epoch
@@ -44,13 +44,13 @@ class RateLimiter:
     def acquire(self, deadline: Deadline) -> None:
         """Return when a call may go; raise DeadlineError at once if that is after the deadline."""
         if not deadline.left():
-            raise DeadlineError("the time of this invocation is used up")
+            raise DeadlineError(TIME_IS_UP)
         while (wait := self._reserve()) > 0:
             self.pause(wait, deadline, "Falcon's rate limit lets no call pass in time")
             if self.clock() >= self._closed_until:
                 return
 
-    def pause(self, seconds: float, deadline: Deadline, why: str = "the time of this invocation is used up") -> None:
+    def pause(self, seconds: float, deadline: Deadline, why: str = TIME_IS_UP) -> None:
         """Sleep; raise DeadlineError at once if the deadline comes first."""
         if seconds >= deadline.left():
             raise DeadlineError(why)

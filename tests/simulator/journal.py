@@ -26,8 +26,6 @@ class Record:
     urls: tuple[str, ...]
     """The registry URLs that it concerns, as far as known: of the body, or of the connections that its ids name."""
     user_agent: str
-    concurrency: int
-    """How many requests were in progress when it arrived, itself included."""
     status: int | None = None
     """What was answered; nothing if it was not yet, or never."""
     duration: float | None = None
@@ -49,7 +47,6 @@ class Journal:
     def __init__(self, records: Iterable[Record] = ()) -> None:
         self._lock = threading.Lock()
         self._records = list(records)
-        self._in_progress = 0
 
     @contextmanager
     def recording(
@@ -65,16 +62,13 @@ class Journal:
     ) -> Iterator[Record]:
         """Record a request while it is being answered; whoever answers sets the status."""
         start = time.monotonic()
+        record = Record(start, cloud, operation, method, path, query, urls, user_agent)
         with self._lock:
-            self._in_progress += 1
-            record = Record(start, cloud, operation, method, path, query, urls, user_agent, self._in_progress)
             self._records.append(record)
         try:
             yield record
         finally:
             record.duration = time.monotonic() - start
-            with self._lock:
-                self._in_progress -= 1
 
     def records(self, operation: str | None = None) -> list[Record]:
         with self._lock:
@@ -89,10 +83,6 @@ class Journal:
 
     def statuses(self, operation: str | None = None) -> Counter[int | None]:
         return Counter(record.status for record in self.records(operation))
-
-    def max_concurrency(self, operation: str | None = None) -> int:
-        """Return how many requests were in progress at most, at the arrival of one of this operation."""
-        return max((record.concurrency for record in self.records(operation)), default=0)
 
     def clear(self) -> None:
         with self._lock:

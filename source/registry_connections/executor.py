@@ -3,7 +3,7 @@
 It sees Falcon only through a protocol, and time only through what is passed in.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -28,11 +28,19 @@ from registry_connections.core.model import (
     Owner,
     RoleGrant,
 )
-from registry_connections.core.plan import Action, Create, Keep, Leave, Plan, Refresh, Remove, Why
+from registry_connections.core.plan import Action, ActionKind, Plan, Why
 from registry_connections.core.protocols import FalconApi
 
 PROBE_SECONDS: Final = 10.0
-REFRESHED_AS: Final = {Why.ADOPTED: OutcomeKind.ADOPTED, Why.LOST: OutcomeKind.CREATED}
+OTHERS_FAILED: Final = "other Regions failed before"
+DONE: Final = {
+    ActionKind.CREATE: OutcomeKind.CREATED,
+    ActionKind.REFRESH: OutcomeKind.REFRESHED,
+    ActionKind.REMOVE: OutcomeKind.REMOVED,
+    ActionKind.KEEP: OutcomeKind.UNCHANGED,
+    ActionKind.LEAVE: OutcomeKind.LEFT,
+}
+REFRESHED_AS: Final[Mapping[str, OutcomeKind]] = {Why.ADOPTED: OutcomeKind.ADOPTED, Why.LOST: OutcomeKind.CREATED}
 
 
 @dataclass
@@ -78,20 +86,20 @@ class Executor:
         that they share. With `careful` a failed create ends the attempt before connections that existed before are
         given a role that is about to go.
         """
-        results = Results()
-        results.add(_unchanged(plan.actions))
+        creates, refreshes, results = plan.of(ActionKind.CREATE), plan.of(ActionKind.REFRESH), Results()
+        results.add(_done(action) for action in (*plan.of(ActionKind.KEEP), *plan.of(ActionKind.LEAVE)))
         probed = self._begin_probe(deadline) if launching else lambda: ""
-        if rollout:
-            results.cause = probed()
-        creates = () if results.cause else plan.creates
+        if rollout and (cause := probed()):
+            results.cause = cause
+            results.add(_not_attempted(action, OTHERS_FAILED) for action in (*creates, *refreshes))
+            return results
         conflicts = self._create_all(creates, results, deadline)
-        results.cause = results.cause or probed()
+        results.cause = probed()
         if results.cause or (careful and results.failed):
-            waiting: Sequence[Action] = (*(conflicts if creates else plan.creates), *plan.refreshes)
-            results.add(_not_attempted(action, "other Regions failed before") for action in waiting)
+            results.add(_not_attempted(action, OTHERS_FAILED) for action in (*conflicts, *refreshes))
             return results
         adoptions = self._find(conflicts, results, deadline)
-        self._refresh_all((*plan.refreshes, *adoptions), results, deadline)
+        self._refresh_all((*refreshes, *adoptions), results, deadline)
         return results
 
     def _begin_probe(self, deadline: Deadline) -> Callable[[], str]:
@@ -107,33 +115,46 @@ class Executor:
 
         return why_not
 
+    def _call_all(
+        self, actions: Sequence[Action], deadline: Deadline
+    ) -> Iterator[tuple[Action, str, Outcome | Exception]]:
+        """Make the calls of all actions at once, and give for each its Region, and its outcome or error."""
+        answers = self.pool.map(lambda action: self._call(action, deadline), actions, deadline)
+        for action, answer in zip(actions, answers, strict=True):
+            yield action, action.registry.region, answer
+
+    def _call(self, action: Action, deadline: Deadline) -> Outcome:
+        started, region, identifier = self.clock(), action.registry.region, action.connection_id
+        if action.kind is ActionKind.CREATE:
+            alias = self.identity.created_alias(region)
+            identifier = self.falcon.create(action.registry, alias, self.grant, deadline, fresh=self.fresh)
+        elif action.kind is ActionKind.REFRESH:
+            # What a person or this stack named is not renamed: only what it takes over gets its mark.
+            alias = self.identity.adopted_alias(region) if action.why == Why.ADOPTED else ""
+            self.falcon.refresh(identifier, alias, self.grant, deadline, fresh=self.fresh)
+        else:
+            self.falcon.remove(identifier, deadline)
+        return replace(_done(action), connection_id=identifier, milliseconds=round((self.clock() - started) * 1000))
+
     def _create_all(
-        self, creates: Sequence[Create], results: Results, deadline: Deadline
-    ) -> dict[Create, ConflictError]:
+        self, creates: Sequence[Action], results: Results, deadline: Deadline
+    ) -> dict[Action, ConflictError]:
         """Make the connections, and return those that Falcon says exist."""
         conflicts = {}
-        answers = self.pool.map(lambda create: self._create(create, deadline), creates, deadline)
-        for create, answer in zip(creates, answers, strict=True):
-            region = create.registry.region
-            if isinstance(answer, ConflictError):
-                conflicts[create] = answer
-                results.unknown |= {region} if answer.may_have_succeeded else set()
-            elif isinstance(answer, Outcome):
+        for create, region, answer in self._call_all(creates, deadline):
+            if isinstance(answer, Outcome):
                 results.made[region] = answer.connection_id
                 results.add([answer])
+                continue
+            results.unknown |= {region} if _outcome_unknown(answer) else set()
+            if isinstance(answer, ConflictError):
+                conflicts[create] = answer
             else:
-                results.unknown |= {region} if _outcome_unknown(answer) else set()
                 results.add([_failure(create, answer)])
         return conflicts
 
-    def _create(self, create: Create, deadline: Deadline) -> Outcome:
-        started, registry = self.clock(), create.registry
-        alias = self.identity.created_alias(registry.region)
-        identifier = self.falcon.create(registry, alias, self.grant, deadline, fresh=self.fresh)
-        return self._outcome(create, OutcomeKind.CREATED, identifier, started)
-
-    def _find(self, conflicts: Mapping[Create, ConflictError], results: Results, deadline: Deadline) -> list[Refresh]:
-        """List the tenant, once, for the connections that exist already, and return what to take up."""
+    def _find(self, conflicts: Mapping[Action, ConflictError], results: Results, deadline: Deadline) -> list[Action]:
+        """List the tenant, once, for the connections that exist already, and return how to take them up."""
         if not conflicts:
             return []
         try:
@@ -153,80 +174,61 @@ class Executor:
         return taken
 
     def _take_up(
-        self, create: Create, conflict: ConflictError, existing: Sequence[Connection], results: Results
-    ) -> Refresh:
+        self, create: Action, conflict: ConflictError, existing: Sequence[Connection], results: Results
+    ) -> Action:
         """Return how to take up one of the connections for a registry: our own, else the oldest, always the same."""
         region = create.registry.region
         own = [connection for connection in existing if self.identity.owner(connection.alias) is Owner.CREATED]
         taken = min(own or existing, key=lambda connection: (connection.created_at, connection.id))
         results.unknown.discard(region)
+        why = Why.RECOVERED if own else Why.ADOPTED
         if own and conflict.may_have_succeeded:
-            results.made[region] = taken.id
-            return Refresh(create.registry, taken.id, Why.LOST)
-        return Refresh(create.registry, taken.id, Why.RECOVERED if own else Why.ADOPTED)
+            results.made[region], why = taken.id, Why.LOST
+        return Action(ActionKind.REFRESH, create.registry, taken.id, why)
 
-    def _refresh_all(self, refreshes: Sequence[Refresh], results: Results, deadline: Deadline) -> None:
-        answers = self.pool.map(lambda refresh: self._refresh(refresh, deadline), refreshes, deadline)
+    def _refresh_all(self, refreshes: Sequence[Action], results: Results, deadline: Deadline) -> None:
         vanished = []
-        for refresh, answer in zip(refreshes, answers, strict=True):
+        for refresh, region, answer in self._call_all(refreshes, deadline):
             if isinstance(answer, NotFoundError):
-                vanished.append(Create(refresh.registry))
+                vanished.append(Action(ActionKind.CREATE, refresh.registry))
             elif isinstance(answer, Outcome):
                 results.add([answer])
             else:
                 results.add([_failure(refresh, answer)])
-                results.unknown |= {refresh.registry.region} if refresh.why in {Why.RECOVERED, Why.LOST} else set()
+                results.unknown |= {region} if refresh.why in {Why.RECOVERED, Why.LOST} else set()
         again = self._create_all(vanished, results, deadline)
         results.add(_failure(create, error) for create, error in again.items())
 
-    def _refresh(self, refresh: Refresh, deadline: Deadline) -> Outcome:
-        started, region = self.clock(), refresh.registry.region
-        # What a person or this stack named is not renamed: only what it takes over gets its mark.
-        alias = self.identity.adopted_alias(region) if refresh.why is Why.ADOPTED else ""
-        self.falcon.refresh(refresh.connection_id, alias, self.grant, deadline, fresh=self.fresh)
-        kind = REFRESHED_AS.get(refresh.why, OutcomeKind.REFRESHED)
-        return self._outcome(refresh, kind, refresh.connection_id, started, str(refresh.why))
-
-    def remove_all(self, removes: Sequence[Remove], results: Results, deadline: Deadline) -> None:
+    def remove(self, plan: Plan, results: Results, deadline: Deadline) -> None:
         """Remove connections. The plan took them from what Falcon returned, with the URL of their registry."""
-        answers = self.pool.map(lambda remove: self._remove(remove, deadline), removes, deadline)
-        for remove, answer in zip(removes, answers, strict=True):
-            region = remove.registry.region
+        for remove, region, answer in self._call_all(plan.of(ActionKind.REMOVE), deadline):
             outcome = answer if isinstance(answer, Outcome) else _failure(remove, answer)
-            if outcome.kind in UNSUCCESSFUL and remove.why is Why.UNFINISHED:
+            if outcome.kind in UNSUCCESSFUL and remove.why == Why.UNFINISHED:
                 results.unknown.add(region)
             earlier = results.outcomes.get(region)
             if earlier is None or earlier.kind not in UNSUCCESSFUL:  # a Region with two connections fails with either
                 results.add([outcome])
 
-    def _remove(self, remove: Remove, deadline: Deadline) -> Outcome:
-        started = self.clock()
-        self.falcon.remove(remove.connection_id, deadline)
-        return self._outcome(remove, OutcomeKind.REMOVED, remove.connection_id, started, str(remove.why))
-
     def undo(self, results: Results, deadline: Deadline) -> None:
         """Remove what was made; the outcome of what cannot be removed says so."""
+        undone = Results()
         removes = [
-            Remove(self.identity.registry(region), identifier, Why.UNFINISHED)
+            Action(ActionKind.REMOVE, self.identity.registry(region), identifier, Why.UNFINISHED)
             for region, identifier in results.made.items()
         ]
-        undone = Results()
-        self.remove_all(removes, undone, deadline)
+        self.remove(Plan(tuple(removes)), undone, deadline)
         results.unknown |= undone.unknown
         for region, outcome in undone.outcomes.items():
             results.add([_undone(results.outcomes.get(region, outcome), outcome)])
             if outcome.kind is OutcomeKind.REMOVED:
                 del results.made[region]
 
-    def _outcome(self, action: Action, kind: OutcomeKind, identifier: str, started: float, text: str = "") -> Outcome:
-        taken = round((self.clock() - started) * 1000)
-        return Outcome(action.registry.region, kind, identifier, text, milliseconds=taken)
 
-
-def keep_all(removes: Sequence[Remove], results: Results) -> None:
+def keep_all(plan: Plan, results: Results) -> None:
     """Remove nothing after a failure: CloudFormation goes back to what was, and that may be wanted there."""
-    results.add(_unchanged([Leave(spared.registry, spared.connection_id, Why.SPARED) for spared in removes]))
-    results.unknown |= {spared.registry.region for spared in removes if spared.why is Why.UNFINISHED}
+    removes = plan.of(ActionKind.REMOVE)
+    results.add(_done(replace(spared, kind=ActionKind.LEAVE, why=Why.SPARED)) for spared in removes)
+    results.unknown |= {spared.registry.region for spared in removes if spared.why == Why.UNFINISHED}
 
 
 def _undone(known: Outcome, outcome: Outcome) -> Outcome:
@@ -239,36 +241,27 @@ def _undone(known: Outcome, outcome: Outcome) -> Outcome:
     return replace(outcome, kind=OutcomeKind.LEFT, message=f"made, and not removed: {outcome.message}")
 
 
-def _unchanged(actions: Sequence[Action]) -> list[Outcome]:
-    """Return the outcomes of actions that do nothing."""
-    kept = [
-        Outcome(action.registry.region, OutcomeKind.UNCHANGED, action.connection_id, action.problem)
-        for action in actions
-        if isinstance(action, Keep)
-    ]
-    left = [
-        Outcome(action.registry.region, OutcomeKind.LEFT, action.connection_id, str(action.why))
-        for action in actions
-        if isinstance(action, Leave)
-    ]
-    return kept + left
+def _done(action: Action) -> Outcome:
+    """Return the outcome of an action that went well, or that needs no call."""
+    kind = REFRESHED_AS.get(action.why, DONE[action.kind])
+    return Outcome(action.registry.region, kind, action.connection_id, str(action.why))
 
 
 def _not_attempted(action: Action, text: str) -> Outcome:
-    identifier = "" if isinstance(action, Create) else action.connection_id
-    return Outcome(action.registry.region, OutcomeKind.NOT_ATTEMPTED, identifier, f"not attempted: {text}")
+    message = f"not attempted: {text}"
+    return Outcome(action.registry.region, OutcomeKind.NOT_ATTEMPTED, action.connection_id, message)
 
 
 def _failure(action: Action, error: Exception) -> Outcome:
     """Return the outcome of an action that raised; an error that nobody foresaw is one Region's failure as well."""
     if isinstance(error, DeadlineError) and not isinstance(error, NoResponseError):
         return _not_attempted(action, str(error))
-    identifier = "" if isinstance(action, Create) else action.connection_id
     status, trace_id = (error.status, error.trace_id) if isinstance(error, FalconError) else (0, "")
     text = str(error) if isinstance(error, FalconError | NoResponseError) else f"unexpected {type(error).__name__}"
-    if isinstance(action, Create) and isinstance(error, NoResponseError):
+    if action.kind is ActionKind.CREATE and isinstance(error, NoResponseError):
         text += ", so it may have been made"
-    return Outcome(action.registry.region, OutcomeKind.FAILED, identifier, sanitize(text), status, trace_id)
+    region, identifier = action.registry.region, action.connection_id
+    return Outcome(region, OutcomeKind.FAILED, identifier, sanitize(text), status, trace_id)
 
 
 def _outcome_unknown(error: Exception) -> bool:

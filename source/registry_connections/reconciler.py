@@ -126,9 +126,9 @@ class Reconciler:
             rollout=request.rollout,
         )
         if undoes and self._report(request, snapshot, results).failure:
-            keep_all(todo.removes, results)
+            keep_all(todo, results)
         else:
-            executor.remove_all(todo.removes, results, deadline)
+            executor.remove(todo, results, deadline)
         if undoes and self._report(request, snapshot, results).failure:
             executor.undo(results, deadline)
         return results
@@ -263,7 +263,7 @@ class Reconciler:
 
     def _remove(self, falcon: FalconApi, todo: Plan, held: Held) -> Report:
         results = Results()
-        self._executor(falcon, fresh=False).remove_all(todo.removes, results, held.deadline)
+        self._executor(falcon, fresh=False).remove(todo, results, held.deadline)
         report = Report(tuple(sorted(results.outcomes.values())), cloud=falcon.cloud)
         return replace(report, failure=reason(report)) if report.of(UNSUCCESSFUL) else report
 

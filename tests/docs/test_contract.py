@@ -13,7 +13,7 @@ from registry_connections import actions, handler
 from registry_connections.aws.account import parse_secret
 from registry_connections.core.errors import RegistrationError
 from registry_connections.core.model import Connection, Identity, Outcome, OutcomeKind
-from registry_connections.core.plan import Create, Leave, Plan, Scope, Why
+from registry_connections.core.plan import Action, ActionKind, Plan, Scope, Why
 from registry_connections.core.record import Applied, Event, Lease, Record, as_json
 from registry_connections.core.report import Report, action_result
 from registry_connections.core.views import View, failure_view, plan_view, status_view
@@ -38,7 +38,7 @@ SKIPPED: Final = Outcome("eu-west-1", OutcomeKind.SKIPPED, message="in ExcludedR
 def seen() -> View:
     """Return a view with something of each kind in it."""
     here, there = IDENTITY.registry("us-east-1"), IDENTITY.registry("us-east-2")
-    todo = Plan((Create(here), Leave(there, "id", Why.KEPT)))
+    todo = Plan((Action(ActionKind.CREATE, here), Action(ActionKind.LEAVE, there, "id", Why.KEPT)))
     return View(IDENTITY, RECORD, Scope((here.region,), (SKIPPED,)), [Connection("id", here.url, "ecr")], todo, "us-1")
 
 

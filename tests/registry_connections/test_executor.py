@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from registry_connections.core.model import Deadline, Outcome, OutcomeKind
-from registry_connections.core.plan import Action, Create, Keep, Leave, Plan, Refresh, Remove, Why
+from registry_connections.core.plan import Action, ActionKind, Plan, Why
 from registry_connections.executor import Executor, Results, keep_all
 from tests.registry_connections.fakes import Effect, Fault, InlinePool, Journal, VirtualClock
 from tests.registry_connections.samples import EAST, GRANT, IDENTITY, SOUTH, WEST
@@ -37,25 +37,25 @@ class Bench:
     def execute(self, *actions: Action, seconds: float = 500, **options: bool) -> Results:
         return self.executor.execute(Plan(actions), Deadline(self.clock.now + seconds, self.clock), **options)
 
-    def remove(self, *removes: Remove, seconds: float = 500) -> Results:
+    def remove(self, *removes: Action) -> Results:
         results = Results()
-        self.executor.remove_all(removes, results, Deadline(self.clock.now + seconds, self.clock))
+        self.executor.remove(Plan(removes), results, Deadline(self.clock.now + 500, self.clock))
         return results
 
-    def undo(self, results: Results, seconds: float = 500) -> None:
-        self.executor.undo(results, Deadline(self.clock.now + seconds, self.clock))
+    def undo(self, results: Results) -> None:
+        self.executor.undo(results, Deadline(self.clock.now + 500, self.clock))
 
 
-def create(region: str) -> Create:
-    return Create(IDENTITY.registry(region))
+def create(region: str) -> Action:
+    return Action(ActionKind.CREATE, IDENTITY.registry(region))
 
 
-def refresh(region: str, name: str, why: Why = Why.EXPIRED) -> Refresh:
-    return Refresh(IDENTITY.registry(region), name, why)
+def refresh(region: str, name: str, why: Why = Why.EXPIRED) -> Action:
+    return Action(ActionKind.REFRESH, IDENTITY.registry(region), name, why)
 
 
-def remove(region: str, name: str, why: Why = Why.NOT_WANTED) -> Remove:
-    return Remove(IDENTITY.registry(region), name, why)
+def remove(region: str, name: str, why: Why = Why.NOT_WANTED) -> Action:
+    return Action(ActionKind.REMOVE, IDENTITY.registry(region), name, why)
 
 
 def kinds(results: Results) -> dict[str, OutcomeKind]:
@@ -68,8 +68,8 @@ def test_what_a_plan_creates_refreshes_keeps_and_leaves_is_told_with_its_ids() -
     results = bench.execute(
         create(EAST),
         refresh(WEST, old.id),
-        Keep(IDENTITY.registry(SOUTH), "kept", "it is paused"),
-        Leave(IDENTITY.registry("us-west-2"), "left", Why.KEPT),
+        Action(ActionKind.KEEP, IDENTITY.registry(SOUTH), "kept", "it is paused"),
+        Action(ActionKind.LEAVE, IDENTITY.registry("us-west-2"), "left", Why.KEPT),
     )
     made = results.outcomes[EAST].connection_id
 
@@ -273,7 +273,7 @@ def test_what_was_unfinished_and_is_not_removed_or_spared_stays_unknown(why: Why
     bench = Bench()
     bench.strike("remove", Effect.REFUSED)
     spared = Results()
-    keep_all([remove(EAST, "id-1", why)], spared)
+    keep_all(Plan((remove(EAST, "id-1", why),)), spared)
 
     assert bench.remove(remove(EAST, "id-1", why)).unknown == unknown
     assert spared.unknown == unknown

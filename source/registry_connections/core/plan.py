@@ -48,50 +48,27 @@ class Why(StrEnum):
     OTHER_STACK = "another stack took it over"
 
 
-@dataclass(frozen=True, slots=True)
-class Create:
-    """Wanted and absent."""
+class ActionKind(StrEnum):
+    """What is to be done with a registry."""
 
-    registry: Registry
-
-
-@dataclass(frozen=True, slots=True)
-class Refresh:
-    """Wanted and present, and its credential must be set."""
-
-    registry: Registry
-    connection_id: str
-    why: Why
+    CREATE = "create"
+    REFRESH = "refresh"  # set the credential
+    REMOVE = "remove"
+    KEEP = "keep"  # wanted, present and right
+    LEAVE = "leave"  # not to be touched
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
-    """Wanted, present and right. `problem` is what Falcon says is wrong with it, and no call mends."""
+class Action:
+    """What is to be done with one registry, and why.
 
+    Of a connection that is kept, `why` is what Falcon says is wrong with it, and no call mends.
+    """
+
+    kind: ActionKind
     registry: Registry
-    connection_id: str
-    problem: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Remove:
-    """No longer wanted, and to be removed."""
-
-    registry: Registry
-    connection_id: str
-    why: Why
-
-
-@dataclass(frozen=True, slots=True)
-class Leave:
-    """In Falcon, and not to be touched."""
-
-    registry: Registry
-    connection_id: str
-    why: Why
-
-
-Action = Create | Refresh | Keep | Remove | Leave
+    connection_id: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +77,9 @@ class Plan:
 
     actions: tuple[Action, ...]
 
-    @property
-    def creates(self) -> tuple[Create, ...]:
-        """The connections to make."""
-        return tuple(action for action in self.actions if isinstance(action, Create))
-
-    @property
-    def refreshes(self) -> tuple[Refresh, ...]:
-        """The credentials to set."""
-        return tuple(action for action in self.actions if isinstance(action, Refresh))
-
-    @property
-    def removes(self) -> tuple[Remove, ...]:
-        """The connections to remove."""
-        return tuple(action for action in self.actions if isinstance(action, Remove))
+    def of(self, kind: ActionKind) -> tuple[Action, ...]:
+        """Return the actions of one kind."""
+        return tuple(action for action in self.actions if action.kind is kind)
 
 
 def scope(settings: Settings, regions: AccountRegions, accepted: Sequence[str] = ()) -> Scope:
@@ -212,7 +178,7 @@ def plan(
         elif region in managed:
             actions.append(_for_unwanted(registry, managed[region], identity, settings))
         else:
-            actions.append(Remove(registry, stray[region].id, Why.UNFINISHED))
+            actions.append(Action(ActionKind.REMOVE, registry, stray[region].id, Why.UNFINISHED))
     return Plan(tuple(actions))
 
 
@@ -220,22 +186,27 @@ def _for_wanted(
     registry: Registry, managed: Connection | None, stray: Connection | None, identity: Identity, *, repair: bool
 ) -> Action:
     if managed is None:
-        return Refresh(registry, stray.id, Why.RECOVERED) if stray else Create(registry)
+        return (
+            Action(ActionKind.REFRESH, registry, stray.id, Why.RECOVERED)
+            if stray
+            else Action(ActionKind.CREATE, registry)
+        )
     if identity.owner(managed.alias) is Owner.OTHER_STACK:
         # Two stacks of one account must not take a connection from each other every day.
-        leaves = repair and not managed.expired
-        return Leave(registry, managed.id, Why.OTHER_STACK) if leaves else Refresh(registry, managed.id, Why.ADOPTED)
+        if repair and not managed.expired:
+            return Action(ActionKind.LEAVE, registry, managed.id, Why.OTHER_STACK)
+        return Action(ActionKind.REFRESH, registry, managed.id, Why.ADOPTED)
     if managed.expired:
-        return Refresh(registry, managed.id, Why.EXPIRED)
-    return Keep(registry, managed.id, managed.problem)
+        return Action(ActionKind.REFRESH, registry, managed.id, Why.EXPIRED)
+    return Action(ActionKind.KEEP, registry, managed.id, managed.problem)
 
 
 def _for_unwanted(registry: Registry, managed: Connection, identity: Identity, settings: Settings) -> Action:
     if identity.owner(managed.alias) is Owner.OTHER_STACK:
-        return Leave(registry, managed.id, Why.OTHER_STACK)
+        return Action(ActionKind.LEAVE, registry, managed.id, Why.OTHER_STACK)
     if settings.delete_connections is DeletePolicy.KEEP:
-        return Leave(registry, managed.id, Why.KEPT)
-    return Remove(registry, managed.id, Why.NOT_WANTED)
+        return Action(ActionKind.LEAVE, registry, managed.id, Why.KEPT)
+    return Action(ActionKind.REMOVE, registry, managed.id, Why.NOT_WANTED)
 
 
 # What leaves Falcon when the stack is deleted
@@ -270,4 +241,4 @@ def purge_unfinished(found: Sequence[Connection], identity: Identity) -> Plan:
 
 def _removes(connections: Sequence[Connection], identity: Identity, why: Why) -> Plan:
     ordered = sorted(connections, key=lambda found: (found.region, found.id))
-    return Plan(tuple(Remove(identity.registry(found.region), found.id, why) for found in ordered))
+    return Plan(tuple(Action(ActionKind.REMOVE, identity.registry(found.region), found.id, why) for found in ordered))

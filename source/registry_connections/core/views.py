@@ -12,13 +12,13 @@ from registry_connections.core.errors import (
     SettingsError,
 )
 from registry_connections.core.model import Connection, Identity, Owner
-from registry_connections.core.plan import Create, Keep, Leave, Plan, Refresh, Remove, Scope, recorded
+from registry_connections.core.plan import Action, ActionKind, Plan, Scope, recorded
 from registry_connections.core.record import Record
 
 Json = dict[str, Any]
 
-Change = Create | Refresh | Remove
-
+CHANGES: Final = frozenset({ActionKind.CREATE, ActionKind.REFRESH, ActionKind.REMOVE})
+CREATE: Final = "wanted, and not known to be connected: create, or adopt if it is connected already"
 WRITE: Final = "not known before the first write"
 """Falcon has no call that says whether an API client may write, but to write."""
 
@@ -37,8 +37,7 @@ class View:
 
 def plan_view(seen: View, *, read_problem: str) -> Json:
     """Return what a repair would do now, with every Region in one place."""
-    actions = seen.plan.actions
-    acted = {action.registry.region for action in actions}
+    acted = {action.registry.region for action in seen.plan.actions}
     skipped = [outcome for outcome in seen.scope.skipped if outcome.region not in acted]
     return {
         "ok": not read_problem,
@@ -50,25 +49,21 @@ def plan_view(seen: View, *, read_problem: str) -> Json:
             "write": WRITE,
             "regions": len(seen.scope.wanted),
         },
-        "changes": [_change(action) for action in actions if isinstance(action, Change)],
-        "unchanged": [action.registry.region for action in actions if isinstance(action, Keep)],
-        "left": [
-            {"region": action.registry.region, "connection": action.connection_id, "why": str(action.why)}
-            for action in actions
-            if isinstance(action, Leave)
-        ],
+        "changes": [_change(action) for action in seen.plan.actions if action.kind in CHANGES],
+        "unchanged": [action.registry.region for action in seen.plan.of(ActionKind.KEEP)],
+        "left": [_about(action) for action in seen.plan.of(ActionKind.LEAVE)],
         "skipped": [{"region": outcome.region, "why": outcome.message} for outcome in skipped],
         "problems": [read_problem] if read_problem else [],
     }
 
 
-def _change(action: Change) -> Json:
-    name = type(action).__name__.lower()
-    if isinstance(action, Create):
-        why, identifier = "wanted, and not known to be connected: create, or adopt if it is connected already", None
-    else:
-        why, identifier = str(action.why), action.connection_id
-    return {"region": action.registry.region, "change": name, "connection": identifier, "why": why}
+def _change(action: Action) -> Json:
+    return {"region": action.registry.region, "change": str(action.kind), **_about(action)}
+
+
+def _about(action: Action) -> Json:
+    why = CREATE if action.kind is ActionKind.CREATE else str(action.why)
+    return {"region": action.registry.region, "connection": action.connection_id or None, "why": why}
 
 
 def status_view(seen: View) -> Json:

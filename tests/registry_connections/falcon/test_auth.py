@@ -1,33 +1,39 @@
 """The login: which cloud, which body, and why there is no token."""
 
+from dataclasses import replace
 from urllib.parse import parse_qs
 
 import pytest
 
 from registry_connections.core.errors import AuthenticationError
 from registry_connections.core.model import FALCON_CLOUDS, Credentials
-from tests.registry_connections.falcon.wire import Api, Reply, bench, in_turn, refusal
+from tests.registry_connections.falcon.wire import CREDENTIALS, Bench, Reply, in_turn, refusal
 
-HOSTS = {cloud: url.removeprefix("https://") for cloud, url in FALCON_CLOUDS.items()}
-
-
-def moved_to(cloud: str, location: str = "https://elsewhere.example/oauth2/token") -> Reply:
-    return Reply(308, headers={"Location": location, "X-Cs-Region": cloud})
-
-
-# Clouds and tokens
-
-
-def test_a_named_cloud_is_asked_for_a_token_with_the_credentials_in_the_body() -> None:
-    made = bench(Api(), "eu-1").log_in("us-2")
-
-    (sent,) = made.wire.sent
-    assert (sent.method, sent.url) == ("POST", f"{FALCON_CLOUDS['eu-1']}/oauth2/token")
-    assert parse_qs(sent.body.decode()) == {"client_id": ["the-client-id"], "client_secret": ["the-client-secret"]}
-
-
-PROXY = "https://proxy.example"
 DISCOVER = "autodiscover"
+PROXY = "https://proxy.example"
+
+
+def bench(named: str, *replies: Reply, home: str = "", credentials: Credentials = CREDENTIALS) -> Bench:
+    """Return a client of a cloud or of the operator's URL, which responds so to a login, by default with a token."""
+    cloud, api_url = (DISCOVER, PROXY) if named == PROXY else (named, "")
+    token = in_turn(*replies) if replies else None
+    return Bench(token=token, home=home, cloud=cloud, api_url=api_url, credentials=credentials)
+
+
+def refused(named: str, *replies: Reply) -> tuple[AuthenticationError, Bench]:
+    """Log in for a child tenant; return why there is no token."""
+    made = bench(named, *replies, credentials=replace(CREDENTIALS, member_cid="the-child"))
+    with pytest.raises(AuthenticationError) as caught:
+        made.log_in()
+    return caught.value, made
+
+
+def hosts(*clouds: str) -> list[str]:
+    return [FALCON_CLOUDS.get(cloud, PROXY).removeprefix("https://") for cloud in clouds]
+
+
+def moved_to(cloud: str) -> Reply:
+    return Reply(308, headers={"Location": "https://elsewhere.example/oauth2/token", "X-Cs-Region": cloud})
 
 
 @pytest.mark.parametrize(
@@ -38,111 +44,86 @@ DISCOVER = "autodiscover"
         ("us-1", "us-2", "us-2", ["us-1", "us-1"], "us-1"),  # a named cloud is kept
         (DISCOVER, "eu-1", "eu-1", ["eu-1", "eu-1"], "eu-1"),  # where it succeeded before
         *((DISCOVER, hint, "us-1", ["us-1", "us-1"], "us-1") for hint in (DISCOVER, "mars-1", "us-gov-1", "us-gov-2")),
-        (PROXY, "us-2", "eu-1", ["proxy", "proxy"], "eu-1"),  # an URL of the operator ends discovery
+        (PROXY, "us-2", "eu-1", [PROXY, PROXY], "eu-1"),  # an URL of the operator ends discovery
     ],
 )
 def test_a_cloud_is_named_or_known_from_before_or_from_its_token(
     named: str, hint: str, home: str, asked: list[str], cloud: str
 ) -> None:
-    made = bench(Api(home=home), DISCOVER if named == PROXY else named, PROXY * (named == PROXY)).log_in(hint)
-    made.create()
+    made = bench(named, home=home).log_in(hint)
+    made.falcon.probe(made.deadline)
+    login, use = made.wire.sent
 
-    assert made.wire.hosts == [HOSTS.get(each, "proxy.example") for each in asked]
-    assert made.wire.sent[-1].bearer == "token-1"
-    assert made.falcon.cloud == cloud
+    assert [login.host, use.host] == hosts(*asked)
+    assert (login.method, login.path) == ("POST", "/oauth2/token")
+    assert parse_qs(login.body) == {"client_id": ["the-client-id"], "client_secret": ["the-client-secret"]}
+    assert (use.bearer, made.falcon.cloud) == ("token-1", cloud)
 
 
 @pytest.mark.parametrize("spelling", ["us-2", "us2", "US-2"])
 def test_discovery_follows_a_redirect_by_the_clouds_name_however_spelled_and_not_by_its_location(spelling: str) -> None:
-    api = Api(on_token=in_turn(moved_to(spelling), Reply(201, {"access_token": "token"})))
-    made = bench(api, DISCOVER).log_in()
+    made = bench(DISCOVER, moved_to(spelling), Reply(201, {"access_token": "token"})).log_in()
 
-    assert made.wire.hosts == [HOSTS["us-1"], HOSTS["us-2"]]
+    assert made.hosts == hosts("us-1", "us-2")
     assert (made.falcon.cloud, made.login.base_url) == ("us-2", FALCON_CLOUDS["us-2"])
-
-
-@pytest.mark.parametrize(
-    ("named", "redirects", "asked", "told"),
-    [
-        *(
-            (DISCOVER, [unknown], ["us-1"], "FalconCloud")
-            for unknown in ("us-gov-1", "us-gov-2", "mars-1", "elsewhere.example")
-        ),
-        (DISCOVER, ["us-2", "eu-1"], ["us-1", "us-2"], "belong to eu-1, not us-2"),
-        (PROXY, ["eu-1"], ["proxy"], "not the cloud behind FalconApiUrl"),
-        ("us-2", ["eu-1"], ["us-2"], "belong to eu-1, not us-2: name the right cloud in FalconCloud"),
-    ],
-)
-def test_the_credentials_follow_no_other_redirect(
-    named: str, redirects: list[str], asked: list[str], told: str
-) -> None:
-    api = Api(on_token=in_turn(*map(moved_to, redirects)))
-    made = bench(api, DISCOVER if named == PROXY else named, PROXY * (named == PROXY))
-    with pytest.raises(AuthenticationError, match=told):
-        made.log_in()
-
-    assert made.wire.hosts == [HOSTS.get(each, "proxy.example") for each in asked]
 
 
 PAGE = b"<html><body>Please sign in to the network</body></html>"
 
 
 @pytest.mark.parametrize(
-    ("reply", "told"),
+    ("named", "replies", "told"),
     [
-        (refusal(400, "invalid client"), "the client id is unknown in us-1"),
-        (refusal(401, "access denied"), "the client secret is wrong"),
-        (refusal(403, "access denied, authorization failed"), "IP allow-list"),
-        (refusal(404, "not here"), "gave no token"),
-        (Reply(201, {"meta": {}}), "gave no token"),
-        (Reply(201, {"meta": {}, "access_token": 5}), "gave no token"),
-        (Reply(201, {"meta": {}, "access_token": "two\nlines"}), "gave no token"),
-        (Reply(201, {"no": "envelope"}), "not Falcon's"),
-        (Reply(200, PAGE), "not Falcon's"),
-        (Reply(302, PAGE, {"Location": "https://portal.example/login"}), "not Falcon's"),
-        (Reply(403, PAGE), "not Falcon's"),
-        (Reply(401, b""), "not Falcon's"),
-        (Reply(401, b"", {"X-Cs-Traceid": "trace"}), "the client secret is wrong"),
+        *(
+            (DISCOVER, [moved_to(f"us-gov-{which}")], f"redirects these credentials to us-gov-{which}")
+            for which in "12"
+        ),
+        *((DISCOVER, [moved_to(to)], "not us-1: name the right cloud") for to in ("mars-1", "elsewhere.example")),
+        (DISCOVER, [moved_to("us-2"), moved_to("eu-1")], "belong to eu-1, not us-2"),
+        (PROXY, [moved_to("eu-1")], "not the cloud behind FalconApiUrl"),
+        ("us-2", [moved_to("eu-1")], "belong to eu-1, not us-2: name the right cloud in FalconCloud"),
+        ("us-1", [refusal(400, "invalid client")], "the client id is unknown in us-1"),
+        ("us-1", [refusal(401, "access denied")], "the client secret is wrong"),
+        ("us-1", [refusal(403, "access denied, authorization failed")], "IP allow-list"),
+        ("us-1", [refusal(403, "no such customer ID")], "may not act for the tenant in member_cid"),
+        ("us-1", [refusal(404, "not here")], "gave no token"),
+        ("us-1", [Reply(201, {"meta": {}})], "gave no token"),
+        *(("us-1", [Reply(201, {"meta": {}, "access_token": each})], "gave no token") for each in (5, "a\nb", "tök")),
+        ("us-1", [Reply(201, {"no": "envelope"})], "not Falcon's"),
+        *(("us-1", [Reply(status, PAGE)], "not Falcon's") for status in (200, 403)),
+        ("us-1", [Reply(302, PAGE, {"Location": "https://portal.example/login"})], "not Falcon's"),
+        ("us-1", [Reply(401)], "not Falcon's"),
+        ("us-1", [Reply(401, b"", {"X-Cs-Traceid": "trace"})], "the client secret is wrong"),
     ],
 )
-def test_a_login_without_a_token_says_at_once_what_to_look_at(reply: Reply, told: str) -> None:
-    made = bench(Api(on_token=in_turn(reply)))
-    with pytest.raises(AuthenticationError, match=told) as caught:
-        made.log_in()
+def test_a_login_without_a_token_says_at_once_what_to_look_at_and_goes_nowhere_else(
+    named: str, replies: list[Reply], told: str
+) -> None:
+    error, made = refused(named, *replies)
 
-    assert (caught.value.status, made.clock.now) == (reply.status, 0)
-    assert ("secret is wrong" in str(caught.value)) is ("secret is wrong" in told)
-
-
-def test_a_child_tenant_is_named_with_the_token_request_and_in_no_message() -> None:
-    child = Credentials("the-client-id", "the-client-secret", member_cid="the-child")
-    made = bench(Api(), credentials=child).log_in()
-    wrong = bench(Api(on_token=in_turn(refusal(403, "the-child is no customer ID of yours"))), credentials=child)
-    with pytest.raises(AuthenticationError, match="may not act for the tenant in member_cid") as caught:
-        wrong.log_in()
-
-    assert parse_qs(made.wire.sent[0].body.decode())["member_cid"] == ["the-child"]
-    assert "the-child" not in str(caught.value)
+    assert told in str(error)
+    assert ("secret is wrong" in str(error)) is ("secret is wrong" in told)
+    assert (error.status, made.clock.now) == (replies[-1].status, 0)
+    assert parse_qs(made.wire.sent[0].body)["member_cid"] == ["the-child"]
+    assert made.hosts == hosts(*(["us-1", "us-2"] if named == DISCOVER else [named]))[: len(replies)]
 
 
 def test_a_login_to_which_falcon_never_responds_is_told_as_a_login() -> None:
-    with pytest.raises(AuthenticationError, match="Falcon login: HTTP 503: Falcon is in trouble"):
-        bench(Api(on_token=in_turn(Reply(503)))).log_in()
+    assert str(refused("us-1", Reply(503))[0]) == "Falcon login: HTTP 503: Falcon is in trouble"
 
 
 @pytest.mark.parametrize("header", ["X-Cs-Region", "X-Cs-Traceid", "Location", ""])
 def test_what_falcon_echoes_of_the_credentials_is_not_told(header: str) -> None:
-    body = {"errors": [{"code": 400, "message": "bad the-client-id:the-client-secret\x1b[2J\n"}]}
+    body = {"errors": [{"code": 400, "message": "bad the-client-id:the-client-secret:the-child\x1b[2J\n"}]}
     echo = Reply(308, b"", {"X-Cs-Region": "us-2", header: "the-client-secret"}) if header else Reply(400, body)
-    with pytest.raises(AuthenticationError) as caught:
-        bench(Api(on_token=in_turn(echo)), DISCOVER).log_in()
+    error, _ = refused(DISCOVER, echo)
 
-    assert "the-client-" not in f"{caught.value} {caught.value.trace_id}"
-    assert str(caught.value).isprintable()
-    assert header or "bad [redacted]:[redacted]" in str(caught.value)
+    assert not any(secret in f"{error} {error.trace_id}" for secret in ("the-client-", "the-child"))
+    assert str(error).isprintable()
+    assert header or "bad [redacted]:[redacted]:[redacted]" in str(error)
 
 
 def test_a_client_shows_neither_credentials_nor_token() -> None:
-    shown = repr(bench(Api()).log_in().falcon)
+    shown = repr(bench("us-1").log_in().falcon)
 
     assert not any(secret in shown for secret in ("the-client-id", "the-client-secret", "token-1"))

@@ -3,7 +3,7 @@
 import heapq
 import random
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from functools import partial
 from http import HTTPStatus
 from itertools import count
@@ -13,10 +13,10 @@ import pytest
 from registry_connections.core.errors import DeadlineError
 from registry_connections.core.model import Deadline
 from registry_connections.falcon.rate_limit import LONGEST_WAIT_SECONDS, RateLimiter, number
+from tests.registry_connections.fakes import EPOCH, VirtualClock
 
 LIMIT = 6000
 MINUTE = 60.0
-EPOCH = 1_790_000_000.0
 
 
 def headers(remaining: int, retry_after: float | None = None) -> dict[str, str]:
@@ -24,47 +24,40 @@ def headers(remaining: int, retry_after: float | None = None) -> dict[str, str]:
     return shown if retry_after is None else {**shown, "X-Ratelimit-Retryafter": str(retry_after)}
 
 
-@dataclass
-class Clock:
-    """Time that passes only when somebody sleeps."""
+class Limited:
+    """A limiter, and a clock on which nothing but its waits takes time."""
 
-    now: float = 0.0
-    slept: list[float] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.clock = VirtualClock()
+        clock = self.clock
+        self.limiter = RateLimiter(clock, clock.wall, clock.sleep, lambda low, high: (low + high) / 2)
 
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
+    def refused(self, retry_after: float | None) -> None:
+        self.limiter.update(HTTPStatus.TOO_MANY_REQUESTS, headers(0, retry_after))
+
+    def served(self, remaining: int) -> None:
+        self.limiter.update(HTTPStatus.OK, headers(remaining))
+
+    def waits(self, calls: int = 1, deadline: float = 10_000) -> float:
+        """Return the seconds that so many calls wait."""
+        before = self.clock.now
+        for _ in range(calls):
+            self.limiter.acquire(Deadline(deadline, self.clock))
+        return self.clock.now - before
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def limited() -> Limited:
+    return Limited()
 
 
-def limiter_on(clock: Clock) -> RateLimiter:
-    return RateLimiter(lambda: clock.now, lambda: EPOCH + clock.now, clock.sleep, lambda low, high: (low + high) / 2)
+def test_calls_go_at_once_while_enough_remains_and_apart_before_the_limit_is_hit(limited: Limited) -> None:
+    for remaining in range(LIMIT, LIMIT // 10 - 1, -100):
+        limited.served(remaining)
+        assert limited.waits(5) == 0
+    limited.served(LIMIT // 10 - 1)
 
-
-def far_off(clock: Clock) -> Deadline:
-    return Deadline(10_000, lambda: clock.now)
-
-
-def test_while_enough_remains_nobody_waits(clock: Clock) -> None:
-    limiter = limiter_on(clock)
-    for remaining in range(LIMIT, LIMIT // 2, -100):
-        limiter.acquire(far_off(clock))
-        limiter.update(HTTPStatus.OK, headers(remaining))
-
-    assert clock.slept == []
-
-
-def test_when_little_remains_calls_go_one_after_the_other_before_the_limit_is_hit(clock: Clock) -> None:
-    limiter = limiter_on(clock)
-    limiter.update(HTTPStatus.OK, headers(LIMIT // 20))
-    for _ in range(4):
-        limiter.acquire(far_off(clock))
-
-    assert clock.now == pytest.approx(0.3)
+    assert limited.waits(4) == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize(
@@ -76,94 +69,84 @@ def test_when_little_remains_calls_go_one_after_the_other_before_the_limit_is_hi
     ],
 )
 def test_after_a_429_nobody_calls_before_the_moment_that_falcon_named_if_it_makes_sense(
-    clock: Clock, moment: float | None, earliest: float, latest: float
+    limited: Limited, moment: float | None, earliest: float, latest: float
 ) -> None:
-    limiter = limiter_on(clock)
-    limiter.update(HTTPStatus.TOO_MANY_REQUESTS, headers(0, moment))
-    limiter.acquire(far_off(clock))
+    limited.refused(moment)
 
-    assert earliest <= clock.now <= latest
+    assert earliest <= limited.waits() <= latest
 
 
-def test_a_wait_that_would_outlive_the_deadline_is_not_begun(clock: Clock) -> None:
-    limiter = limiter_on(clock)
-    limiter.update(HTTPStatus.TOO_MANY_REQUESTS, headers(0, EPOCH + 30))
+@pytest.mark.parametrize("started", [0, 10_000], ids=["while closed", "while open"])
+def test_no_call_waits_for_longer_than_its_deadline_or_passes_after_it(limited: Limited, started: float) -> None:
+    limited.refused(EPOCH + 30)
+    limited.clock.now = started
     with pytest.raises(DeadlineError):
-        limiter.acquire(Deadline(10, lambda: clock.now))
+        limited.waits(deadline=10)
 
-    assert clock.slept == []
+    assert limited.clock.now == started
 
 
-def test_calls_that_were_refused_together_slow_down_once(clock: Clock) -> None:
-    alone, together = limiter_on(clock), limiter_on(clock)
-    alone.update(HTTPStatus.TOO_MANY_REQUESTS, headers(0, EPOCH + 20))
+def test_calls_that_were_refused_together_slow_down_once(limited: Limited) -> None:
+    together = Limited()
+    limited.refused(EPOCH + 20)
     for _ in range(18):
-        together.update(HTTPStatus.TOO_MANY_REQUESTS, headers(0, EPOCH + 20))
+        together.refused(EPOCH + 20)
 
-    assert together._spacing == alone._spacing
+    assert together.waits(5) == limited.waits(5)
 
 
-def test_the_limiter_opens_again_once_enough_remains(clock: Clock) -> None:
-    limiter = limiter_on(clock)
-    limiter.update(HTTPStatus.TOO_MANY_REQUESTS, headers(0, EPOCH + 1))
-    limiter.acquire(far_off(clock))
+def test_the_limiter_opens_again_once_enough_remains(limited: Limited) -> None:
+    limited.refused(EPOCH + 1)
+    limited.waits()
     for _ in range(20):
-        limiter.update(HTTPStatus.OK, headers(LIMIT))
-    clock.slept.clear()
-    clock.now += 1
-    for _ in range(5):
-        limiter.acquire(far_off(clock))
+        limited.served(LIMIT)
+    limited.clock.now += 1
 
-    assert clock.slept == []
-
-
-Answer = tuple[int, dict[str, str]]
+    assert limited.waits(5) == 0
 
 
 class Storm:
     """Accounts that launch, some at a time, under one limit; each logs in, and then makes its calls all at once."""
 
     def __init__(self, accounts: int, calls: int, seed: int) -> None:
-        self.accounts, self.calls = accounts, calls
-        self.now, self.refused, self.window, self.order = 0.0, 0, deque[float](), count()
-        self.agenda: list[tuple[float, int, RateLimiter, list[int], bool, Answer | None]] = []
+        self.accounts, self.calls, self.now, self.refused = accounts, calls, 0.0, 0
+        self.window, self.agenda, self.order = deque[float](), list[tuple[float, int, Iterator[float]]](), count()
         self.trip = partial(random.Random(seed).uniform, 0.24, 0.36)  # noqa: S311 - no secret
 
     def run(self, together: int) -> None:
         for _ in range(together):
             self._launch()
         while self.agenda:
-            self.now, _, limiter, left, passing, answer = heapq.heappop(self.agenda)
-            if answer:
-                limiter.update(*answer)
-            if answer and answer[0] == HTTPStatus.OK:
-                left[0] -= 1
-                if left[0] == 0:
-                    self._launch()
-            elif passing and self.now >= limiter._closed_until:
-                self._after(self.trip(), limiter, left, answer=self._answer())
-            else:  # as `RateLimiter.acquire` does
-                self._after(limiter._reserve(), limiter, left, passing=True)
-
-    def _after(
-        self,
-        seconds: float,
-        limiter: RateLimiter,
-        left: list[int],
-        *,
-        passing: bool = False,
-        answer: Answer | None = None,
-    ) -> None:
-        heapq.heappush(self.agenda, (self.now + seconds, next(self.order), limiter, left, passing, answer))
+            self.now, _, call = heapq.heappop(self.agenda)
+            self._go_on(call)
 
     def _launch(self) -> None:
         if self.accounts:
             self.accounts -= 1
             limiter, left, trip = RateLimiter(lambda: self.now, lambda: EPOCH + self.now), [self.calls], self.trip()
             for _ in range(self.calls):
-                self._after(trip, limiter, left)
+                self._go_on(self._call(limiter, left, trip))
 
-    def _answer(self) -> Answer:
+    def _go_on(self, call: Iterator[float]) -> None:
+        if (seconds := next(call, None)) is not None:
+            heapq.heappush(self.agenda, (self.now + seconds, next(self.order), call))
+
+    def _call(self, limiter: RateLimiter, left: list[int], login: float) -> Iterator[float]:
+        """Yield the seconds that each step of a call takes, until it is served."""
+        yield login
+        status = HTTPStatus.TOO_MANY_REQUESTS
+        while status != HTTPStatus.OK:
+            yield limiter._reserve()
+            while self.now < limiter._closed_until:  # as `RateLimiter.acquire` does
+                yield limiter._reserve()
+            status, shown = self._answer()
+            yield self.trip()
+            limiter.update(status, shown)
+        left[0] -= 1
+        if left[0] == 0:
+            self._launch()
+
+    def _answer(self) -> tuple[HTTPStatus, dict[str, str]]:
         while self.window and self.window[0] <= self.now - MINUTE:
             self.window.popleft()
         if len(self.window) >= LIMIT:
@@ -182,12 +165,6 @@ def test_an_organization_finds_a_common_pace(seed: int) -> None:
     assert storm.accounts == 0
     assert storm.now <= 1.15 * ((500 * 18 - 1) // LIMIT * MINUTE)
     assert storm.refused <= 1.1 * 50 * 18
-
-
-def test_no_call_passes_after_the_deadline_even_if_nobody_would_have_to_wait(clock: Clock) -> None:
-    clock.now = 20_000
-    with pytest.raises(DeadlineError):
-        limiter_on(clock).acquire(far_off(clock))
 
 
 @pytest.mark.parametrize(

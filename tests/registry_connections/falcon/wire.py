@@ -2,7 +2,6 @@
 
 import io
 import json
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +12,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from registry_connections.concurrency import ThreadPool
-from registry_connections.core.model import Credentials, Deadline
+from registry_connections.core.model import Credentials, Deadline, RoleGrant
 from registry_connections.falcon.auth import Login
 from registry_connections.falcon.client import ENTITIES, QUERIES, Falcon
 from registry_connections.falcon.http import HttpClient, new_session
@@ -21,6 +20,7 @@ from registry_connections.falcon.rate_limit import RateLimiter
 from tests.registry_connections.fakes import InlinePool, VirtualClock
 from tests.registry_connections.samples import GRANT, IDENTITY
 
+TOKEN = "/oauth2/token"
 CREDENTIALS = Credentials("the-client-id", "the-client-secret")
 
 
@@ -37,27 +37,23 @@ class Reply:
         return io.BytesIO(self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode())
 
 
-@dataclass
+def refusal(status: int, message: str) -> Reply:
+    return Reply(status, {"errors": [{"code": status, "message": message}]})
+
+
+MADE = Reply(200, {"resources": {"id": "id-1"}})
+NOTHING = Reply(200, {"resources": []})
+
+
 class Sent:
     """One request as it would have left the machine."""
 
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes
-    options: Mapping[str, Any]
-
-    @property
-    def host(self) -> str:
-        return urlsplit(self.url).hostname or ""
-
-    @property
-    def path(self) -> str:
-        return urlsplit(self.url).path
-
-    @property
-    def query(self) -> dict[str, list[str]]:
-        return parse_qs(urlsplit(self.url).query)
+    def __init__(self, request: requests.PreparedRequest, options: Mapping[str, Any]) -> None:
+        self.method, self.url, self.headers = request.method, request.url or "", request.headers
+        parts = urlsplit(self.url)
+        self.host, self.path, self.query = parts.hostname, parts.path, parse_qs(parts.query)
+        self.body = request.body.decode() if isinstance(request.body, bytes) else request.body or ""
+        self.timeout: tuple[float, float] = options["timeout"]
 
     @property
     def json(self) -> Any:
@@ -79,19 +75,12 @@ class Wire(HTTPAdapter):
         self.respond = respond
         self.sent: list[Sent] = []
 
-    def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
-        assert not arguments
-        body = request.body or b""
-        text = body if isinstance(body, bytes) else str(body).encode()
-        sent = Sent(request.method or "", request.url or "", dict(request.headers), text, options)
-        self.sent.append(sent)
-        reply = self.respond(sent)
-        raw = urllib3.HTTPResponse(reply.raw, reply.headers, reply.status, preload_content=False)
-        return self.build_response(request, raw)
-
-    @property
-    def hosts(self) -> list[str]:
-        return [sent.host for sent in self.sent]
+    def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:
+        self.sent.append(Sent(request, options))
+        reply = self.respond(self.sent[-1])
+        return self.build_response(
+            request, urllib3.HTTPResponse(reply.raw, reply.headers, reply.status, preload_content=False)
+        )
 
 
 def in_turn(*replies: Reply | Exception) -> Responding:
@@ -107,79 +96,56 @@ def in_turn(*replies: Reply | Exception) -> Responding:
     return respond
 
 
-def http_on(wire: Wire, clock: VirtualClock, retry_seconds: float = 300.0) -> HttpClient:
+def http_on(wire: Wire, clock: VirtualClock) -> HttpClient:
     """Return a client whose every request goes to the wire, and whose pauses are the clock's."""
     session = new_session()
     session.adapters.clear()
     session.mount("https://", wire)
-    limiter = RateLimiter(clock, clock.wall, clock.sleep, lambda low, high: (low + high) / 2)
-    return HttpClient(limiter, session, retry_seconds)
+    return HttpClient(RateLimiter(clock, clock.wall, clock.sleep, lambda low, high: (low + high) / 2), session)
 
 
-def refusal(status: int, message: str) -> Reply:
-    return Reply(status, {"errors": [{"code": status, "message": message}]})
+class Bench:
+    """A client of Falcon that responds to reads and changes with `replies` in turn, or as `entities` says."""
 
+    def __init__(
+        self,
+        *replies: Reply,
+        entities: Responding | None = None,
+        queries: Responding = lambda _: NOTHING,
+        token: Responding | None = None,
+        home: str = "",
+        cloud: str = "us-1",
+        api_url: str = "",
+        credentials: Credentials = CREDENTIALS,
+        pool: ThreadPool | None = None,
+    ) -> None:
+        self.home, self.clock = home, VirtualClock()
+        operations = {ENTITIES: entities or in_turn(*replies), QUERIES: queries, TOKEN: token or self._token}
+        self.wire = Wire(lambda sent: operations[sent.path](sent))
+        self.login = Login(http_on(self.wire, self.clock), credentials, cloud, api_url)
+        self.falcon = Falcon(self.login, pool or InlinePool(self.clock))
+        self.deadline = Deadline(800, self.clock)
 
-MADE = Reply(200, {"resources": {"id": "id-1"}})
-
-
-@dataclass
-class Api:
-    """Falcon's operations; each of them may be replaced, and what each was asked is kept."""
-
-    home: str = ""
-    on_token: Responding | None = None
-    on_entities: Responding = lambda _: MADE
-    on_queries: Responding = lambda _: Reply(200, {"resources": []})
-    tokens: int = 0
-    asked: list[Sent] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def __call__(self, sent: Sent) -> Reply:
-        with self._lock:
-            if sent.path == "/oauth2/token":
-                return self._token(sent)
-            self.asked.append(sent)
-        return {ENTITIES: self.on_entities, QUERIES: self.on_queries}[sent.path](sent)
-
-    def _token(self, sent: Sent) -> Reply:
-        if self.on_token:
-            return self.on_token(sent)
-        self.tokens += 1
+    def _token(self, _: Sent) -> Reply:
         return Reply(201, {"access_token": f"token-{self.tokens}"}, {"X-Cs-Region": self.home})
 
-
-@dataclass
-class Bench:
-    """A client of Falcon and all that is around it."""
-
-    falcon: Falcon
-    wire: Wire
-    clock: VirtualClock
+    @property
+    def tokens(self) -> int:
+        """How often a token was asked for."""
+        return len(self.wire.sent) - len(self.asked)
 
     @property
-    def login(self) -> Login:
-        return self.falcon.login
+    def asked(self) -> list[Sent]:
+        """What was sent with a token."""
+        return [sent for sent in self.wire.sent if sent.path != TOKEN]
 
     @property
-    def deadline(self) -> Deadline:
-        return Deadline(self.clock.now + 800, self.clock)
+    def hosts(self) -> list[str | None]:
+        return [sent.host for sent in self.wire.sent]
 
     def log_in(self, hint: str = "") -> "Bench":
         self.falcon.log_in(self.deadline, hint)
         return self
 
-    def create(self, *, fresh: bool = False) -> str:
-        return self.falcon.create(IDENTITY.registry("eu-west-1"), "an-alias", GRANT, self.deadline, fresh=fresh)
-
-
-def bench(
-    api: Responding,
-    cloud: str = "us-1",
-    api_url: str = "",
-    credentials: Credentials = CREDENTIALS,
-    pool: ThreadPool | None = None,
-) -> Bench:
-    clock, wire = VirtualClock(), Wire(api)
-    login = Login(http_on(wire, clock), credentials, cloud, api_url)
-    return Bench(Falcon(login, pool or InlinePool(clock)), wire, clock)
+    def create(self, grant: RoleGrant = GRANT, *, fresh: bool = False) -> str:
+        return self.falcon.create(IDENTITY.registry("eu-west-1"), "an-alias", grant, self.deadline, fresh=fresh)

@@ -2,36 +2,19 @@
 
 import hashlib
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from registry_connections.core import record as core
 from registry_connections.core.errors import RecordError, RegistrationError
 from registry_connections.core.model import Outcome, OutcomeKind, Settings
-from registry_connections.core.record import (
-    BEGUN,
-    LARGEST_RECORD,
-    Applied,
-    Event,
-    Kind,
-    Lease,
-    Record,
-    Request,
-    after_run,
-    as_json,
-    begin,
-    check_room,
-    digest,
-    end,
-    from_json,
-    is_applied,
-    is_duplicate,
-    remembered_report,
-)
+from registry_connections.core.record import BEGUN, Applied, Event, Kind, Lease, Record, Request, as_json, from_json
 from registry_connections.core.report import Report
 from tests.registry_connections.samples import EAST, SOUTH, WEST, managing
 from tests.sandbox.known_regions import KNOWN_REGIONS
@@ -42,6 +25,7 @@ NOW = 1_800_000_000.0
 CHOICES = {"FalconCloud": "us-1", "DeleteConnections": "Stack"}
 CREATE = Request(Kind.CREATE, "create-1", NOW + 0.9, Settings(choices=CHOICES), digest="digest-1")
 UPDATE = replace(CREATE, kind=Kind.UPDATE, id="update-1", digest="digest-2")
+DELETE = replace(CREATE, kind=Kind.DELETE)
 REPAIR = Request(Kind.REPAIR, "repair-1", NOW)
 K = OutcomeKind
 
@@ -53,131 +37,99 @@ def event(request: Request, outcome: str = "") -> Event:
 # An event begins and ends
 
 
-def test_a_stack_event_begins_with_a_lease_a_dirty_record_and_its_own_entry() -> None:
-    begun = begin(managing(EAST, version=3), CREATE, NOW, 630.0)
+def test_an_event_begins_with_a_lease_and_a_dirty_record_and_ends_with_its_outcome() -> None:
+    earlier = Event("earlier", 17, BEGUN)  # and it never ended
+    before = managing(EAST, version=3, events=(earlier,))
+    begun, at_work = core.begin(before, CREATE, NOW, 630.0), replace(before, dirty=True)
 
-    lease = Lease("create-1", NOW + 630)
-    assert begun == managing(EAST, dirty=True, lease=lease, events=(Event("create-1", int(NOW), BEGUN),))
+    assert begun == replace(at_work, lease=Lease("create-1", NOW + 630), events=(earlier, event(CREATE, BEGUN)))
     assert begun.version == 3
+    assert core.end(begun, CREATE) == replace(at_work, events=(earlier, event(CREATE)))
+    assert core.end(begun, CREATE, "It failed.").events == (earlier, event(CREATE, "It failed."))
 
 
-def test_a_repair_begins_with_a_lease_and_leaves_the_stacks_events_alone() -> None:
-    record = managing(EAST, events=(event(CREATE),))
+def test_a_repair_begins_and_ends_with_a_lease_and_leaves_the_stacks_events_alone() -> None:
+    before = managing(EAST, events=(event(CREATE),))
+    begun = core.begin(before, REPAIR, NOW, 300.0)
 
-    assert begin(record, REPAIR, NOW, 300.0) == replace(record, dirty=True, lease=Lease("repair-1", NOW + 300))
-
-
-def test_an_event_ends_without_a_lease_and_with_its_outcome() -> None:
-    begun = begin(managing(), CREATE, NOW, 630.0)
-
-    assert end(begun, CREATE) == managing(dirty=True, events=(event(CREATE),))
-    assert end(begun, CREATE, "The secret is gone.").events == (event(CREATE, "The secret is gone."),)
-    assert end(begin(managing(), REPAIR, NOW, 300.0), REPAIR, "failed") == managing(dirty=True)
+    assert begun == replace(before, dirty=True, lease=Lease("repair-1", NOW + 300))
+    assert core.end(begun, REPAIR, "It failed.") == replace(before, dirty=True)
 
 
 def test_the_last_four_events_are_remembered_each_once_and_the_reason_of_the_latest_only() -> None:
     record = Record()
     for number in range(6):
         request = replace(UPDATE, id=f"update-{number}")
-        record = end(begin(record, request, NOW, 1.0), request, "It failed." if number % 2 else "")
+        record = core.end(core.begin(record, request, NOW, 1.0), request, "It failed." if number % 2 else "")
 
-    assert [(known.request, known.outcome) for known in record.events] == [
-        ("update-2", ""),
-        ("update-3", "failed"),
-        ("update-4", ""),
-        ("update-5", "It failed."),
-    ]
-
-
-def test_an_earlier_event_that_never_ended_stays_known_as_one() -> None:
-    cut_short = begin(Record(), CREATE, NOW, 1.0)
-
-    assert end(begin(cut_short, UPDATE, NOW, 1.0), UPDATE).events == (event(CREATE, BEGUN), event(UPDATE))
+    outcomes = {"update-2": "", "update-3": "failed", "update-4": "", "update-5": "It failed."}
+    assert [(known.request, known.outcome) for known in record.events] == list(outcomes.items())
 
 
 def test_a_reason_is_kept_in_characters_that_json_does_not_lengthen() -> None:
-    (kept,) = end(Record(), CREATE, 'say "no\\{{x}}" é\n' + "x" * 300).events
+    (kept,) = core.end(Record(), CREATE, 'say "no\\{{x}}" é\n' + "x" * 300).events
 
-    assert kept.outcome.startswith("say 'no/((x))' ? xxx")
-    assert len(kept.outcome) == 240
+    assert kept.outcome == "say 'no/((x))' ? " + "x" * 220 + "..."
     assert len(json.dumps(kept.outcome)) == 242
 
 
 # Duplicates, late events and leases
 
 
-def known(request: Request, outcome: str = "", **more: Any) -> Record:
-    return managing(events=(event(request, outcome),), **more)
-
-
-def test_a_first_event_is_no_duplicate() -> None:
-    assert is_duplicate(Record(), CREATE, NOW) is False
-
-
-def test_a_duplicate_of_what_succeeded_is_one() -> None:
-    assert is_duplicate(managing(events=(event(UPDATE), event(CREATE))), CREATE, NOW) is True
+WORKING = Lease("create-1", NOW + 60)
+CUT_SHORT = "The function ended before it could respond, and CloudFormation went on without it."
+LATE = "This event was delivered after a later one, and nothing was done."
 
 
 @pytest.mark.parametrize(
-    ("outcome", "reason"),
+    ("record", "request_", "duplicate"),
     [
-        ("It failed.", "It failed."),
-        (BEGUN, "The function ended before it could respond, and CloudFormation went on without it."),
+        (Record(), CREATE, False),
+        (managing(events=(event(UPDATE), event(CREATE))), CREATE, True),
+        (managing(events=(event(CREATE, "It failed."),)), CREATE, "It failed."),
+        (managing(events=(event(CREATE, BEGUN),)), CREATE, CUT_SHORT),
+        (managing(events=(event(CREATE, BEGUN),), lease=WORKING), CREATE, False),  # not answered before that ends
+        (managing(events=(event(CREATE, BEGUN),), lease=replace(WORKING, until=NOW)), CREATE, CUT_SHORT),
+        (managing(events=(event(CREATE),), lease=WORKING), CREATE, True),
+        (managing(events=(event(CREATE, "It failed."),), lease=WORKING), CREATE, "It failed."),
+        *((managing(events=(event(DELETE, outcome),)), DELETE, False) for outcome in ("", "It failed.", BEGUN)),
     ],
 )
-def test_a_duplicate_of_what_did_not_succeed_fails_for_the_same_reason(outcome: str, reason: str) -> None:
-    with pytest.raises(RegistrationError) as caught:
-        is_duplicate(known(CREATE, outcome), CREATE, NOW)
+def test_a_duplicate_has_the_outcome_of_the_first_once_that_has_ended_and_a_delete_deletes_again(
+    record: Record, request_: Request, duplicate: bool | str
+) -> None:
+    try:
+        found: bool | str = core.is_duplicate(record, request_, NOW)
+    except RegistrationError as error:
+        found = str(error)
 
-    assert str(caught.value) == reason
-
-
-def test_a_duplicate_of_an_event_at_work_is_not_answered_before_that_ends() -> None:
-    at_work = known(CREATE, BEGUN, lease=Lease("create-1", NOW + 60))
-
-    assert is_duplicate(at_work, CREATE, NOW) is False
-    with pytest.raises(RegistrationError):
-        is_duplicate(at_work, CREATE, NOW + 60)
-    assert is_duplicate(replace(at_work, events=(event(CREATE),)), CREATE, NOW) is True
+    assert found == duplicate
 
 
-def test_a_second_delete_deletes_again() -> None:
-    delete = replace(CREATE, kind=Kind.DELETE)
-
-    assert is_duplicate(known(delete), delete, NOW) is False
-    assert is_duplicate(known(delete, "It failed."), delete, NOW) is False
-
-
-@pytest.mark.parametrize("kind", [Kind.CREATE, Kind.UPDATE, Kind.DELETE])
-def test_an_event_that_was_sent_before_one_that_is_known_changes_nothing(kind: Kind) -> None:
-    late = replace(UPDATE, kind=kind, sent=NOW - 1)
-    with pytest.raises(RegistrationError) as caught:
-        is_duplicate(known(CREATE), late, NOW)
-
-    assert str(caught.value) == "This event was delivered after a later one, and nothing was done."
-
-
-@pytest.mark.parametrize("kind", [Kind.UPDATE, Kind.DELETE])
-def test_events_of_one_second_are_not_late_but_for_a_create_which_is_the_first_of_all(kind: Kind) -> None:
-    same_second = replace(UPDATE, sent=float(int(NOW)))
-
-    assert is_duplicate(known(CREATE), replace(same_second, kind=kind), NOW) is False
-    with pytest.raises(RegistrationError):
-        is_duplicate(known(CREATE), replace(same_second, kind=Kind.CREATE), NOW)
-    assert is_duplicate(known(CREATE), replace(same_second, kind=Kind.CREATE, sent=NOW + 1), NOW) is False
-
-
-def test_an_event_sent_later_than_any_run_can_have_recorded_one_makes_no_other_late() -> None:
-    with pytest.raises(RegistrationError):
-        is_duplicate(known(replace(CREATE, sent=NOW + 60)), UPDATE, NOW)
-    assert is_duplicate(known(replace(CREATE, sent=NOW + 61)), UPDATE, NOW) is False
+@pytest.mark.parametrize(
+    ("kind", "sent", "known", "late"),
+    [
+        *((kind, NOW - 1, NOW, True) for kind in (Kind.CREATE, Kind.UPDATE, Kind.DELETE)),
+        *((kind, NOW + 0.1, NOW + 0.9, False) for kind in (Kind.UPDATE, Kind.DELETE)),  # of one second
+        (Kind.CREATE, NOW + 0.9, NOW + 0.1, True),  # a Create is the first of all
+        (Kind.CREATE, NOW + 1, NOW, False),
+        (Kind.UPDATE, NOW, NOW + 60, True),
+        (Kind.UPDATE, NOW, NOW + 61, False),  # sent later than any run can have recorded one
+    ],
+)
+def test_an_event_that_was_sent_before_one_that_is_known_changes_nothing(
+    kind: Kind, sent: float, known: float, late: bool
+) -> None:
+    record, request = managing(events=(Event("another", int(known)),)), replace(UPDATE, kind=kind, sent=sent)
+    with pytest.raises(RegistrationError, match=f"^{LATE}$") if late else nullcontext():
+        assert core.is_duplicate(record, request, NOW) is False
 
 
 @pytest.mark.parametrize(
     ("until", "holds"), [(-1, False), (0, False), (1, True), (690, True), (750, True), (751, False), (1e9, False)]
 )
 def test_a_lease_is_waited_for_until_it_ends_unless_it_ends_later_than_any_run_can_hold_one(
-    until: float, *, holds: bool
+    until: float, holds: bool
 ) -> None:
     assert Lease("somebody", NOW + until).holds_at(NOW) is holds
 
@@ -192,25 +144,30 @@ def test_a_lease_is_waited_for_until_it_ends_unless_it_ends_later_than_any_run_c
         (Record(connections={EAST: "id"}), False),
     ],
 )
-def test_nothing_can_be_in_falcon_of_a_stack_that_applied_and_began_nothing(record: Record, *, empty: bool) -> None:
+def test_nothing_can_be_in_falcon_of_a_stack_that_applied_and_began_nothing(record: Record, empty: bool) -> None:
     assert record.is_empty is empty
 
 
-def test_an_update_to_what_is_applied_is_a_rollback_and_nothing_else_is() -> None:
-    record = Record(Applied({}, "digest-2"))
-
-    assert is_applied(record, UPDATE) is True
-    assert is_applied(record, replace(UPDATE, digest="digest-1")) is False
-    assert is_applied(record, replace(UPDATE, kind=Kind.CREATE)) is False
-    assert is_applied(Record(), replace(UPDATE, digest="")) is False
+@pytest.mark.parametrize(
+    ("record", "request_", "applied"),
+    [
+        (Record(Applied({}, "digest-2")), UPDATE, True),
+        (Record(Applied({}, "digest-1")), UPDATE, False),
+        (Record(Applied({}, "digest-1")), CREATE, False),
+        (Record(), replace(UPDATE, digest=""), False),
+    ],
+)
+def test_an_update_to_what_is_applied_is_a_rollback_and_nothing_else_is(
+    record: Record, request_: Request, applied: bool
+) -> None:
+    assert core.is_applied(record, request_) is applied
 
 
 def test_the_digest_is_of_all_properties_whatever_their_order() -> None:
     one = {"Package": "a", "CredentialsVersion": "1"}
 
-    assert digest(one) == digest(dict(reversed(one.items())))
-    assert digest(one) == hashlib.sha256(b'{"CredentialsVersion": "1", "Package": "a"}').hexdigest()
-    assert len({digest(one), digest({**one, "Package": "b"}), digest({**one, "CredentialsVersion": "2"})}) == 3
+    assert core.digest(one) == core.digest(dict(reversed(one.items())))
+    assert core.digest(one) == hashlib.sha256(b'{"CredentialsVersion": "1", "Package": "a"}').hexdigest()
 
 
 def test_a_request_tells_what_kind_it_is() -> None:
@@ -222,28 +179,22 @@ def test_a_request_tells_what_kind_it_is() -> None:
 # After a run
 
 
-def report(*outcomes: tuple[str, OutcomeKind], failure: str = "", cloud: str = "eu-1") -> Report:
-    found = tuple(Outcome(region, kind, f"id-{region}") for region, kind in outcomes)
-    return Report(found, cloud=cloud, failure=failure)
-
-
 BEFORE = managing(
-    EAST,
-    WEST,
-    applied=Applied({"Regions": WEST}, "digest-0"),
-    dirty=True,
-    skipped=("before",),
-    failed=("before",),
-    cloud="us-1",
+    EAST, WEST, applied=Applied({"Regions": WEST}, "digest-0"), dirty=True, skipped=("b",), failed=("b",), cloud="us-1"
 )
-FOUND = {EAST: f"id-{EAST}", WEST: f"id-{WEST}"}
+
+
+def after(request: Request, *outcomes: tuple[str, K], failure: str = "", unknown: tuple[str, ...] = ()) -> Record:
+    """Return what becomes of BEFORE, whose connections Falcon has."""
+    became = Report(tuple(Outcome(region, kind, f"id-{region}") for region, kind in outcomes), "", "eu-1", failure)
+    return core.after_run(BEFORE, request, became, BEFORE.connections, iter(unknown))
 
 
 @pytest.mark.parametrize("request_", [CREATE, UPDATE])
 def test_an_event_that_succeeded_is_applied_and_the_record_is_clean(request_: Request) -> None:
-    became = report((EAST, K.UNCHANGED), (WEST, K.REMOVED), (SOUTH, K.CREATED), ("us-west-2", K.SKIPPED))
+    outcomes = [(EAST, K.UNCHANGED), (WEST, K.REMOVED), (SOUTH, K.CREATED), ("us-west-2", K.SKIPPED)]
 
-    assert after_run(BEFORE, request_, became, FOUND, ()) == Record(
+    assert after(request_, *outcomes) == Record(
         applied=Applied(CHOICES, request_.digest),
         connections={EAST: f"id-{EAST}", SOUTH: f"id-{SOUTH}"},
         cloud="eu-1",
@@ -252,15 +203,15 @@ def test_an_event_that_succeeded_is_applied_and_the_record_is_clean(request_: Re
 
 
 def test_a_connection_that_falcon_no_longer_has_is_forgotten_and_one_that_is_left_is_not() -> None:
-    after = after_run(BEFORE, UPDATE, report((EAST, K.LEFT)), {EAST: f"id-{EAST}"}, ())
+    became = core.after_run(BEFORE, UPDATE, Report((Outcome(EAST, K.LEFT),)), {EAST: f"id-{EAST}"}, ())
 
-    assert after.connections == {EAST: f"id-{EAST}"}
+    assert became.connections == {EAST: f"id-{EAST}"}
 
 
 def test_a_repair_that_failed_records_what_it_did_and_what_failed_and_applies_nothing() -> None:
-    became = report((EAST, K.FAILED), (WEST, K.REMOVED), (SOUTH, K.REFRESHED), failure="It failed.")
+    outcomes = [(EAST, K.FAILED), (WEST, K.REMOVED), (SOUTH, K.REFRESHED)]
 
-    assert after_run(BEFORE, REPAIR, became, FOUND, ()) == Record(
+    assert after(REPAIR, *outcomes, failure="It failed.") == Record(
         applied=BEFORE.applied,
         connections={EAST: f"id-{EAST}", SOUTH: f"id-{SOUTH}"},
         cloud="eu-1",
@@ -268,38 +219,32 @@ def test_a_repair_that_failed_records_what_it_did_and_what_failed_and_applies_no
     )
 
 
-def test_an_event_that_failed_leaves_the_record_as_it_was_and_clean_if_falcon_is() -> None:
-    became = report((EAST, K.ADOPTED), (SOUTH, K.FAILED), ("us-west-2", K.REMOVED), failure="It failed.")
-    after = after_run(BEFORE, UPDATE, became, {EAST: "another"}, ())
-
-    assert after == replace(BEFORE, dirty=False, cloud="eu-1")
-
-
-def test_an_event_that_failed_after_it_removed_something_stays_dirty_and_forgets_that() -> None:
-    after = after_run(BEFORE, UPDATE, report((WEST, K.REMOVED), failure="It failed."), FOUND, ())
-
-    assert (after.connections, after.dirty) == ({EAST: f"id-{EAST}"}, True)
+@pytest.mark.parametrize(
+    ("outcomes", "changed"),
+    [
+        ([(EAST, K.ADOPTED), (SOUTH, K.FAILED), ("us-west-2", K.REMOVED)], {"dirty": False}),
+        ([(WEST, K.REMOVED)], {"connections": {EAST: f"id-{EAST}"}}),
+    ],
+)
+def test_an_event_that_failed_leaves_the_record_as_it_was_but_for_what_it_removed_and_clean_if_falcon_is(
+    outcomes: list[tuple[str, K]], changed: dict[str, Any]
+) -> None:
+    assert after(UPDATE, *outcomes, failure="It failed.") == replace(BEFORE, cloud="eu-1", **changed)
 
 
 @pytest.mark.parametrize("request_", [UPDATE, REPAIR])
 @pytest.mark.parametrize("failure", ["", "It failed."])
 def test_a_region_of_which_nobody_knows_what_falcon_has_keeps_the_record_dirty(request_: Request, failure: str) -> None:
-    assert after_run(BEFORE, request_, report(failure=failure), FOUND, iter([SOUTH])).dirty is True
-    assert after_run(BEFORE, request_, report(failure=failure), FOUND, iter([])).dirty is False
+    assert after(request_, failure=failure, unknown=(SOUTH,)).dirty is True
+    assert after(request_, failure=failure).dirty is False
 
 
 def test_the_report_of_what_succeeded_is_remembered() -> None:
     record = managing(WEST, EAST, cloud="us-2", skipped=(SOUTH,), failed=(EAST, "us-west-2"))
+    skipped, unchanged = Outcome(SOUTH, K.SKIPPED), Outcome(WEST, K.UNCHANGED, f"id-{WEST}")
+    failed = Outcome(EAST, K.FAILED, f"id-{EAST}"), Outcome("us-west-2", K.FAILED)
 
-    assert remembered_report(record) == Report(
-        (
-            Outcome(SOUTH, K.SKIPPED),
-            Outcome(WEST, K.UNCHANGED, f"id-{WEST}"),
-            Outcome(EAST, K.FAILED, f"id-{EAST}"),
-            Outcome("us-west-2", K.FAILED),
-        ),
-        cloud="us-2",
-    )
+    assert core.remembered_report(record) == Report((skipped, unchanged, *failed), cloud="us-2")
 
 
 # The text
@@ -327,21 +272,14 @@ STORED = {
 }
 
 
-def test_the_text_names_each_region_once() -> None:
-    assert as_json(FULL) == STORED
-    assert list(as_json(FULL)["connections"]) == [SOUTH, EAST]
-
-
-def test_what_is_empty_is_not_in_the_text() -> None:
-    assert as_json(Record()) == {"format": 2, "last": [[], []]}
-    assert from_json({"format": 2}, 0) == Record()
-
-
-def test_what_is_read_has_the_version_of_its_parameter() -> None:
+def test_the_text_names_each_region_once_and_nothing_that_is_empty() -> None:
     read = from_json(STORED, 7)
 
-    assert read == replace(FULL, lease=Lease("update-1", 1235.0))
-    assert read.version == 7
+    assert list(as_json(FULL)["connections"]) == [SOUTH, EAST]
+    assert as_json(FULL) == STORED
+    assert (read, read.version) == (replace(FULL, lease=Lease("update-1", 1235.0)), 7)
+    assert as_json(Record()) == {"format": 2, "last": [[], []]}
+    assert from_json({"format": 2}, 0) == Record()
 
 
 texts = st.text(max_size=12)
@@ -356,13 +294,12 @@ records = st.builds(
     cloud=texts,
     skipped=st.lists(names, unique=True).map(tuple),
     failed=st.lists(names, unique=True).map(tuple),
-    version=st.integers(1, 10),
 )
 
 
 @given(records)
 def test_law_what_is_written_is_read_again(record: Record) -> None:
-    assert from_json(json.loads(json.dumps(as_json(record))), record.version) == record
+    assert from_json(json.loads(json.dumps(as_json(record))), 1) == record
 
 
 @pytest.mark.parametrize(
@@ -372,7 +309,6 @@ def test_law_what_is_written_is_read_again(record: Record) -> None:
         ({"format": "\x1b" + "x" * 90}, f"it is of format {'x' * 17}..., not 2"),
         ({}, "it is of format None, not 2"),
         (None, "this package did not write it (AttributeError)"),
-        ([], "this package did not write it (AttributeError)"),
         ({**STORED, "applied": {"choices": {}}}, "this package did not write it (KeyError)"),
         ({**STORED, "applied": {"choices": {"Regions": 5}, "digest": ""}}, "this package did not write it (TypeError)"),
         ({**STORED, "connections": {EAST: 5}}, "this package did not write it (TypeError)"),
@@ -386,12 +322,10 @@ def test_law_what_is_written_is_read_again(record: Record) -> None:
 def test_a_text_that_this_package_did_not_write_is_not_believed_and_falcon_may_hold_anything(
     stored: Any, problem: str
 ) -> None:
-    expected = Record(dirty=True, unreadable=f"The stack's record cannot be used: {problem}.")
     read = from_json(stored, 9)
 
-    assert read == expected
+    assert read == Record(dirty=True, unreadable=f"The stack's record cannot be used: {problem}.")
     assert read.version == 9
-    assert not read.is_empty
 
 
 json_values = st.recursive(
@@ -411,12 +345,9 @@ def test_law_whatever_the_text_holds_it_is_a_record_or_says_why_not(stored: dict
 # Its size
 
 
-def everywhere(**more: Any) -> Record:
+def everywhere() -> Record:
     """Return the record of an account in which something happened to every Region."""
-    ids = {region: str(uuid5(UUID(int=7), region)) for region in REGIONS}
-    events = tuple(
-        Event(str(uuid5(UUID(int=7), str(n))), int(NOW), "x" * 240 if n == 3 else "failed") for n in range(4)
-    )
+    name = str(UUID(int=7))
     choices = {
         "FalconPrincipalArn": f"arn:aws-us-gov:iam::444455556666:role/{'x' * 64}",
         "FalconCloud": "us-gov-1",
@@ -424,33 +355,30 @@ def everywhere(**more: Any) -> Record:
         "OnRegionFailure": "Report",
         "DeleteConnections": "Account",
     }
-    record = Record(Applied(choices, "x" * 64), ids, dirty=True, events=events, cloud="us-gov-1")
-    return replace(record, lease=Lease(str(UUID(int=7)), NOW), failed=tuple(REGIONS), **more)
+    events = (*(Event(name, int(NOW), "failed") for _ in range(3)), Event(name, int(NOW), "x" * 240))
+    record = Record(Applied(choices, "x" * 64), dict.fromkeys(REGIONS, name), dirty=True, events=events)
+    return replace(record, cloud="us-gov-1", lease=Lease(name, NOW), failed=tuple(REGIONS))
 
 
 def test_a_record_with_every_region_there_is_has_room() -> None:
     record = everywhere()
     assert record.applied
-    check_room(replace(record, connections={}, failed=(), events=record.events[:3]), REGIONS, record.applied.choices)
-
-    assert len(json.dumps(as_json(record))) < LARGEST_RECORD == 4096
-
-
-def size_of_room(record: Record, wanted: list[str], choices: dict[str, str]) -> int:
-    """Return what `check_room` must come to: the largest record, and 400 characters for what an event adds."""
-    connections = {**dict.fromkeys(wanted, "x" * 36), **record.connections}
-    full = replace(
-        record, connections=connections, applied=Applied(choices, "x" * 64), skipped=(), failed=tuple(connections)
+    core.check_room(
+        replace(record, connections={}, failed=(), events=record.events[:3]), REGIONS, record.applied.choices
     )
-    return len(json.dumps(as_json(full))) + 400
+
+    assert len(json.dumps(as_json(record))) < core.LARGEST_RECORD == 4096
 
 
 def test_a_record_that_might_not_fit_is_refused_with_its_size_and_what_to_do() -> None:
-    record = managing(EAST, skipped=("us-west-2",))
-    room = LARGEST_RECORD - size_of_room(record, REGIONS[:9], {"Regions": ""})
-    check_room(record, REGIONS[:9], {"Regions": "x" * room})
+    """The largest record has a connection in every wanted Region, and 400 characters for what an event adds."""
+    record, wanted = managing(EAST, skipped=("us-west-2",)), REGIONS[:9]
+    connections = {**dict.fromkeys(wanted, "x" * 36), **record.connections}
+    largest = Record(Applied({"Regions": ""}, "x" * 64), connections, failed=tuple(connections))
+    room = 4096 - 400 - len(json.dumps(as_json(largest)))
+    core.check_room(record, wanted, {"Regions": "x" * room})
     with pytest.raises(RecordError) as caught:
-        check_room(record, iter(REGIONS[:9]), {"Regions": "x" * (room + 1)})
+        core.check_room(record, iter(wanted), {"Regions": "x" * (room + 1)})
 
     assert str(caught.value) == (
         "The stack's record would be 4097 characters, and a parameter holds 4096: "

@@ -113,13 +113,13 @@ def test_a_fresh_role_that_falcon_refuses_in_any_words_is_tried_again_for_as_lon
     assert len(known.asked) == 1
 
 
-def test_neither_the_clients_secret_nor_the_external_id_is_shown_where_falcon_echoes_it() -> None:
-    echo = {"id": "id-1", "state": f"x the-client-secret {GRANT.external_id}"}
+def test_neither_secret_nor_token_nor_external_id_is_shown_where_falcon_echoes_it() -> None:
+    echo = {"id": "id-1", "user_defined_alias": f"x the-client-secret {GRANT.external_id} token-1"}
     made = Bench(MADE, Reply(200, {"resources": [echo, {"id": "the-client-secret"}]})).log_in()
     made.create()
     (found,) = made.falcon.read(["id-1", "the-client-secret"], made.deadline)
 
-    assert found.state == "x [redacted] [redacted]"
+    assert found.alias == "x [redacted] [redacted] [redacted]"
 
 
 BUSY = {"errors": [{"code": 400, "message": "busy"}]}

@@ -6,25 +6,18 @@ The function reaches it through AWS_ENDPOINT_URL. It checks no signatures and kn
 
 import json
 import threading
-import time
-import xml.sax.saxutils
-from collections import Counter
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, get_args
+from dataclasses import dataclass
+from typing import Any, Literal
 from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
 
 from tests.faults.tls_server import Exchange, TlsServer
 from tests.sandbox.tls import Authority
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 Operation = Literal[
     "GetSecretValue",
     "GetParameter",
     "PutParameter",
-    "DeleteParameter",
-    "DescribeStackResource",
     "DescribeRegions",
     "CreateLogGroup",
     "PutRetentionPolicy",
@@ -32,10 +25,8 @@ Operation = Literal[
 ]
 QUERIES = frozenset({"DescribeRegions", "DescribeStackResource"})
 """Operations of AWS's older protocol, in XML."""
+QUERY_CODES = {"AccessDeniedException": "UnauthorizedOperation", "ThrottlingException": "RequestLimitExceeded"}
 LARGEST_PARAMETER = 4096  # characters of a standard parameter
-HISTORY = 100  # versions that Parameter Store keeps
-FOREVER = 3600.0
-HUGE = 64 * 2**20  # bytes
 
 
 @dataclass(frozen=True)
@@ -43,22 +34,14 @@ class AwsFault:
     """Let calls of one operation go wrong; `times` strikes (all without a number), after `skip` that pass."""
 
     operation: Operation | Literal["any"]
-    kind: Literal["error", "hang", "reset", "lost", "drip", "text", "huge", "redirect", "overtaken"] = "error"
+    kind: Literal["error", "hang", "reset", "lost", "drip", "text", "redirect", "overtaken"] = "error"
     """`lost` applies the call and breaks the connection; `overtaken` lets somebody else write the state just before."""
     code: str = "InternalServerError"
-    status: int = 400
     message: str = "an invented failure"
     text: str = ""
-    """For `text`, the body of an answer with this status; for `redirect`, where to."""
-    seconds: float = FOREVER
+    """For `text`, the body of a success; for `redirect`, where to; for `overtaken`, what is written."""
     times: int | None = None
     skip: int = 0
-    parameter: str = ""
-    """Only calls about this parameter."""
-
-    def __post_init__(self) -> None:
-        if self.operation not in (*get_args(Operation), "any"):
-            raise ValueError(f"no such operation: {self.operation}")
 
 
 def denied(operation: Operation, message: str = "") -> AwsFault:
@@ -66,32 +49,26 @@ def denied(operation: Operation, message: str = "") -> AwsFault:
     return AwsFault(operation, code="AccessDeniedException", message=said)
 
 
-def throttled(operation: Operation, times: int | None = None) -> AwsFault:
+def throttled(operation: Operation, times: int) -> AwsFault:
     return AwsFault(operation, code="ThrottlingException", message="Rate exceeded", times=times)
 
 
 class _FailedError(Exception):
-    def __init__(self, code: str, status: int = 400) -> None:
-        super().__init__(code)
-        self.status = status
-
-
-@dataclass
-class Parameter:
-    """A parameter with the values of all its versions."""
-
-    values: list[str] = field(default_factory=list)
-
-    @property
-    def version(self) -> int:
-        return len(self.values)
+    """Its text is the code of an error."""
 
 
 @dataclass
 class _Armed:
     fault: AwsFault
-    passed: int = 0
-    struck: int = 0
+    seen: int = 0
+
+    def strikes(self, operation: str) -> bool:
+        """Whether it strikes this call; counts it."""
+        if self.fault.operation not in (operation, "any"):
+            return False
+        self.seen += 1
+        struck = self.seen - self.fault.skip
+        return struck > 0 and (self.fault.times is None or struck <= self.fault.times)
 
 
 class AwsStub(TlsServer):
@@ -106,13 +83,12 @@ class AwsStub(TlsServer):
         """Forget everything."""
         with self._lock:
             self.secrets: dict[str, str] = {}
-            self.parameters: dict[str, Parameter] = {}
+            self.parameters: dict[str, list[str]] = {}
+            """The values of all versions of each."""
             self.held = ""
             """The physical id that CloudFormation holds."""
             self.regions: dict[str, str] = {}
             """Region to its opt-in status."""
-            self.calls: Counter[str] = Counter()
-            self.arrivals: list[tuple[float, str]] = []
             self._armed: list[_Armed] = []
 
     def arm(self, fault: AwsFault) -> None:
@@ -126,145 +102,116 @@ class AwsStub(TlsServer):
     def put(self, name: str, value: str) -> None:
         """Write a parameter as somebody else."""
         with self._lock:
-            self.parameters.setdefault(name, Parameter()).values.append(value)
+            self.parameters.setdefault(name, []).append(value)
 
     def handle(self, exchange: Exchange) -> None:
         operation, request = _parsed(exchange)
         with self._lock:
-            self.calls[operation] += 1
-            self.arrivals.append((time.monotonic(), operation))
-            fault = self._strike(operation, request)
+            fault = next((armed.fault for armed in self._armed if armed.strikes(operation)), None)
         if fault is None:
             self._apply(exchange, operation, request)
         else:
             self._misbehave(fault, exchange, operation, request)
 
-    def _strike(self, operation: str, request: dict[str, object]) -> AwsFault | None:
-        for armed in self._armed:
-            fault = armed.fault
-            concerned = fault.operation in (operation, "any") and fault.parameter in str(request.get("Name", ""))
-            if not concerned or armed.struck == fault.times:
-                continue
-            if armed.passed < fault.skip:
-                armed.passed += 1
-                continue
-            armed.struck += 1
-            return fault
-        return None
-
-    def _misbehave(self, fault: AwsFault, exchange: Exchange, operation: str, request: dict[str, object]) -> None:
+    def _misbehave(self, fault: AwsFault, exchange: Exchange, operation: str, request: dict[str, Any]) -> None:
         if fault.kind == "lost":
             self._result(operation, request)
         elif fault.kind == "overtaken":
-            name = str(request["Name"])
-            self.put(name, fault.text or self.parameters[name].values[-1])
-        content_type = _content_type(operation)
-        misbehave: dict[str, Callable[[], None]] = {
-            "error": lambda: _refuse(exchange, operation, fault.code, fault.message, fault.status),
-            "hang": lambda: exchange.hang(fault.seconds),
-            "drip": lambda: exchange.drip(fault.seconds),
-            "huge": lambda: exchange.send(fault.status, b" " * HUGE, content_type=content_type),
-            "redirect": lambda: exchange.send(fault.status, headers={"Location": fault.text}),
-            "text": lambda: exchange.send(fault.status, fault.text.encode(), content_type=content_type),
+            self.put(request["Name"], fault.text)
+        misbehave: dict[str, Any] = {
+            "error": lambda: _refuse(exchange, operation, fault.code, fault.message),
+            "hang": exchange.hang,
+            "drip": exchange.drip,
+            "redirect": lambda: exchange.send(307, headers={"Location": fault.text}),
+            "text": lambda: exchange.send(200, fault.text.encode(), _content_type(operation)),
             "lost": exchange.reset,
             "reset": exchange.reset,
             "overtaken": lambda: self._apply(exchange, operation, request),
         }
         misbehave[fault.kind]()
 
-    def _apply(self, exchange: Exchange, operation: str, request: dict[str, object]) -> None:
+    def _apply(self, exchange: Exchange, operation: str, request: dict[str, Any]) -> None:
         try:
             answer = self._result(operation, request)
         except _FailedError as error:
-            _refuse(exchange, operation, str(error), "an invented message", error.status)
+            _refuse(exchange, operation, str(error), "an invented message")
         else:
-            exchange.send(200, answer, content_type=_content_type(operation))
+            exchange.send(200, answer.encode(), _content_type(operation))
 
-    def _result(self, operation: str, request: dict[str, object]) -> bytes:
-        if operation == "DescribeRegions":
-            return self._regions_xml().encode()
-        if operation == "DescribeStackResource":
-            detail = f"<PhysicalResourceId>{self.held}</PhysicalResourceId>"
-            detail = f"<StackResourceDetail>{detail}</StackResourceDetail>"
-            result = f"<DescribeStackResourceResult>{detail}</DescribeStackResourceResult>"
-            return f"<DescribeStackResourceResponse>{result}</DescribeStackResourceResponse>".encode()
-        do: dict[str, Callable[[dict[str, object]], dict[str, object]]] = {
+    def _result(self, operation: str, request: dict[str, Any]) -> str:
+        do: dict[str, Any] = {
             "GetSecretValue": self._secret,
             "GetParameter": self._parameter,
             "PutParameter": self._put_parameter,
             "DeleteParameter": self._delete_parameter,
+            "DescribeRegions": self._regions_xml,
+            "DescribeStackResource": self._resource_xml,
             "DescribeRepositories": lambda _: {"repositories": []},
             "CreateLogGroup": lambda _: {},
             "PutRetentionPolicy": lambda _: {},
         }
-        if operation not in do:
-            raise _FailedError("UnknownOperationException")
         with self._lock:
-            return json.dumps(do[operation](request)).encode()
+            result = do[operation](request)
+        return result if isinstance(result, str) else json.dumps(result)
 
-    def _secret(self, request: dict[str, object]) -> dict[str, object]:
-        arn = str(request["SecretId"])
+    def _secret(self, request: dict[str, Any]) -> dict[str, object]:
+        arn = request["SecretId"]
         if arn not in self.secrets:
             raise _FailedError("ResourceNotFoundException")
         return {"ARN": arn, "Name": arn.rpartition(":")[2], "SecretString": self.secrets[arn]}
 
-    def _parameter(self, request: dict[str, object]) -> dict[str, object]:
-        name, _, selector = str(request["Name"]).partition(":")
-        parameter = self.parameters.get(name)
-        if parameter is None:
+    def _parameter(self, request: dict[str, Any]) -> dict[str, object]:
+        name, _, selector = request["Name"].partition(":")
+        values = self.parameters.get(name)
+        if values is None:
             raise _FailedError("ParameterNotFound")
-        version = int(selector or parameter.version)
-        if not max(1, parameter.version - HISTORY + 1) <= version <= parameter.version:
-            raise _FailedError("ParameterVersionNotFound")
-        value = parameter.values[version - 1]
-        return {"Parameter": {"Name": name, "Type": "String", "Value": value, "Version": version}}
+        version = int(selector or len(values))
+        return {"Parameter": {"Name": name, "Type": "String", "Value": values[version - 1], "Version": version}}
 
-    def _delete_parameter(self, request: dict[str, object]) -> dict[str, object]:
-        if self.parameters.pop(str(request["Name"]), None) is None:
+    def _delete_parameter(self, request: dict[str, Any]) -> dict[str, object]:
+        if self.parameters.pop(request["Name"], None) is None:
             raise _FailedError("ParameterNotFound")
         return {}
 
-    def _put_parameter(self, request: dict[str, object]) -> dict[str, object]:
-        name, value = str(request["Name"]), str(request["Value"])
+    def _put_parameter(self, request: dict[str, Any]) -> dict[str, object]:
+        name, value = request["Name"], request["Value"]
         if name in self.parameters and not request.get("Overwrite"):
             raise _FailedError("ParameterAlreadyExists")
         if len(value) > LARGEST_PARAMETER:
             raise _FailedError("ValidationException")
         self.put(name, value)
-        return {"Version": self.parameters[name].version, "Tier": "Standard"}
+        return {"Version": len(self.parameters[name]), "Tier": "Standard"}
 
-    def _regions_xml(self) -> str:
+    def _regions_xml(self, _: dict[str, Any]) -> str:
         items = "".join(
-            f"<item><regionName>{xml.sax.saxutils.escape(name)}</regionName>"
-            f"<regionEndpoint>ec2.{name}.amazonaws.com</regionEndpoint><optInStatus>{status}</optInStatus></item>"
+            f"<item><regionName>{name}</regionName><optInStatus>{status}</optInStatus></item>"
             for name, status in self.regions.items()
         )
-        return (
-            '<DescribeRegionsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">'
-            f"<requestId>1</requestId><regionInfo>{items}</regionInfo></DescribeRegionsResponse>"
-        )
+        return f"<DescribeRegionsResponse><regionInfo>{items}</regionInfo></DescribeRegionsResponse>"
+
+    def _resource_xml(self, _: dict[str, Any]) -> str:
+        name = "DescribeStackResource"
+        detail = f"<StackResourceDetail><PhysicalResourceId>{self.held}</PhysicalResourceId></StackResourceDetail>"
+        return f"<{name}Response><{name}Result>{detail}</{name}Result></{name}Response>"
 
 
-def _parsed(exchange: Exchange) -> tuple[str, dict[str, object]]:
+def _parsed(exchange: Exchange) -> tuple[str, dict[str, Any]]:
     """Return the operation and its arguments, of a JSON or of a query request."""
     target = exchange.headers.get("X-Amz-Target")
     if target:
-        return target.rpartition(".")[2], json.loads(exchange.body or b"{}")
+        return target.rpartition(".")[2], json.loads(exchange.body)
     form = {name: values[0] for name, values in parse_qs(exchange.body.decode()).items()}
-    return form.get("Action", exchange.path), dict(form)
+    return form["Action"], dict(form)
 
 
 def _content_type(operation: str) -> str:
     return "text/xml;charset=UTF-8" if operation in QUERIES else "application/x-amz-json-1.1"
 
 
-def _refuse(exchange: Exchange, operation: str, code: str, message: str, status: int) -> None:
+def _refuse(exchange: Exchange, operation: str, code: str, message: str) -> None:
     if operation in QUERIES:
-        code = {"AccessDeniedException": "UnauthorizedOperation", "ThrottlingException": "RequestLimitExceeded"}.get(
-            code, code
-        )
-        said = xml.sax.saxutils.escape(message)
-        body = f"<Response><Errors><Error><Code>{code}</Code><Message>{said}</Message></Error></Errors></Response>"
+        error = f"<Code>{QUERY_CODES.get(code, code)}</Code><Message>{escape(message)}</Message>"
+        body = f"<Response><Errors><Error>{error}</Error></Errors></Response>"
     else:
         body = json.dumps({"__type": code, "message": message})
-    exchange.send(status, body.encode(), content_type=_content_type(operation))
+    exchange.send(400, body.encode(), _content_type(operation))

@@ -7,7 +7,7 @@ from typing import Any
 from registry_connections.core.record import Record
 from tests.faults.harness import Delivery
 from tests.faults.protocol import wrong_in_answer, wrong_in_logs, wrong_in_silence
-from tests.faults.rows import OURS, USUAL, A, B, Event, Have, Row
+from tests.faults.rows import OURS, A, B, Event, Have, Row
 from tests.faults.runner import Run, Snapshot
 from tests.simulator import Connection
 
@@ -40,13 +40,8 @@ def _said(delivery: Delivery, row: Row) -> Iterator[str]:
         yield f"reason is {answer.get('Reason')!r}"
     if row.status == "SUCCESS" and row.event is not Event.DELETE:
         said = str(answer.get("Data", {}).get("ConnectedRegions"))
-        if set(said.split(",")) != _wanted(row) & row.falcon.keys():
+        if set(said.split(",")) != row.wanted & row.falcon.keys():
             yield f"the response says that {said} are connected"
-
-
-def _wanted(row: Row) -> set[str]:
-    """Return the Regions that the event's properties ask for."""
-    return set((str({**USUAL, **row.properties}["Regions"]) or ",".join(row.regions)).split(","))
 
 
 def _logs(run: Run) -> Iterator[str]:
@@ -113,12 +108,10 @@ def _settled(record: Record, row: Row, *, succeeded: bool) -> Iterator[str]:
         yield f"the record is {'dirty' if record.dirty else 'clean'}"
     if record.lease:
         yield f"a lease is left: {record.lease}"
-    if succeeded and (record.applied is None or record.applied.choices.get("Regions", "") != _regions(row)):
+    if succeeded and (
+        record.applied is None or set(record.applied.choices.get("Regions", "").split(",")) != row.wanted
+    ):
         yield f"the record says that {record.applied} was applied"
-
-
-def _regions(row: Row) -> str:
-    return str({**USUAL, **row.properties}["Regions"])
 
 
 # The next attempts
@@ -142,15 +135,14 @@ def _expectations(run: Run) -> list[Check]:
     """Return, for each of the next attempts, the check of what it leaves."""
     row = run.row
     if row.event is Event.CREATE and row.status != "SUCCESS":
-        heals = [_connected(_wanted(row))] if row.can_succeed else []
-        return [_as_before(run), *heals]
+        return [_as_before(run), _connected(row.wanted)]
     if row.event is Event.UPDATE and row.status != "SUCCESS":
         # A rollback that cannot reach Falcon succeeds, and leaves what the next repair puts right.
         back: Check = (lambda _now, _when: iter(())) if row.dirty else _connected({A, B}, at_least=True)
-        return [back, _connected(_wanted(row), at_least=True)]
+        return [back, _connected(row.wanted, at_least=True)]
     done: Mapping[str, Have] = row.falcon if row.status == "SUCCESS" else {}
-    expected = done if row.next_falcon is None else row.next_falcon
-    return [lambda now, when: _holds(now, expected, run, when)]
+    missing = {} if row.event is Event.DELETE else dict.fromkeys(row.wanted - done.keys(), Have.MADE)
+    return [lambda now, when: _holds(now, {**done, **missing}, run, when)]
 
 
 def _as_before(run: Run) -> Check:

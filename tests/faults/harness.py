@@ -1,6 +1,8 @@
 """One place to run events in: AWS, Falcon, where CloudFormation takes responses, and the real package in containers."""
 
 import json
+import os
+import signal
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -15,7 +17,7 @@ from registry_connections.core.model import Identity
 from registry_connections.core.record import Record, from_json
 from tests.faults.aws_stub import AwsStub
 from tests.faults.cloudformation import Put, Refusal, ResponseEndpoint
-from tests.faults.rows import ACCOUNT, DISABLED, EXTERNAL_ID, OTHER_ROLE, Event
+from tests.faults.rows import ACCOUNT, DISABLED, ENABLED, EXTERNAL_ID, OTHER_ROLE, Event
 from tests.faults.tls_server import Exchange, TlsServer
 from tests.sandbox.lambda_runtime import Invocation, LambdaRuntime
 from tests.sandbox.tls import Authority
@@ -106,14 +108,13 @@ class Elsewhere(TlsServer):
 
     def handle(self, exchange: Exchange) -> None:
         self.requests.append(f"{exchange.command} {exchange.path}")
-        exchange.send(200, b"{}", content_type="application/json")
+        exchange.send(200, b"{}", "application/json")
 
 
 class Harness:
     """Everything around the function, between entering and leaving the context."""
 
-    def __init__(self, authority: Authority, package: Path = PACKAGE) -> None:
-        self._package = package
+    def __init__(self, authority: Authority) -> None:
         self.aws = AwsStub(authority)
         self.falcon = FalconSimulator(authority)
         self.cloudformation = ResponseEndpoint(authority)
@@ -132,45 +133,36 @@ class Harness:
             self._exit.callback(container.close)
         self._exit.close()
 
-    def reset(self, regions: Sequence[str], behaviour: Mapping[str, object]) -> None:
-        """Begin anew, with an account that has these Regions."""
+    def reset(self, behaviour: Mapping[str, object]) -> None:
+        """Begin anew."""
         self.aws.clear()
         self.elsewhere.requests.clear()
-        self.aws.regions.update(dict.fromkeys(regions, "opt-in-not-required") | {DISABLED: "not-opted-in"})
+        self.aws.regions.update(dict.fromkeys(ENABLED, "opt-in-not-required") | {DISABLED: "not-opted-in"})
         self.restore_secret()
         self.falcon.reset()
         self.falcon.behaviour = Behaviour()
         self.falcon.change(**behaviour)
         for bystander in BYSTANDERS:
-            self.connect(bystander.url, role=OTHER_ROLE, kind=bystander.type, key=bystander.url_uniqueness_key)
+            self.connect(bystander.url, OTHER_ROLE, kind=bystander.type, key=bystander.url_uniqueness_key)
 
-    def connect(
-        self, url: str, *, role: str, kind: str = "ecr", key: str = "", alias: str = "", external_id: str = EXTERNAL_ID
-    ) -> str:
+    def connect(self, url: str, role: str, *, kind: str = "ecr", key: str = "", alias: str = "") -> str:
         """Add a connection that has been in Falcon for a while, and return its id."""
-        details: dict[str, object] = {"aws_iam_role": role, "aws_external_id": external_id}
-        connection = Connection(
-            url=url,
-            type=kind,
-            url_uniqueness_key=key,
-            user_defined_alias=alias,
-            details=details,
-            created_at=time.time() - 3600,
-        )
+        connection = Connection(url=url, type=kind, url_uniqueness_key=key, user_defined_alias=alias)
+        connection.details = {"aws_iam_role": role, "aws_external_id": EXTERNAL_ID}
+        connection.created_at = time.time() - 3600
         return self.falcon.add_connection(connection).id
 
     def write_record(self, stack: Stack, record: Record) -> None:
         """Write a record as the function does."""
-        known = self.aws.parameters.get(stack.parameter)
-        self.aws.put(stack.parameter, render(replace(record, version=known.version if known else 0), by="test"))
+        version = len(self.aws.parameters.get(stack.parameter, []))
+        self.aws.put(stack.parameter, render(replace(record, version=version), by="test"))
 
     def record(self, stack: Stack) -> Record | None:
         """Return what the function would take for the record, or None if there is no parameter."""
         parameter = self.aws.parameters.get(stack.parameter)
         if parameter is None:
             return None
-        values = parameter.values
-        text, version = resolve_writes(values[-1], len(values), lambda number: values[number - 1])
+        text, version = resolve_writes(parameter[-1], len(parameter), lambda number: parameter[number - 1])
         try:
             return from_json(json.loads(text), version)
         except (ValueError, RecursionError):
@@ -180,13 +172,9 @@ class Harness:
         """Return an execution environment of a stack's function."""
         key = (stack.parameter, number)
         if key not in self._containers:
+            environment = self._environment(stack.identity)
             self._containers[key] = LambdaRuntime(
-                self._package,
-                HANDLER,
-                environment=self._environment(stack.identity),
-                timeout_seconds=900,
-                memory_mb=1769,
-                function_arn=f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:crowdstrike-ecr-function",
+                PACKAGE, HANDLER, environment=environment, timeout_seconds=900, memory_mb=1769
             )
         return self._containers[key]
 
@@ -201,6 +189,11 @@ class Harness:
     def restore_secret(self) -> None:
         """Put the usual secret in its place."""
         self.aws.secrets[SECRET_ARN] = SECRET
+
+    def kill(self, stack: Stack, container: int) -> None:
+        """Kill the function in the middle of its work."""
+        if pid := self.container(stack, container).pid:
+            os.kill(pid, signal.SIGKILL)
 
     def freeze(self) -> None:
         """End every container, with the threads that hang in it."""
@@ -228,6 +221,7 @@ class Harness:
         return {
             "SECRET_ARN": SECRET_ARN,
             "STACK_ID": identity.stack_id,
+            **dict.fromkeys(("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), self._ca_file),
             "URL_SUFFIX": identity.url_suffix,
             "CONNECTION_ROLE_ARN": identity.role_arn,
             "EXTERNAL_ID": identity.external_id,
@@ -235,9 +229,6 @@ class Harness:
             "LOG_LEVEL": "INFO",
             "FALCON_API_URL": self.falcon.url,
             "AWS_ENDPOINT_URL": self.aws.url,
-            "AWS_CA_BUNDLE": self._ca_file,
-            "REQUESTS_CA_BUNDLE": self._ca_file,
-            "SSL_CERT_FILE": self._ca_file,
             "AWS_ACCESS_KEY_ID": "invented",
             "AWS_SECRET_ACCESS_KEY": AWS_SECRET,
             "AWS_LAMBDA_LOG_FORMAT": "JSON",

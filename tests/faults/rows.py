@@ -11,7 +11,8 @@ from tests.faults.cloudformation import Refusal
 from tests.simulator import Fault
 
 A, B, C, D = "us-east-1", "eu-west-1", "ap-south-1", "sa-east-1"
-"""The Regions that the account has enabled; a stack wants the first two unless a row says otherwise."""
+"""A stack wants the first two unless a row says otherwise."""
+ENABLED = (A, B, C, D)
 DISABLED = "me-south-1"
 ELSEWHERE = "https://elsewhere.example"
 """Stands for another host in redirects; a server that must get nothing."""
@@ -31,10 +32,15 @@ def identity(uuid: str) -> Identity:
 OURS = identity("1a2b3c4d-1111-4111-8111-111111111111")
 OTHER = identity("5e6f7a8b-2222-4222-8222-222222222222")
 
+PHYSICAL_ID = f"falcon-ecr-{OURS.uuid}"
+MADE_UP = "falcon-ecr-RegistryConnections-1A2B3C4D5E6F"
+"""What CloudFormation gives a resource whose Create never responded."""
+
 USUAL: Mapping[str, str] = {"Regions": f"{A},{B}"}
 """The properties of the stack, as the template passes them."""
 
 AnyFault = Fault | AwsFault | Refusal
+Faults = tuple[AnyFault, ...]
 
 
 class Event(StrEnum):
@@ -73,8 +79,6 @@ class Before(StrEnum):
     APPLIED_GONE = "the stack manages A and B, but somebody removed B's connection"
     APPLIED_FOUND = "the stack manages A and B, and somebody else connected C, with another role"
     FOUND = "A and B are connected by somebody else, with another role"
-    FOUND_ONE = "A is connected by somebody else, with another role"
-    UNFINISHED = "a failed Create left A behind, and its record is dirty"
     KILLED = "a Create of A, B and C died: two were made, of the third only the response was lost"
     RUNNING = "a Create is at work in another container"
     OTHER_STACK = "another stack of this account manages A and B"
@@ -111,7 +115,7 @@ class Row:
     """In the operator's words."""
     do: str
     """What the operator does about it."""
-    faults: tuple[AnyFault, ...] = ()
+    faults: Faults = ()
     behaviour: Mapping[str, object] = field(default_factory=dict)
     """Switches of the Falcon simulator."""
     before: Before = Before.NOTHING
@@ -121,16 +125,11 @@ class Row:
     """The secret's text, if it is not the usual one."""
     record: str | None = None
     """The record's text, if it is not what `before` says; empty means that there is none."""
-    regions: tuple[str, ...] = (A, B, C, D)
-    """The Regions that the account has enabled."""
-    physical_id: Literal["ours", "failed", "made up", "original"] = "ours"
     held: str = ""
     """The physical id that CloudFormation holds; that of the event unless said otherwise."""
     changes: Mapping[str, Any] = field(default_factory=dict)
     """Other fields of the event."""
     delivered: Literal["once", "again", "at once"] = "once"
-    vanishes: str = ""
-    """A Region whose connection somebody removes while the first update of a connection is under way."""
     remaining: float = 60.0
     """Seconds that the invocation has; its work ends 30 s before."""
 
@@ -148,21 +147,31 @@ class Row:
     """Whether the record afterwards is compared at all."""
     says: str = ""
     """A regular expression that the log contains."""
-    next_falcon: Mapping[str, Have] | None = None
-    """What Falcon holds once the next attempts have ended, if that is not plain from the event."""
-    can_succeed: bool = True
-    """Whether the same event succeeds once the fault is gone; its properties may be what is wrong."""
-    container: Literal["warm", "fresh"] = "warm"
     listed: bool = True
     """Whether the row is in the table for operators."""
 
     @property
     def is_slow(self) -> bool:
         """Whether something hangs, so that threads are left behind in the container."""
-        return any(_hangs(fault) for fault in self.faults) or self.container == "fresh"
+        return any(_hangs(fault) for fault in self.faults)
+
+    @property
+    def wanted(self) -> set[str]:
+        """The Regions that the event's properties ask for."""
+        return set((str({**USUAL, **self.properties}["Regions"]) or ",".join(ENABLED)).split(","))
 
 
 def _hangs(fault: AnyFault) -> bool:
     if isinstance(fault, Fault):
         return type(fault.effect).__name__ in {"Hang", "SlowBody", "SlowHeaders", "Huge"}
-    return fault.kind in {"hang", "drip", "huge"}
+    return fault.kind in {"hang", "drip"}
+
+
+def row(name: str, event: Event, point: Point, *words_and_faults: Any, **more: Any) -> Row:
+    """Return a row with what is usual for its event. One with a reason fails."""
+    usual: dict[str, Any] = {"before": Before.NOTHING if event is Event.CREATE else Before.APPLIED}
+    if more.get("reason"):
+        usual |= {"status": "FAILED", "falcon": {} if event is Event.CREATE else BOTH_SAME}
+    elif event is Event.DELETE:
+        usual["falcon"] = {}
+    return Row(name, event, point, *words_and_faults, **{**usual, **more})

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tests.faults.matrix import MATRIX
-from tests.faults.rows import USUAL, Event, Have, Row
+from tests.faults.rows import Event, Have, Row
 
 README = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
@@ -41,8 +41,7 @@ def left(row: Row) -> str:
         return "everything" if row.status == "SUCCESS" else "what could not be removed"
     kinds = set(row.falcon.values())
     if row.status != "FAILED":
-        wanted = (str({**USUAL, **row.properties}["Regions"]) or ",".join(row.regions)).split(",")
-        return "every Region connected" if row.falcon.keys() >= set(wanted) else "the other Regions connected"
+        return "every Region connected" if row.falcon.keys() >= row.wanted else "the other Regions connected"
     if Have.MADE in kinds:
         return "what was made, until the rollback"
     return "what was adopted, besides what was there before" if Have.SET in kinds else "what was there before"

@@ -6,11 +6,13 @@ import ssl
 import struct
 import threading
 from abc import abstractmethod
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
 from tests.sandbox.tls import Authority
 
+EMPTY: Mapping[str, str] = {}
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: closing sends RST rather than FIN
 
 
@@ -63,30 +65,24 @@ class Exchange(http.server.BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _respond  # noqa: N815 - names that the base class looks for
 
-    def send(
-        self, status: int, body: bytes = b"", headers: dict[str, str] | None = None, content_type: str = ""
-    ) -> None:
+    def send(self, status: int, body: bytes = b"", content_type: str = "", headers: Mapping[str, str] = EMPTY) -> None:
         """Send a whole answer."""
         self.send_response(status)
-        for name, value in ({"Content-Type": content_type} if content_type else {}).items():
-            self.send_header(name, value)
-        for name, value in (headers or {}).items():
+        for name, value in {**({"Content-Type": content_type} if content_type else {}), **headers}.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
-    def hang(self, seconds: float) -> None:
-        """Say nothing for some seconds, or until the server stops; then break the connection."""
-        self.server.owner.stopping.wait(seconds)
+    def hang(self) -> None:
+        """Say nothing until the server stops; then break the connection."""
+        self.server.owner.stopping.wait()
         self.reset()
 
-    def drip(self, seconds: float, interval: float = 0.2) -> None:
-        """Send a header byte by byte, so that no single wait for data is long."""
+    def drip(self) -> None:
+        """Send a header byte by byte until the server stops, so that no single wait for data is long."""
         self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-        for _ in range(int(seconds / interval)):
-            if self.server.owner.stopping.wait(interval):
-                break
+        while not self.server.owner.stopping.wait(0.2):
             self.wfile.write(b"y")
         self.reset()
 

@@ -102,6 +102,8 @@ def test_the_keys_of_a_secret_are_found_however_they_are_spelled(keys: str) -> N
 
 @pytest.mark.parametrize("before", ["", " \n", "\ufeff", " \ufeff"], ids=repr)
 def test_a_secret_is_read_in_its_own_region_whatever_else_is_in_it(aws: Stubs, before: str) -> None:
+    aws.fresh = 60.0
+    aws.refuse_secret(DENIED, IDENTITY)
     aws.secret(before + '{"FalconClientId": "", "client_id": " the-id ", "client_secret": "the-secret\\n", "x": [1]}')
 
     assert aws.account.credentials() == Credentials("the-id", "the-secret")
@@ -161,22 +163,11 @@ def test_a_secret_that_is_refused_says_why_and_what_to_do(
     assert "assumed-role" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("fresh", "attempts", "seconds"), [(60.0, 19, 63.75), (0.0, 1, 0)])
-def test_a_fresh_policy_is_waited_for_a_minute_and_only_after_a_stack_event(
-    aws: Stubs, fresh: float, attempts: int, seconds: float
-) -> None:
-    aws.fresh = fresh
-    for _ in range(attempts):
-        aws.refuse_secret(DENIED, IDENTITY)
-    with pytest.raises(SecretError):
-        aws.account.credentials()
-
-    assert aws.clock.now == seconds
-
-
 def test_regions_are_all_asked_for_and_told_apart_by_whether_they_are_enabled(aws: Stubs) -> None:
     statuses = {"us-east-1": "opt-in-not-required", "af-south-1": "opted-in", "me-south-1": "not-opted-in"}
     listed = [{"RegionName": name, "OptInStatus": status} for name, status in statuses.items()]
+    aws.fresh = 60.0
+    aws.on("ec2").add_client_error("describe_regions", "UnauthorizedOperation")
     aws.on("ec2").add_response("describe_regions", {"Regions": listed}, {"AllRegions": True})
 
     assert aws.account.regions() == AccountRegions(frozenset({"us-east-1", "af-south-1"}), frozenset({"me-south-1"}))
@@ -196,24 +187,20 @@ def test_no_regions_are_not_believed(aws: Stubs, response: dict[str, Any]) -> No
         ({"repositories": []}, RegionUse.EMPTY),
         *((said, RegionUse.DENIED) for said in (BY_POLICY, BY_SILENCE)),
         *((said, RegionUse.UNKNOWN) for said in (BY_BOUNDARY, IDENTITY, "")),
+        (EndpointConnectionError(endpoint_url="https://x"), RegionUse.UNKNOWN),
     ],
 )
 def test_a_region_is_asked_for_one_repository_and_is_denied_only_where_aws_names_a_service_control_policy(
-    aws: Stubs, answer: dict[str, Any] | str, use: RegionUse
+    aws: Stubs, answer: dict[str, Any] | str | Exception, use: RegionUse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if isinstance(answer, str):
+    if isinstance(answer, Exception):
+        monkeypatch.setattr(client("ecr", "eu-west-1"), "describe_repositories", Mock(side_effect=answer))
+    elif isinstance(answer, str):
         aws.on("ecr", "eu-west-1").add_client_error("describe_repositories", DENIED, answer)
     else:
         aws.on("ecr", "eu-west-1").add_response("describe_repositories", answer, {"maxResults": 1})
 
     assert aws.account.region_use("eu-west-1") is use
-
-
-def test_a_region_that_cannot_be_reached_is_unknown(aws: Stubs, monkeypatch: pytest.MonkeyPatch) -> None:
-    unreachable = Mock(side_effect=EndpointConnectionError(endpoint_url="https://x"))
-    monkeypatch.setattr(client("ecr", "eu-west-1"), "describe_repositories", unreachable)
-
-    assert aws.account.region_use("eu-west-1") is RegionUse.UNKNOWN
 
 
 @pytest.mark.parametrize(("held", "holds"), [("made-up", True), ("falcon-ecr-1a2b3c4d", False)])

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -19,6 +19,8 @@ from tests.registry_connections.samples import GRANT, ROLE
 REJECTED = refusal(400, "failed to validate registry credential: no access")
 REJECTED_OTHERWISE = refusal(400, "failed to assume the given AWS IAM role: access denied")
 EXISTS = refusal(409, "exists")
+GOVERNMENT = replace(GRANT, government_cloud=True)
+MONITORED = {"all_repositories_monitored": True}
 
 
 def accepting(token: str) -> Responding:
@@ -46,25 +48,28 @@ def test_a_token_is_renewed_once_and_no_more() -> None:
     assert made.tokens == 2
 
 
-def test_a_connection_is_made_with_what_the_commercial_cloud_needs_and_no_more() -> None:
+@pytest.mark.parametrize(
+    ("grant", "more", "details"),
+    [
+        (GRANT, {}, {}),
+        (GOVERNMENT, MONITORED, {"aws_gov_using_commercial_connection": True}),
+        (replace(GOVERNMENT, partition="aws-us-gov"), MONITORED, {"aws_gov_using_commercial_connection": False}),
+    ],
+)
+def test_a_connection_is_made_with_what_its_cloud_needs_and_no_more(
+    grant: RoleGrant, more: dict[str, bool], details: dict[str, bool]
+) -> None:
     made = Bench(MADE).log_in()
-    made.create()
+    made.create(grant)
 
+    role = {"aws_iam_role": ROLE, "aws_external_id": GRANT.external_id}
     assert made.asked[0].json == {
         "type": "ecr",
         "url": "https://111122223333.dkr.ecr.eu-west-1.amazonaws.com",
         "user_defined_alias": "an-alias",
-        "credential": {"type": "ecr", "details": {"aws_iam_role": ROLE, "aws_external_id": GRANT.external_id}},
+        "credential": {"type": "ecr", "details": {**role, **details}},
+        **more,
     }
-
-
-@pytest.mark.parametrize(("partition", "commercial"), [("aws", True), ("aws-us-gov", False)])
-def test_a_government_cloud_is_told_what_partition_the_role_is_of(partition: str, *, commercial: bool) -> None:
-    made = Bench(MADE, cloud="us-gov-1").log_in()
-    made.create(RoleGrant(ROLE, "external", partition, government_cloud=True))
-
-    assert made.asked[0].json["all_repositories_monitored"] is True
-    assert made.asked[0].json["credential"]["details"]["aws_gov_using_commercial_connection"] is commercial
 
 
 @pytest.mark.parametrize(("alias", "sent"), [("", {}), ("new", {"user_defined_alias": "new"})])
@@ -160,8 +165,9 @@ class Shelf:
     def show(self, sent: Sent) -> Reply:
         asked = sent.query["ids"]
         assert len(asked) <= IDS_PER_READ
-        known = [{"id": name, "type": "ecr"} for name in asked if name in self.identifiers]
-        return self.unknown if self.unknown and len(known) < len(asked) else Reply(200, {"resources": known})
+        known: list[object] = [{"id": name, "type": "ecr"} for name in asked if name in self.identifiers]
+        unasked = [{"id": "id-other"}, "id-1", None]
+        return self.unknown if self.unknown and len(known) < len(asked) else Reply(200, {"resources": known + unasked})
 
     def listed(self, sent: Sent) -> Reply:
         limit, offset = int(sent.query["limit"][0]), int(sent.query["offset"][0])
@@ -236,7 +242,9 @@ def test_a_listing_may_be_larger_than_other_responses() -> None:
 
 
 @pytest.mark.parametrize(("unknown", "calls"), [(None, 2), (refusal(404, "registry not found"), 2 + 2 * 6)])
-def test_unknown_ids_do_not_hide_the_known_ones(unknown: Reply | None, calls: int) -> None:
+def test_unknown_ids_do_not_hide_the_known_ones_and_what_was_not_asked_for_is_not_believed(
+    unknown: Reply | None, calls: int
+) -> None:
     made = Shelf(names(150), unknown).bench()
 
     assert read(made, *names(150), "id-unknown") == names(150)
@@ -246,12 +254,6 @@ def test_unknown_ids_do_not_hide_the_known_ones(unknown: Reply | None, calls: in
 def test_one_batch_that_fails_fails_the_read() -> None:
     with pytest.raises(errors.ScopeError):
         read(Shelf(names(150), refusal(403, "scope not permitted")).bench(), *names(151))
-
-
-def test_what_was_not_asked_for_is_not_believed() -> None:
-    made = Bench(Reply(200, {"resources": [{"id": "id-1"}, {"id": "id-other"}, "id-1", None]})).log_in()
-
-    assert read(made, "id-1") == ["id-1"]
 
 
 def test_a_web_page_with_a_404_does_not_make_a_connection_look_gone() -> None:
@@ -264,10 +266,3 @@ def test_a_web_page_with_a_404_does_not_make_a_connection_look_gone() -> None:
     for order in orders:
         with pytest.raises(errors.NotFalconError, match="not Falcon's"):
             order()
-
-
-def test_a_probe_asks_for_one_id() -> None:
-    made = Bench().log_in()
-    made.falcon.probe(made.deadline)
-
-    assert made.asked[0].query == {"limit": ["1"]}

@@ -17,7 +17,7 @@ from registry_connections.core.model import Identity
 from registry_connections.core.record import Record, from_json
 from tests.faults.aws_stub import AwsStub
 from tests.faults.cloudformation import Put, Refusal, ResponseEndpoint
-from tests.faults.rows import ACCOUNT, DISABLED, ENABLED, EXTERNAL_ID, OTHER_ROLE, Event
+from tests.faults.rows import ACCOUNT, DISABLED, ENABLED, EXTERNAL_ID, OTHER_ROLE, OURS, PHYSICAL_ID, Event
 from tests.faults.tls_server import Exchange, TlsServer
 from tests.sandbox.lambda_runtime import Invocation, LambdaRuntime
 from tests.sandbox.tls import Authority
@@ -45,38 +45,29 @@ def url_of(region: str) -> str:
     return f"https://{ACCOUNT}.dkr.ecr.{region}.amazonaws.com"
 
 
-@dataclass(frozen=True)
-class Stack:
-    """One stack, and what follows from its identity."""
+def parameter_of(identity: Identity) -> str:
+    """Return the name of the parameter with a stack's record."""
+    return f"/falcon-ecr/{identity.uuid}"
 
-    identity: Identity
 
-    @property
-    def parameter(self) -> str:
-        return f"/falcon-ecr/{self.identity.uuid}"
-
-    @property
-    def physical_id(self) -> str:
-        return f"falcon-ecr-{self.identity.uuid}"
-
-    def event(
-        self, event: Event, properties: Mapping[str, str], old: Mapping[str, str] | None = None, **changes: Any
-    ) -> dict[str, Any]:
-        """Return an event as CloudFormation sends it, without its ResponseURL."""
-        document: dict[str, Any] = {
-            "RequestType": str(event),
-            "RequestId": str(uuid.uuid4()),
-            "StackId": self.identity.stack_id,
-            "LogicalResourceId": "RegistryConnections",
-            "ResourceType": "Custom::FalconRegistryConnections",
-            "ServiceToken": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:function",
-            "ResourceProperties": dict(properties),
-        }
-        if event is not Event.CREATE:
-            document["PhysicalResourceId"] = self.physical_id
-        if event is Event.UPDATE:
-            document["OldResourceProperties"] = dict(old or properties)
-        return document | changes
+def event_of(
+    kind: Event, properties: Mapping[str, str], old: Mapping[str, str] | None = None, **changes: Any
+) -> dict[str, Any]:
+    """Return an event as CloudFormation sends it to our stack, without its ResponseURL."""
+    document: dict[str, Any] = {
+        "RequestType": str(kind),
+        "RequestId": str(uuid.uuid4()),
+        "StackId": OURS.stack_id,
+        "LogicalResourceId": "RegistryConnections",
+        "ResourceType": "Custom::FalconRegistryConnections",
+        "ServiceToken": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:function",
+        "ResourceProperties": dict(properties),
+    }
+    if kind is not Event.CREATE:
+        document["PhysicalResourceId"] = PHYSICAL_ID
+    if kind is Event.UPDATE:
+        document["OldResourceProperties"] = dict(old or properties)
+    return document | changes
 
 
 @dataclass(frozen=True)
@@ -120,7 +111,7 @@ class Harness:
         self.cloudformation = ResponseEndpoint(authority)
         self.elsewhere = Elsewhere(authority)
         self._ca_file = str(authority.ca_file)
-        self._containers: dict[tuple[str, int], LambdaRuntime] = {}
+        self.containers: dict[int, LambdaRuntime] = {}
         self._exit = ExitStack()
 
     def __enter__(self) -> Self:
@@ -129,7 +120,7 @@ class Harness:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for container in self._containers.values():
+        for container in self.containers.values():
             self._exit.callback(container.close)
         self._exit.close()
 
@@ -152,79 +143,69 @@ class Harness:
         connection.created_at = time.time() - 3600
         return self.falcon.add_connection(connection).id
 
-    def write_record(self, stack: Stack, record: Record) -> None:
+    def write_record(self, record: Record, identity: Identity = OURS) -> None:
         """Write a record as the function does."""
-        version = len(self.aws.parameters.get(stack.parameter, []))
-        self.aws.put(stack.parameter, render(replace(record, version=version), by="test"))
+        name = parameter_of(identity)
+        version = len(self.aws.parameters.get(name, []))
+        self.aws.put(name, render(replace(record, version=version), by="test"))
 
-    def record(self, stack: Stack) -> Record | None:
+    def record(self) -> Record | None:
         """Return what the function would take for the record, or None if there is no parameter."""
-        parameter = self.aws.parameters.get(stack.parameter)
-        if parameter is None:
+        texts = self.aws.parameters.get(parameter_of(OURS))
+        if texts is None:
             return None
-        text, version = resolve_writes(parameter[-1], len(parameter), lambda number: parameter[number - 1])
+        text, version = resolve_writes(texts[-1], len(texts), lambda number: texts[number - 1])
         try:
             return from_json(json.loads(text), version)
         except (ValueError, RecursionError):
             return from_json(None, version)
 
-    def container(self, stack: Stack, number: int = 0) -> LambdaRuntime:
-        """Return an execution environment of a stack's function."""
-        key = (stack.parameter, number)
-        if key not in self._containers:
-            environment = self._environment(stack.identity)
-            self._containers[key] = LambdaRuntime(
+    def container(self, number: int) -> LambdaRuntime:
+        """Return an execution environment of the function."""
+        if number not in self.containers:
+            environment = self._environment()
+            self.containers[number] = LambdaRuntime(
                 PACKAGE, HANDLER, environment=environment, timeout_seconds=900, memory_mb=1769
             )
-        return self._containers[key]
+        return self.containers[number]
 
-    @property
-    def containers(self) -> Mapping[tuple[str, int], LambdaRuntime]:
-        return self._containers
-
-    def warm_up(self, stack: Stack, container: int) -> None:
+    def warm_up(self, container: int) -> None:
         """Start a container, with an event that changes nothing."""
-        self.deliver(stack, stack.event(Event.DELETE, {}, ResourceType="Custom::Other"), container=container)
+        self.deliver(event_of(Event.DELETE, {}, ResourceType="Custom::Other"), container=container)
 
     def restore_secret(self) -> None:
         """Put the usual secret in its place."""
         self.aws.secrets[SECRET_ARN] = SECRET
 
-    def kill(self, stack: Stack, container: int) -> None:
+    def kill(self, container: int) -> None:
         """Kill the function in the middle of its work."""
-        if pid := self.container(stack, container).pid:
+        if pid := self.containers[container].pid:
             os.kill(pid, signal.SIGKILL)
 
     def freeze(self) -> None:
         """End every container, with the threads that hang in it."""
-        for container in list(self._containers.values()):
+        for container in list(self.containers.values()):
             container.stop()
 
     def deliver(
-        self,
-        stack: Stack,
-        event: Mapping[str, Any],
-        *,
-        remaining: float = 60.0,
-        refusals: Sequence[Refusal] = (),
-        container: int = 0,
+        self, event: Mapping[str, Any], remaining: float = 60.0, refusals: Sequence[Refusal] = (), container: int = 0
     ) -> Delivery:
         """Invoke the function with an event and wait until it has ended."""
         url = self.cloudformation.expect(refusals)
         started = time.monotonic()
-        invocation = self.container(stack, container).invoke({**event, "ResponseURL": url}, remaining_seconds=remaining)
+        invocation = self.container(container).invoke({**event, "ResponseURL": url}, remaining_seconds=remaining)
         puts = self.cloudformation.puts(url)
         taken = next((put.at - started for put in puts if put.taken), time.monotonic() - started)
         return Delivery(event, invocation, puts, taken)
 
-    def _environment(self, identity: Identity) -> dict[str, str]:
+    def _environment(self) -> dict[str, str]:
         return {
             "SECRET_ARN": SECRET_ARN,
-            "STACK_ID": identity.stack_id,
+            "STACK_ID": OURS.stack_id,
             **dict.fromkeys(("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), self._ca_file),
-            "URL_SUFFIX": identity.url_suffix,
-            "CONNECTION_ROLE_ARN": identity.role_arn,
-            "EXTERNAL_ID": identity.external_id,
+            "URL_SUFFIX": OURS.url_suffix,
+            "CONNECTION_ROLE_ARN": OURS.role_arn,
+            "EXTERNAL_ID": OURS.external_id,
             "LOG_RETENTION_DAYS": "365",
             "LOG_LEVEL": "INFO",
             "FALCON_API_URL": self.falcon.url,

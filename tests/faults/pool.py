@@ -4,12 +4,10 @@ Most rows wait: for a retry, a time-out, a role. So each test process keeps seve
 pytest-xdist claim rows in a directory that they share, and leave the results there for whichever of them asks.
 """
 
-import json
 import threading
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
@@ -22,20 +20,6 @@ from tests.sandbox.tls import Authority
 
 HARNESSES = 12  # in each test process
 POLL_SECONDS = 0.05
-
-
-@dataclass(frozen=True)
-class Result:
-    """What was wrong with a row, if anything; `seconds` is how long it took with its next attempts."""
-
-    row: str
-    problems: list[str]
-    seconds: float
-    logs: list[str]
-
-    def __str__(self) -> str:
-        lines = [f"{self.row} ({self.seconds:.1f} s)", *(f"  - {problem}" for problem in self.problems)]
-        return "\n".join([*lines, "", *self.logs])
 
 
 class RowPool:
@@ -51,14 +35,14 @@ class RowPool:
         for thread in self._threads:
             thread.start()
 
-    def result(self, row: Row) -> Result:
-        """Wait for the result of a row, whichever process runs it."""
-        path, claim = self._directory / f"{row.name}.json", self._directory / f"{row.name}.claim"
+    def result(self, row: Row) -> str:
+        """Wait until a row has been run, whichever process does it; return what was wrong, and then the log."""
+        path, claim = self._directory / f"{row.name}.txt", self._directory / f"{row.name}.claim"
         while not path.exists():
             if not claim.exists() and not any(thread.is_alive() for thread in self._threads):
                 raise RuntimeError("the harnesses stopped before they came to this row")
             time.sleep(POLL_SECONDS)
-        return Result(**json.loads(path.read_text()))
+        return path.read_text()
 
     def close(self) -> None:
         """Begin nothing more, and end what is in progress: another process may wait for it."""
@@ -72,16 +56,18 @@ class RowPool:
                 if self._closing.is_set():
                     return
                 if self._claim(row):
-                    self._report(self._run(harness, row))
+                    part = self._directory / f"{row.name}.part"
+                    part.write_text(self._run(harness, row))
+                    part.rename(part.with_suffix(".txt"))
 
-    def _run(self, harness: Harness, row: Row) -> Result:
-        started = time.monotonic()
+    def _run(self, harness: Harness, row: Row) -> str:
         try:
             observed = run(harness, row)
-            return Result(row.name, problems(observed), time.monotonic() - started, observed.logs)
         except Exception:  # noqa: BLE001 - the test that asks for this row is told
             harness.freeze()
-            return Result(row.name, [traceback.format_exc()], time.monotonic() - started, [])
+            return traceback.format_exc()
+        wrong = [f"  - {problem}" for problem in problems(observed)]
+        return "\n".join([row.name, *wrong, *observed.logs] if wrong else [])
 
     def _claim(self, row: Row) -> bool:
         try:
@@ -89,12 +75,6 @@ class RowPool:
         except FileExistsError:
             return False
         return True
-
-    def _report(self, result: Result) -> None:
-        path = self._directory / f"{result.row}.json"
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(asdict(result)))
-        part.rename(path)
 
 
 _SHARED = pytest.StashKey[RowPool]()

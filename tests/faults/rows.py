@@ -111,60 +111,35 @@ class Row:
     name: str
     event: Event
     point: Point
-    fault: str
-    """In the operator's words."""
-    do: str
-    """What the operator does about it."""
+    fault: str  # in the operator's words
+    do: str  # what the operator does about it
     faults: Faults = ()
-    behaviour: Mapping[str, object] = field(default_factory=dict)
-    """Switches of the Falcon simulator."""
+    behaviour: Mapping[str, object] = field(default_factory=dict)  # switches of the Falcon simulator
     before: Before = Before.NOTHING
     properties: Mapping[str, Any] = field(default_factory=dict)
     """What the event's properties differ in from the usual ones (for an Update, from the old ones)."""
-    secret: str | None = None
-    """The secret's text, if it is not the usual one."""
-    record: str | None = None
-    """The record's text, if it is not what `before` says; empty means that there is none."""
-    held: str = ""
-    """The physical id that CloudFormation holds; that of the event unless said otherwise."""
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    """Other fields of the event."""
+    secret: str | None = None  # the secret's text, if it is not the usual one
+    record: str | None = None  # the record's text, if it is not what `before` says; empty means that there is none
+    held: str = ""  # the physical id that CloudFormation holds; that of the event unless said otherwise
+    changes: Mapping[str, Any] = field(default_factory=dict)  # other fields of the event
     delivered: Literal["once", "again", "at once"] = "once"
-    remaining: float = 60.0
-    """Seconds that the invocation has; its work ends 30 s before."""
+    remaining: float = 60.0  # seconds that the invocation has; its work ends 30 s before
 
-    status: Literal["SUCCESS", "FAILED", "none"] = "SUCCESS"
-    """The response; "none" if CloudFormation never takes one."""
-    reason: str = ""
-    """A regular expression that the reason of a failure contains."""
+    status: Literal["SUCCESS", "FAILED", "none"] = "SUCCESS"  # the response; "none" if CloudFormation never takes one
+    reason: str = ""  # a regular expression that the reason of a failure contains
     falcon: Mapping[str, Have] = field(default_factory=lambda: BOTH)
     """What Falcon holds of this account afterwards; nothing else of it may be there."""
     managed: tuple[str, ...] | None = None
     """The Regions in the record afterwards; without it, those of `falcon` after a success, and else those before."""
-    dirty: bool = False
-    """Whether the record says that Falcon may differ from it."""
-    compared: bool = True
-    """Whether the record afterwards is compared at all."""
-    says: str = ""
-    """A regular expression that the log contains."""
-    listed: bool = True
-    """Whether the row is in the table for operators."""
-
-    @property
-    def is_slow(self) -> bool:
-        """Whether something hangs, so that threads are left behind in the container."""
-        return any(_hangs(fault) for fault in self.faults)
+    dirty: bool = False  # whether the record says that Falcon may differ from it
+    compared: bool = True  # whether the record afterwards is compared at all
+    says: str = ""  # a regular expression that the log contains
+    listed: bool = True  # whether the row is in the table for operators
 
     @property
     def wanted(self) -> set[str]:
         """The Regions that the event's properties ask for."""
         return set((str({**USUAL, **self.properties}["Regions"]) or ",".join(ENABLED)).split(","))
-
-
-def _hangs(fault: AnyFault) -> bool:
-    if isinstance(fault, Fault):
-        return type(fault.effect).__name__ in {"Hang", "SlowBody", "SlowHeaders", "Huge"}
-    return fault.kind in {"hang", "drip"}
 
 
 def row(name: str, event: Event, point: Point, *words_and_faults: Any, **more: Any) -> Row:

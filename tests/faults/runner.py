@@ -11,11 +11,26 @@ from registry_connections.core.record import Applied, Record, digest
 from registry_connections.core.record import Event as Sent
 from tests.faults.aws_stub import AwsFault
 from tests.faults.cloudformation import Refusal
-from tests.faults.harness import SECRET_ARN, Delivery, Harness, Stack, url_of
-from tests.faults.rows import ACCOUNT, MADE_UP, OTHER, OTHER_ROLE, OURS, USUAL, WIDER, A, B, Before, C, Event, Row
+from tests.faults.harness import SECRET_ARN, Delivery, Harness, event_of, parameter_of, url_of
+from tests.faults.rows import (
+    ACCOUNT,
+    MADE_UP,
+    OTHER,
+    OTHER_ROLE,
+    OURS,
+    PHYSICAL_ID,
+    USUAL,
+    WIDER,
+    A,
+    B,
+    Before,
+    C,
+    Event,
+    Row,
+)
 from tests.simulator import Behaviour, Connection, Fault, Hang, Redirect
 
-NEXT_SECONDS = 60.0  # that each of the next attempts has
+HANGING_SECONDS = 4.0  # what took longer may have left threads behind that hang
 CREATING: Mapping[Before, Mapping[str, str]] = {Before.KILLED: WIDER, Before.RUNNING: {}}
 """The properties of a Create that another container is at work on, or was."""
 
@@ -55,7 +70,6 @@ def run(harness: Harness, row: Row) -> Run:
 class _Runner:
     def __init__(self, harness: Harness, row: Row, executor: ThreadPoolExecutor) -> None:
         self._harness, self._row, self._executor = harness, row, executor
-        self._stack = Stack(OURS)
         self._new = {**USUAL, **row.properties}
 
     def run(self) -> Run:
@@ -72,7 +86,7 @@ class _Runner:
         for key, container in harness.containers.items():
             observed.logs += container.logs[started.get(key, 0) :]
         observed.elsewhere = list(harness.elsewhere.requests)
-        if row.is_slow:
+        if any(each.seconds > HANGING_SECONDS for each in deliveries):
             harness.freeze()
         return observed
 
@@ -85,7 +99,7 @@ class _Runner:
                 connections.setdefault(connection.region, []).append(copy)
             else:
                 others.append(copy)
-        return Snapshot(connections, others, self._harness.record(self._stack))
+        return Snapshot(connections, others, self._harness.record())
 
     # What happened before the event, up to what is still happening
 
@@ -104,9 +118,9 @@ class _Runner:
         if before in CREATING:
             background = self._begin_create(killed=before is Before.KILLED)
         if self._row.record:
-            harness.aws.put(self._stack.parameter, self._row.record)
+            harness.aws.put(parameter_of(OURS), self._row.record)
         elif self._row.record is not None:
-            harness.aws.parameters.pop(self._stack.parameter, None)
+            harness.aws.parameters.pop(parameter_of(OURS), None)
         return background
 
     def _apply(self, identity: Identity) -> None:
@@ -116,27 +130,27 @@ class _Runner:
         }
         applied = Applied(dict(USUAL), digest(dict(USUAL)))
         record = Record(applied, connections, cloud="us-1", events=(Sent("earlier", 0),))
-        self._harness.write_record(Stack(identity), record)
+        self._harness.write_record(record, identity)
 
     def _begin_create(self, *, killed: bool) -> Future[Delivery] | None:
         """Begin a Create, and kill the function once it made two connections, and of a third only the response lacks.
 
         Otherwise its role takes some seconds to be usable.
         """
-        harness, stack = self._harness, self._stack
+        harness = self._harness
         if killed:
             harness.falcon.arm(Fault("create", Hang(applied=True), region=C))
         else:
             harness.falcon.change(iam_ready_after=5.0)
-        event = stack.event(Event.CREATE, {**USUAL, **CREATING[self._row.before]})
-        background = self._executor.submit(harness.deliver, stack, event, remaining=90, container=1)
+        event = event_of(Event.CREATE, {**USUAL, **CREATING[self._row.before]})
+        background = self._executor.submit(harness.deliver, event, remaining=90, container=1)
         journal = harness.falcon.journal
         _wait(lambda: len(journal.records("create")) > 1)
         if not killed:
             return background
         _wait(lambda: len(self._snapshot().connections) == len((A, B, C)))
         _wait(lambda: len([call for call in journal.records("create") if call.status == 200]) == len((A, B)))
-        harness.kill(stack, 1)
+        harness.kill(1)
         background.result()
         self._release()
         harness.falcon.disarm()
@@ -144,9 +158,9 @@ class _Runner:
 
     def _release(self) -> None:
         """Take away the lease of a run that ended without it, as when its time is over."""
-        record = self._harness.record(self._stack)
+        record = self._harness.record()
         if record and record.lease:
-            self._harness.write_record(self._stack, replace(record, lease=None))
+            self._harness.write_record(replace(record, lease=None))
 
     # The event
 
@@ -163,19 +177,19 @@ class _Runner:
             harness.aws.secrets = {SECRET_ARN: row.secret} if row.secret else {}
 
     def _deliver(self) -> list[Delivery]:
-        harness, row, stack = self._harness, self._row, self._stack
-        event = stack.event(row.event, self._new, USUAL, **row.changes)
+        harness, row = self._harness, self._row
+        event = event_of(row.event, self._new, USUAL, **row.changes)
         harness.aws.held = row.held or event.get("PhysicalResourceId", "")
         refusals = [replace(f, location=harness.elsewhere.url) for f in row.faults if isinstance(f, Refusal)]
 
         def deliver(container: int) -> Delivery:
             # One event has one ResponseURL; two tell apart which delivery responded with what.
-            return harness.deliver(stack, event, remaining=row.remaining, container=container, refusals=refusals)
+            return harness.deliver(event, row.remaining, refusals, container)
 
         if row.delivered != "at once":
             return [deliver(0) for _ in range(2 if row.delivered == "again" else 1)]
         for container in (0, 1):
-            harness.warm_up(stack, container)
+            harness.warm_up(container)
         return list(self._executor.map(deliver, (0, 1)))
 
     # What comes next
@@ -185,16 +199,15 @@ class _Runner:
 
         What made an Update fail stays through its rollback, which must succeed all the same.
         """
-        row, new, stack = self._row, self._new, self._stack
+        row, new = self._row, self._new
         failed = row.status != "SUCCESS"
         self._release()
 
         def attempt(
             kind: Event, properties: Mapping[str, str], old: Mapping[str, str] | None = None, **more: Any
         ) -> None:
-            self._harness.aws.held = row.held or more.get("PhysicalResourceId", stack.physical_id)
-            following = stack.event(kind, properties, old, **more)
-            delivery = self._harness.deliver(stack, following, remaining=NEXT_SECONDS)
+            self._harness.aws.held = row.held or more.get("PhysicalResourceId", PHYSICAL_ID)
+            delivery = self._harness.deliver(event_of(kind, properties, old, **more))
             observed.next_attempts.append((delivery, self._snapshot()))
 
         if row.event is Event.UPDATE and failed:

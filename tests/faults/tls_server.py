@@ -32,19 +32,15 @@ class TlsServer:
     def handle(self, exchange: "Exchange") -> None:
         """Answer one request."""
 
-    def close(self) -> None:
-        self.stopping.set()
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-        self._server.server_close()
-
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
+        self.stopping.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
 
 
 class Exchange(http.server.BaseHTTPRequestHandler):

@@ -43,25 +43,18 @@ def test_work_is_done_at_the_same_time_and_its_results_come_in_the_order_of_the_
     assert pool.map(work, [], AMPLE) == []
 
 
-def test_an_error_is_the_result_of_its_item_only(pool: ThreadPool) -> None:
-    error = FalconError("refused", status=403)
+def test_an_error_is_the_result_of_its_item_only_and_what_is_no_exception_ends_no_thread(pool: ThreadPool) -> None:
+    errors = {1: FalconError("refused", status=403), 2: SystemExit(3)}
 
     def work(item: int) -> int:
-        if item == 1:
-            raise error
+        if item in errors:
+            raise errors[item]
         return item
 
-    assert pool.map(work, [0, 1, 2], AMPLE) == [0, error, 2]
+    done, refused, ended = pool.map(work, [0, 1, 2], AMPLE)
 
-
-def test_what_is_no_exception_ends_no_thread(pool: ThreadPool) -> None:
-    def work(_: int) -> None:
-        raise SystemExit(3)
-
-    (result,) = pool.map(work, [0], AMPLE)
-
-    assert isinstance(result, RuntimeError)
-    assert str(result) == "SystemExit"
+    assert (done, refused) == (0, errors[1])
+    assert repr(ended) == "RuntimeError('SystemExit')"
 
 
 def test_what_hangs_is_left_behind_and_what_has_not_begun_is_not_begun(release: threading.Event) -> None:
@@ -79,10 +72,13 @@ def test_what_hangs_is_left_behind_and_what_has_not_begun_is_not_begun(release: 
     assert begun == [0]
 
 
-def test_nothing_is_begun_after_the_deadline(pool: ThreadPool) -> None:
+def test_nothing_is_begun_after_the_deadline_or_in_a_pool_that_was_shut_down(pool: ThreadPool) -> None:
     begun: list[int] = []
 
     assert [type(result) for result in pool.map(begun.append, range(3), OVER)] == [DeadlineError] * 3
+    pool.shutdown()
+    with pytest.raises(RuntimeError):
+        pool.map(begun.append, range(3), AMPLE)
     assert begun == []
 
 
@@ -112,9 +108,3 @@ def test_work_goes_on_while_something_else_is_done(pool: ThreadPool) -> None:
     ended.set()
 
     assert outcome(AMPLE) == "done"
-
-
-def test_a_pool_that_was_shut_down_begins_nothing_more(pool: ThreadPool) -> None:
-    pool.shutdown()
-    with pytest.raises(RuntimeError):
-        pool.submit(lambda: None)

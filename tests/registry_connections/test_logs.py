@@ -13,7 +13,6 @@ from registry_connections.core.report import Report
 MEASURED = {"milliseconds": 12, "falcon_calls": 3}
 OUTCOMES = (Outcome("eu-west-1", OutcomeKind.CREATED, "id-1"), Outcome("us-east-1", OutcomeKind.FAILED, message="No."))
 
-
 Lines = Callable[[], list[dict[str, object]]]
 
 
@@ -63,12 +62,8 @@ def test_a_report_is_one_line_for_each_region_and_one_for_the_whole(lines: Lines
 
     assert (created["level"], created["region"], created["outcome"]) == ("INFO", "eu-west-1", "created")
     assert (failed["level"], failed["region"], failed["message"]) == ("ERROR", "us-east-1", "No.")
-    assert (whole["level"], whole["text"], whole["ConnectedCount"], whole["FalconCalls"]) == (
-        "ERROR",
-        "It failed.",
-        1,
-        3,
-    )
+    assert (whole["level"], whole["text"]) == ("ERROR", "It failed.")
+    assert (whole["ConnectedCount"], whole["FalconCalls"]) == (1, 3)
     assert {line["action"] for line in (created, failed, whole)} == {"Create"}
     assert "_aws" not in whole
 

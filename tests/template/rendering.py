@@ -4,59 +4,56 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from tests.docs.tables import template
+
+TEMPLATE = template()
 ABSENT = object()
 """What AWS::NoValue resolves to."""
 
-PSEUDO = {
-    "AWS::Partition": "aws",
-    "AWS::URLSuffix": "amazonaws.com",
-    "AWS::AccountId": "111122223333",
-    "AWS::Region": "us-east-1",
-    "AWS::StackId": "arn:aws:cloudformation:us-east-1:111122223333:stack/falcon/0a1b2c3d-4e5f-4a6b-8c7d-8e9f0a1b2c3d",
-    "AWS::NoValue": ABSENT,
-}
+SUFFIXES = {"aws": "amazonaws.com", "aws-us-gov": "amazonaws.com", "aws-cn": "amazonaws.com.cn"}
+"""Partition to what its hosts end with."""
+
+ACCOUNT, REGION, STACK_UUID = "111122223333", "us-east-1", "0a1b2c3d-4e5f-4a6b-8c7d-8e9f0a1b2c3d"
 
 
 class Rendering:
-    """A template with parameters and pseudo parameters; references to resources become their logical ids."""
+    """The template with parameters, in a partition; references to resources become their logical ids."""
 
-    def __init__(self, template: Mapping[str, Any], **parameters: str) -> None:
-        """Resolve with the defaults, and with `parameters`, in which `AWS__Partition` stands for `AWS::Partition`."""
-        self._template = template
-        given = {name.replace("__", "::"): value for name, value in parameters.items()}
-        defaults = {name: each.get("Default", "") for name, each in template["Parameters"].items()}
-        self._values: dict[str, Any] = PSEUDO | defaults | given
+    def __init__(self, partition: str = "aws", stack_uuid: str = STACK_UUID, **parameters: str) -> None:
+        """Resolve with `parameters`, and with the defaults of the others."""
+        defaults = {name: each.get("Default", "") for name, each in TEMPLATE["Parameters"].items()}
+        self.stack_id = f"arn:{partition}:cloudformation:{REGION}:{ACCOUNT}:stack/falcon/{stack_uuid}"
+        self.split: list[str] = []
+        """Every text that was split."""
+        self._values: dict[str, Any] = defaults | parameters
+        self._values |= {"AWS::Partition": partition, "AWS::URLSuffix": SUFFIXES[partition], "AWS::NoValue": ABSENT}
+        self._values |= {"AWS::AccountId": ACCOUNT, "AWS::Region": REGION, "AWS::StackId": self.stack_id}
         self._functions: dict[str, Callable[[Any], Any]] = {
             "Ref": lambda name: self._values.get(name, name),
-            "Condition": self.condition,
-            "Fn::If": lambda parts: self.resolve(parts[1] if self.condition(parts[0]) else parts[2]),
+            "Condition": self._condition,
+            "Fn::If": lambda parts: self.resolve(parts[1] if self._condition(parts[0]) else parts[2]),
             "Fn::Equals": lambda parts: self.resolve(parts[0]) == self.resolve(parts[1]),
             "Fn::Not": lambda parts: not self.resolve(parts[0]),
             "Fn::And": lambda parts: all(self.resolve(part) for part in parts),
             "Fn::Or": lambda parts: any(self.resolve(part) for part in parts),
             "Fn::Sub": self._substitute,
-            "Fn::GetAtt": self._attribute,
+            # An ARN that names the resource stands for each of its attributes.
+            "Fn::GetAtt": lambda path: f"arn:{partition}:a-service:{REGION}:{ACCOUNT}:{attribute(path).split('.')[0]}",
             "Fn::Join": lambda parts: parts[0].join(self.resolve(part) for part in parts[1]),
-            "Fn::Split": lambda parts: self.resolve(parts[1]).split(parts[0]),
+            "Fn::Split": self._split,
             "Fn::Select": lambda parts: self.resolve(parts[1])[int(parts[0])],
-            "Fn::FindInMap": lambda parts: self._find(*map(self.resolve, parts)),
+            "Fn::FindInMap": lambda parts: TEMPLATE["Mappings"][parts[0]][parts[1]][parts[2]],
         }
-
-    def resource(self, logical_id: str) -> Any:
-        """Return the properties of a resource."""
-        return self.resolve(self._template["Resources"][logical_id]["Properties"])
 
     def resources(self) -> dict[str, Any]:
-        """Return every resource that exists with these parameters."""
-        return {
-            name: self.resolve(each)
-            for name, each in self._template["Resources"].items()
-            if "Condition" not in each or self.condition(each["Condition"])
-        }
+        """Return the properties of every resource that exists with these parameters."""
+        found = {name: each for name, each in TEMPLATE["Resources"].items() if self._condition(each.get("Condition"))}
+        return {name: self.resolve(each["Properties"]) for name, each in found.items()}
 
-    def condition(self, name: str) -> bool:
-        """Return whether a condition holds."""
-        return bool(self.resolve(self._template["Conditions"][name]))
+    def statements(self, role: str) -> list[dict[str, Any]]:
+        """Return the statements of a role's own policies."""
+        policies = self.resources()[role].get("Policies", [])
+        return [each for policy in policies for each in policy["PolicyDocument"]["Statement"]]
 
     def resolve(self, node: Any) -> Any:
         """Return a part of the template without functions."""
@@ -69,29 +66,28 @@ class Rendering:
             return [value for value in map(self.resolve, node) if value is not ABSENT]
         return node
 
+    def _condition(self, name: str | None) -> bool:
+        return name is None or bool(self.resolve(TEMPLATE["Conditions"][name]))
+
     def _substitute(self, argument: Any) -> str:
         text, own = argument if isinstance(argument, list) else (argument, {})
-        values = {**self._values, **{name: self.resolve(value) for name, value in own.items()}}
+        values = self._values | {name: self.resolve(value) for name, value in own.items()}
         return re.sub(r"\$\{([^}]+)\}", lambda found: str(values.get(found[1], found[1])), text)
 
-    def _attribute(self, path: Any) -> str:
-        """Return what stands for an attribute of a resource: an ARN that names it."""
-        resource = (path if isinstance(path, str) else path[0]).partition(".")[0]
-        partition, region, account = (self._values[f"AWS::{name}"] for name in ("Partition", "Region", "AccountId"))
-        return f"arn:{partition}:a-service:{region}:{account}:{resource}"
+    def _split(self, parts: Any) -> list[str]:
+        self.split.append(self.resolve(parts[1]))
+        return self.split[-1].split(parts[0])
 
-    def _find(self, mapping: str, first: str, second: str) -> Any:
-        return self._template["Mappings"][mapping][first][second]
+
+def attribute(path: Any) -> str:
+    """Return what GetAtt names, as `Resource.Attribute`."""
+    return path if isinstance(path, str) else ".".join(path)
 
 
 def strings(node: Any) -> Iterator[str]:
     """Yield every text of a part of the template."""
-    if isinstance(node, Mapping):
-        for key, value in node.items():
-            yield str(key)
-            yield from strings(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from strings(value)
+    if isinstance(node, Mapping | list):
+        for each in [*node, *node.values()] if isinstance(node, Mapping) else node:
+            yield from strings(each)
     else:
         yield str(node)

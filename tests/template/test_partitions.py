@@ -4,71 +4,51 @@ import re
 
 import pytest
 
+from registry_connections.core import settings
 from registry_connections.core.model import AUTODISCOVER, FALCON_CLOUDS, mismatch
-from tests.docs.tables import ROOT, template
-from tests.template.rendering import Rendering, strings
+from tests.docs.tables import ROOT
+from tests.template.rendering import ACCOUNT, STACK_UUID, SUFFIXES, TEMPLATE, Rendering, strings
 
-TEMPLATE = template()
 CLOUDS = (AUTODISCOVER, *FALCON_CLOUDS)
-PARTITIONS = {"aws": "amazonaws.com", "aws-us-gov": "amazonaws.com", "aws-cn": "amazonaws.com.cn"}
-ACCOUNT, EXTERNAL_ID = "111122223333", "0a1b2c3d-4e5f-4a6b-8c7d-8e9f0a1b2c3d"
 FALCON_ACCOUNTS = {
     **{("aws", cloud): "292230061137" for cloud in (AUTODISCOVER, "us-1", "us-2", "us-3", "eu-1")},
     ("aws-us-gov", "us-gov-1"): "358431324613",
     ("aws-us-gov", "us-gov-2"): "142028973013",
 }
-
-
-def trust(partition: str, cloud: str, **given: str) -> dict[str, object]:
-    suffix = PARTITIONS[partition]
-    rendering = Rendering(TEMPLATE, AWS__Partition=partition, AWS__URLSuffix=suffix, FalconCloud=cloud, **given)
-    (statement,) = rendering.resource("ConnectionRole")["AssumeRolePolicyDocument"]["Statement"]
-    return {"principal": statement["Principal"], "condition": statement["Condition"]}
+NAMED = "arn:aws-cn:iam::444455556666:role/Falcon"
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
-@pytest.mark.parametrize("partition", PARTITIONS)
-def test_the_connection_role_trusts_falcons_role_exactly_where_the_function_would_register(
+@pytest.mark.parametrize("partition", SUFFIXES)
+def test_the_connection_role_trusts_falcons_role_exactly_where_the_function_would_register_or_who_is_named_alone(
     partition: str, cloud: str
 ) -> None:
     account = FALCON_ACCOUNTS.get((partition, cloud), ACCOUNT)  # where none is known, nobody but the account itself
     role = f"arn:{partition}:iam::{account}:role/CrowdStrikeCustomerRegistryAssessmentRole"
+    rendering, problem = Rendering(partition, FalconCloud=cloud), mismatch(partition, cloud, "")
+    told = settings.parse(rendering.resources()["RegistryConnections"], partition)[1]
 
-    assert trust(partition, cloud) == {
-        "principal": {"AWS": f"arn:{partition}:iam::{account}:root"},
-        "condition": {
-            "StringEquals": {"sts:ExternalId": EXTERNAL_ID},
-            "ArnEquals": {"aws:PrincipalArn": role},
-        },
-    }
-    problem = mismatch(partition, cloud, "")
+    assert trust(rendering) == (f"arn:{partition}:iam::{account}:root", role)
+    named = Rendering(partition, FalconCloud=cloud, FalconPrincipalArn=NAMED)
+    assert trust(named) == (f"arn:{partition}:iam::444455556666:root", NAMED)
     assert (problem == "") is ((partition, cloud) in FALCON_ACCOUNTS)
+    assert told == ([problem] if problem and cloud != AUTODISCOVER else [])
     assert not problem or "set Falcon" in problem
     assert all("set Falcon" in mismatch(other, cloud, "") for other in ("aws-iso", "", "another"))
 
 
-@pytest.mark.parametrize("cloud", CLOUDS)
-def test_a_principal_that_is_named_is_trusted_alone(cloud: str) -> None:
-    named = "arn:aws-cn:iam::444455556666:role/Falcon"
-    found = trust("aws-cn", cloud, FalconPrincipalArn=named)
-
-    assert found["principal"] == {"AWS": "arn:aws-cn:iam::444455556666:root"}
-    assert found["condition"] == {
-        "StringEquals": {"sts:ExternalId": EXTERNAL_ID},
-        "ArnEquals": {"aws:PrincipalArn": named},
-    }
+def trust(rendering: Rendering) -> tuple[str, str]:
+    """Return whom the connection role trusts, with the external id alone: the account, and its principal."""
+    (statement,) = rendering.resources()["ConnectionRole"]["AssumeRolePolicyDocument"]["Statement"]
+    principal, condition = statement["Principal"], statement["Condition"]
+    assert (principal.keys(), condition["StringEquals"]) == ({"AWS"}, {"sts:ExternalId": STACK_UUID})
+    assert (condition.keys(), condition["ArnEquals"].keys()) == ({"StringEquals", "ArnEquals"}, {"aws:PrincipalArn"})
+    return principal["AWS"], condition["ArnEquals"]["aws:PrincipalArn"]
 
 
-@pytest.mark.parametrize("partition", PARTITIONS)
+@pytest.mark.parametrize("partition", SUFFIXES)
 def test_every_arn_is_of_the_partition_of_the_account(partition: str) -> None:
-    rendering = Rendering(
-        TEMPLATE,
-        AWS__Partition=partition,
-        AWS__URLSuffix=PARTITIONS[partition],
-        AWS__StackId=f"arn:{partition}:cloudformation:us-east-1:{ACCOUNT}:stack/falcon-ecr/{EXTERNAL_ID}",
-        FalconCloud="us-gov-1" if partition == "aws-us-gov" else AUTODISCOVER,
-        PermissionsBoundary="boundary",
-    )
+    rendering = Rendering(partition, PermissionsBoundary="boundary")
     arns = [text for text in strings(rendering.resources()) if text.startswith("arn:")]
 
     assert len(arns) >= 10

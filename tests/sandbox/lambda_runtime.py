@@ -13,6 +13,7 @@ import functools
 import json
 import os
 import queue
+import re
 import shutil
 import subprocess
 import sys
@@ -28,7 +29,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from tests.sandbox.processor_share import ProcessorShare
-from tests.sandbox.runtime_api import Event, RuntimeApi, Signal
+from tests.sandbox.runtime_api import RuntimeApi, Signal
 
 PROJECT = Path(__file__).resolve().parents[2]
 RUNTIME_PYTHON = PROJECT / ".venv-lambda" / "bin" / "python"
@@ -36,7 +37,6 @@ BOOTSTRAP = Path(__file__).with_name("lambda_bootstrap.py")
 
 INIT_SECONDS = 10.0  # AWS's own limit of the init phase
 POLL_SECONDS = 0.02  # how soon a process that died is noticed
-RESPONSE_BYTES = 6 * 1024 * 1024  # AWS's limit of a synchronous response
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,6 @@ class Invocation:
     seconds: float
     cold: bool
     logs: list[str] = field(repr=False)
-    request_id: str = ""
 
 
 class LambdaRuntime:
@@ -63,7 +62,6 @@ class LambdaRuntime:
         timeout_seconds: float = 60,
         memory_mb: int = 256,
         function_arn: str = "arn:aws:lambda:us-east-1:111122223333:function:function",
-        python: Path = RUNTIME_PYTHON,
         processor_share: bool = False,
     ) -> None:
         """Prepare to run `package`, a zip or a directory that holds one unpacked.
@@ -71,18 +69,18 @@ class LambdaRuntime:
         With `processor_share` the function has, once it is initialized, as much of a processor as its memory entitles
         it to on Lambda, where this machine can do that.
         """
-        if not python.exists():
-            raise FileNotFoundError(f"{python} is missing: `make dev` makes it")
+        if not RUNTIME_PYTHON.exists():
+            raise FileNotFoundError(f"{RUNTIME_PYTHON} is missing: `make dev` makes it")
         self._handler, self._timeout_seconds, self._memory_mb = handler, timeout_seconds, memory_mb
-        self._function_arn, self._python = function_arn, python
+        self._function_arn = function_arn
         self._directory = Path(tempfile.mkdtemp(prefix="lambda-"))
         self._task_root = package if package.is_dir() else unpacked(package, package.stat().st_mtime_ns)
         self._environment = dict(environment or {})
-        self.log_file = self._directory / "log"
-        self.log_file.touch()
-        self.log_stream = f"{time.strftime('%Y/%m/%d')}/[$LATEST]{uuid.uuid4().hex}"
-        self._peak_memory_mb = 0
-        self._log_read = 0
+        self._log_file = self._directory / "log"
+        self._log_file.touch()
+        self._lines_read = 0
+        self.peak_memory_mb = 0
+        """The most memory that a process of this environment held until its last invocation; 0 where unknown."""
         self._process: subprocess.Popen[bytes] | None = None
         self._api: RuntimeApi | None = None
         self._lifeline = -1
@@ -100,17 +98,12 @@ class LambdaRuntime:
     @property
     def logs(self) -> list[str]:
         """Every line that the function wrote so far, of all invocations."""
-        return self.log_file.read_text(errors="replace").splitlines() if self.log_file.exists() else []
+        return self._log_file.read_text(errors="replace").splitlines() if self._log_file.exists() else []
 
     @property
     def pid(self) -> int | None:
         """The process, while there is one."""
         return self._process.pid if self._process else None
-
-    @property
-    def peak_memory_mb(self) -> int:
-        """The most memory that a process of this environment held until its last invocation; 0 where unknown."""
-        return self._peak_memory_mb
 
     @property
     def processor_seconds(self) -> float:
@@ -121,34 +114,24 @@ class LambdaRuntime:
             return 0.0
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def invoke(
-        self,
-        event: Any,
-        *,
-        remaining_seconds: float | None = None,
-        request_id: str | None = None,
-        trace_id: str | None = None,
-    ) -> Invocation:
+    def invoke(self, event: Any, *, remaining_seconds: float | None = None, request_id: str = "") -> Invocation:
         """Invoke the function and wait for its end, its death or its deadline, whichever comes first."""
         with self._lock:  # an environment does one thing at a time
-            return self._invoke(event, remaining_seconds, request_id or str(uuid.uuid4()), trace_id)
+            return self._invoke(event, remaining_seconds or self._timeout_seconds, request_id or str(uuid.uuid4()))
 
-    def _invoke(self, event: Any, remaining_seconds: float | None, request_id: str, trace_id: str | None) -> Invocation:
+    def _invoke(self, event: Any, limit: float, request_id: str) -> Invocation:
         cold = self._process is None or self._process.poll() is not None
         if cold and (failure := self._start()):
             self.stop()
-            return self._ended("error", failure, 0.0, cold, request_id)
-        limit = self._timeout_seconds if remaining_seconds is None else remaining_seconds
+            return Invocation("error", failure, 0.0, cold, self._new_lines())
         started = time.monotonic()
         assert self._api
-        self._api.offer(
-            Event(request_id, json.dumps(event).encode(), time.time() + limit, self._function_arn, trace_id)
-        )
+        self._api.offer(request_id, json.dumps(event).encode(), time.time() + limit, self._function_arn)
         status, payload = self._outcome(request_id, started + limit, limit)
-        self._peak_memory_mb = max(self._peak_memory_mb, _peak_memory_mb(self.pid))
+        self.peak_memory_mb = max(self.peak_memory_mb, _peak_memory_mb(self.pid))
         if status == "timeout" or (self._process and self._process.poll() is not None):
             self.stop()
-        return self._ended(status, payload, time.monotonic() - started, cold, request_id)
+        return Invocation(status, payload, time.monotonic() - started, cold, self._new_lines())
 
     def stop(self) -> None:
         """Kill the process; the next invocation starts cold."""
@@ -172,9 +155,9 @@ class LambdaRuntime:
         self.stop()
         self._api = RuntimeApi()
         lifeline, self._lifeline = os.pipe()
-        with self.log_file.open("ab") as log:
+        with self._log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [self._python, "-s", BOOTSTRAP, self._handler, str(self._memory_mb), str(lifeline)],
+                [RUNTIME_PYTHON, "-s", BOOTSTRAP, self._handler, str(self._memory_mb), str(lifeline)],
                 cwd=self._task_root,
                 env=self._process_environment(self._api.address),
                 stdin=subprocess.DEVNULL,
@@ -204,8 +187,6 @@ class LambdaRuntime:
             assert isinstance(signal, Signal)
             if signal.request_id != request_id:
                 continue  # the poll for the next event
-            if signal.kind == "response" and len(json.dumps(signal.payload)) > RESPONSE_BYTES:
-                return "error", {"errorType": "Function.ResponseSizeTooLarge", "errorMessage": "Response too large"}
             return ("response" if signal.kind == "response" else "error"), signal.payload
 
     def _next_signal(self, deadline: float) -> Signal | Literal["deadline", "died"]:
@@ -221,15 +202,10 @@ class LambdaRuntime:
                 if time.monotonic() >= deadline:
                     return "deadline"
 
-    def _ended(
-        self, status: Literal["response", "error", "timeout"], payload: Any, seconds: float, cold: bool, request_id: str
-    ) -> Invocation:
-        with self.log_file.open("rb") as log:
-            log.seek(self._log_read)
-            written = log.read()
-        self._log_read += len(written)
-        lines = written.decode(errors="replace").splitlines()
-        return Invocation(status, payload, seconds, cold, lines, request_id)
+    def _new_lines(self) -> list[str]:
+        lines = self.logs[self._lines_read :]
+        self._lines_read += len(lines)
+        return lines
 
     def _process_environment(self, api_address: str) -> dict[str, str]:
         """Return what AWS sets, then what the function was given; nothing of ours."""
@@ -248,7 +224,7 @@ class LambdaRuntime:
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self._memory_mb),
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{name}",
-            "AWS_LAMBDA_LOG_STREAM_NAME": self.log_stream,
+            "AWS_LAMBDA_LOG_STREAM_NAME": f"{time.strftime('%Y/%m/%d')}/[$LATEST]{uuid.uuid4().hex}",
             "AWS_EC2_METADATA_DISABLED": "true",
             **self._environment,
             "LAMBDA_TASK_ROOT": str(self._task_root),
@@ -269,23 +245,17 @@ def unpacked(package: Path, _changed_ns: int) -> Path:
 
 def _peak_memory_mb(pid: int | None) -> int:
     status = Path(f"/proc/{pid}/status")
-    if not status.exists():
-        return 0
-    peaks = [line for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
-    return int(peaks[0].split()[1]) // 1024 if peaks else 0
+    peaks = re.findall(r"VmHWM:\s+(\d+)", status.read_text() if status.exists() else "")
+    return int(peaks[0]) // 1024 if peaks else 0
 
 
 def _died(process: "subprocess.Popen[bytes] | None", request_id: str = "init") -> dict[str, str]:
     code = process.returncode if process else 1
     how = f"exit status {code}" if code >= 0 else "signal: killed"
-    return {
-        "errorType": "Runtime.ExitError",
-        "errorMessage": f"RequestId: {request_id} Error: Runtime exited with error: {how}",
-    }
+    message = f"RequestId: {request_id} Error: Runtime exited with error: {how}"
+    return {"errorType": "Runtime.ExitError", "errorMessage": message}
 
 
 def _timed_out(request_id: str, seconds: float) -> dict[str, str]:
-    return {
-        "errorType": "Sandbox.Timedout",
-        "errorMessage": f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds",
-    }
+    message = f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds"
+    return {"errorType": "Sandbox.Timedout", "errorMessage": message}

@@ -6,19 +6,18 @@ import os
 import secrets
 import shutil
 import socket
-import ssl
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import boto3
+import requests
 from botocore.config import Config
 
 from tests.sandbox.known_regions import KNOWN_REGIONS
@@ -36,7 +35,6 @@ FALCON_ROLE = "CrowdStrikeCustomerRegistryAssessmentRole"
 
 # Answers at once or not at all: a test wants the error, not patience.
 CLIENT = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=60, max_pool_connections=50)
-
 
 SETTLE_SECONDS = 120.0
 
@@ -151,47 +149,13 @@ class LocalAws:
     def api_calls(self, account: str = ACCOUNT) -> list[dict[str, Any]]:
         """Return the API calls that were authorized or denied in the account, oldest first.
 
-        Calls that were denied because a policy was too new (see `set_policy_delay`) are left out.
+        Calls that were denied because a policy was too new are left out.
         """
         calls = [call for call in self.control("read", name="api_calls") if call["account"] == account]
         return [call for call in calls if call["allowed"] or not call["early"]]
 
-    def set_policy_delay(self, seconds: float) -> None:
-        """Let it take this time until the policy of a role that a stack makes or changes is known; calls are denied."""
-        self.control("write", name="policy_seconds", value=seconds)
-
-    def refuse_calls(
-        self, action: str, code: str, message: str = "", *, times: int | None = None, account: str = ACCOUNT
-    ) -> None:
-        """Answer calls of `action` (`ssm:PutParameter`) with the error `code`, `times` or until `accept_calls`."""
-        self.control("add", name="refusals", account=account, action=action, code=code, message=message, times=times)
-
-    def accept_calls(self) -> None:
-        """Take back every refusal."""
-        self.control("write", name="refusals", value=[])
-
-    def hold_events(self, account: str = ACCOUNT, *, times: int | None = None, **fields: Any) -> None:
-        """Hold asynchronous events of the account's functions from now on: the next `times`, or all, with `fields`."""
-        self.control("add", name="holds", account=account, times=times, fields=fields)
-
-    def held_events(self, account: str = ACCOUNT) -> list[Any]:
-        """Return the events that are held, the oldest first."""
-        held: list[Any] = self.control("held_events", account=account)
-        return held
-
-    def release_events(self, account: str = ACCOUNT, *, aged: float = 0.0) -> int:
-        """Deliver what is held, as if it had waited `aged` seconds more, and hold nothing further.
-
-        Returns how many were delivered; those older than MaximumEventAgeInSeconds are dropped.
-        """
-        return int(self.control("release_events", account=account, aged=aged))
-
-    def end_response_wait(self, account: str = ACCOUNT) -> None:
-        """Let the ServiceTimeout of every custom resource that CloudFormation waits for end now."""
-        self.control("end_response_wait", account=account)
-
     def settle(self, account: str = ACCOUNT) -> None:
-        """Wait until the account's functions have worked off every asynchronous event that is not held."""
+        """Wait until the account's functions have worked off every asynchronous event."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while self.control("events_in_progress", account=account):
             if time.monotonic() > deadline:
@@ -203,10 +167,6 @@ class LocalAws:
         logging = {"LogFormat": "JSON", "ApplicationLogLevel": level, "SystemLogLevel": "INFO"}
         client = self.client("lambda", account, region)
         client.update_function_configuration(FunctionName=function, LoggingConfig=logging)
-
-    def suspend_account(self, account: str, management: str = ACCOUNT) -> None:
-        """Suspend a member of the organization."""
-        self.client("organizations", management).close_account(AccountId=account)
 
     def set_regions(self, account: str = ACCOUNT, *, enabled: Iterable[str]) -> None:
         """Give the account exactly these Regions; `client("account").enable_region` adds one, with its event."""
@@ -222,22 +182,13 @@ class LocalAws:
         """Let a schedule, or a rule with a schedule expression, fire now; its target runs in the background."""
         self.control("fire_schedule", name=name, account=account, region=region)
 
-    def announce(
-        self, source: str, detail_type: str, detail: Mapping[str, Any], account: str = ACCOUNT, region: str = REGION
-    ) -> None:
-        """Put an event of an AWS service on the account's default bus."""
-        self.control("announce", source=source, detail_type=detail_type, detail=detail, account=account, region=region)
-
     def join_organization(self, account: str, parent: str = "", management: str = ACCOUNT) -> None:
         """Make the account a member of `management`'s organization, below an OU or the root."""
         self.control("join_organization", account=account, parent=parent, management=management)
 
-    def set_first_retry(self, seconds: float) -> None:
-        """Retry failed asynchronous invocations after this time instead of AWS's minute."""
-        self.control("write", name="first_retry_seconds", value=seconds)
-
     def function_logs(self, name: str, account: str = ACCOUNT, region: str = REGION) -> list[str]:
-        """Return the lines in the function's log group, oldest first; empty when it has none."""
+        """Return the lines in the function's log group, oldest first, once all is worked off; empty without a group."""
+        self.settle(account)
         logs = self.client("logs", account, region)
         group = f"/aws/lambda/{name}"
         try:
@@ -315,23 +266,13 @@ class LocalAws:
             raise RuntimeError(f"The local AWS did not start: {self.log_file.read_text()[-4000:]}") from error
 
     def _post(self, path: str, body: Any) -> Any:
-        request = urllib.request.Request(  # noqa: S310 - https, built above
-            self.endpoint_url + path,
-            data=json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", "X-Sandbox-Token": self._token},
-            method="POST",
-        )
-        try:
-            with self._opener().open(request, timeout=60) as answer:
-                return json.loads(answer.read() or b"null")
-        except urllib.error.HTTPError as error:
-            raise RuntimeError(f"{path}: {error.read().decode()}") from None
-
-    def _opener(self) -> urllib.request.OpenerDirector:
-        trusting = ssl.create_default_context(cafile=str(self.ca_file))
-        return urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusting)
-        )
+        with requests.Session() as session:
+            session.trust_env = False  # no proxy stands between
+            headers, trust = {"X-Sandbox-Token": self._token}, str(self.ca_file)
+            answer = session.post(self.endpoint_url + path, json=body, headers=headers, verify=trust, timeout=60)
+        if not answer.ok:
+            raise RuntimeError(f"{path}: {answer.text}")
+        return answer.json()
 
 
 class LocalSession(boto3.Session):
@@ -340,12 +281,8 @@ class LocalSession(boto3.Session):
     def __init__(
         self, endpoint_url: str, ca_file: Path, account: str, region: str, credentials: Mapping[str, Any]
     ) -> None:
-        super().__init__(
-            credentials.get("AccessKeyId", account),
-            credentials.get("SecretAccessKey", "any-secret"),
-            credentials.get("SessionToken"),
-            region_name=region,
-        )
+        key, secret = credentials.get("AccessKeyId", account), credentials.get("SecretAccessKey", "any-secret")
+        super().__init__(key, secret, credentials.get("SessionToken"), region_name=region)
         self._defaults: dict[str, Any] = {"endpoint_url": endpoint_url, "verify": str(ca_file), "config": CLIENT}
 
     def client(self, *arguments: Any, **options: Any) -> Any:

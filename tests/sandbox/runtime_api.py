@@ -14,28 +14,9 @@ from typing import Any, Literal
 
 ANSWER_PATH = re.compile(r"/2018-06-01/runtime/invocation/(?P<request_id>[^/]+)/(?P<kind>response|error)")
 INIT_ERROR_PATH = "/2018-06-01/runtime/init/error"
-NEXT_PATH = "/2018-06-01/runtime/invocation/next"
 
-
-@dataclass(frozen=True)
-class Event:
-    """An invocation on its way to the function."""
-
-    request_id: str
-    payload: bytes
-    deadline: float  # epoch seconds
-    function_arn: str
-    trace_id: str | None = None
-
-    def headers(self) -> dict[str, str]:
-        """Return what the Runtime API sends beside the payload."""
-        headers = {
-            "Lambda-Runtime-Aws-Request-Id": self.request_id,
-            "Lambda-Runtime-Deadline-Ms": str(int(self.deadline * 1000)),
-            "Lambda-Runtime-Invoked-Function-Arn": self.function_arn,
-            "Content-Type": "application/json",
-        }
-        return headers | ({"Lambda-Runtime-Trace-Id": self.trace_id} if self.trace_id else {})
+Event = tuple[bytes, dict[str, str]]
+"""The payload of an invocation, and what the Runtime API sends beside it."""
 
 
 @dataclass(frozen=True)
@@ -48,32 +29,34 @@ class Signal:
 
 
 class RuntimeApi:
-    """One process polls `next`; `offer` hands it an event; `signals` is what it tells us.
+    """One process polls for events; `offer` hands it one; `signals` is what it tells us.
 
     A process that is replaced gets a new RuntimeApi, so that nothing of a dead process reaches its successor.
     """
 
     def __init__(self) -> None:
         self.signals: queue.SimpleQueue[Signal] = queue.SimpleQueue()
-        self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self.events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._closed = False
         self._server = _Server(self)
         self.address = f"127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._serve, name="runtime-api", daemon=True)
         self._thread.start()
 
-    def offer(self, event: Event) -> None:
-        """Hand the process its next event."""
-        self._events.put(event)
-
-    def next_event(self) -> Event | None:
-        """Block until there is an event; None says that this environment is over."""
-        return self._events.get()
+    def offer(self, request_id: str, payload: bytes, deadline: float, function_arn: str) -> None:
+        """Hand the process its next event, which it must answer by an epoch second."""
+        headers = {
+            "Lambda-Runtime-Aws-Request-Id": request_id,
+            "Lambda-Runtime-Deadline-Ms": str(int(deadline * 1000)),
+            "Lambda-Runtime-Invoked-Function-Arn": function_arn,
+            "Content-Type": "application/json",
+        }
+        self.events.put((payload, headers))
 
     def close(self) -> None:
         """Stop serving and let the threads go."""
         self._closed = True
-        self._events.put(None)
+        self.events.put(None)
         with socket.create_connection(("127.0.0.1", self._server.server_port), timeout=1):
             pass  # wakes handle_request
         self._thread.join(timeout=5)
@@ -105,44 +88,26 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        if self.path != NEXT_PATH:
-            return self._answer(404)
         self.server.api.signals.put(Signal("ready"))
-        event = self.server.api.next_event()
-        return self._answer(410) if event is None else self._answer(200, event.payload, event.headers())
+        event = self.server.api.events.get()
+        if event is None:  # this environment is over
+            self._answer(410)
+        else:
+            self._answer(200, *event)
 
     def do_POST(self) -> None:
-        payload = _parsed(self._body())
+        payload = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         answer = ANSWER_PATH.fullmatch(self.path)
         if self.path == INIT_ERROR_PATH:
             self.server.api.signals.put(Signal("init error", payload=payload))
-        elif answer and answer["kind"] == "response":
-            self.server.api.signals.put(Signal("response", answer["request_id"], payload))
         elif answer:
-            self.server.api.signals.put(Signal("error", answer["request_id"], payload))
+            kind: Literal["response", "error"] = "response" if answer["kind"] == "response" else "error"
+            self.server.api.signals.put(Signal(kind, answer["request_id"], payload))
         self._answer(202, b'{"status":"OK"}')
-
-    def _body(self) -> bytes:
-        if "chunked" not in self.headers.get("Transfer-Encoding", "").lower():
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        chunks = []
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            chunks.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(chunks)
 
     def _answer(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
-        for name, value in (headers or {}).items():
+        for name, value in {**(headers or {}), "Content-Length": str(len(body))}.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-
-def _parsed(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except ValueError:
-        return body.decode(errors="replace")

@@ -18,73 +18,36 @@ BASIC = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
 CODE = """
 import json, os, time, urllib.request
 
-def answer(event, **fields):
-    body = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")} | fields
-    request = urllib.request.Request(event["ResponseURL"], json.dumps(body).encode(), method="PUT")
-    urllib.request.urlopen(request, timeout=10)
-
 def handler(event, context):
-    if "ResponseURL" in event:
-        return custom_resource(event)
-    print(json.dumps({"event": event, "at": time.time()}))
+    asked = {name: event.get(name) for name in ("RequestType", "PhysicalResourceId")}
+    print(json.dumps({"asked": list(asked.values())} if "ResponseURL" in event else {"event": event}), flush=True)
+    event = event | json.loads(event.get("ResourceProperties", {}).get(event.get("RequestType"), "{}"))
+    time.sleep(event.get("sleep", 0))
     if event.get("raise"):
         raise RuntimeError(event["raise"])
-    if event.get("exit"):
-        os._exit(event["exit"])
-    time.sleep(event.get("sleep", 0))
-    if event.get("allocate_mb"):
-        bytearray(event["allocate_mb"] << 20)
-    if event.get("import"):
-        __import__(event["import"])
     if event.get("call"):
         import boto3
-        service, method, arguments = event["call"]
-        client = boto3.client(service, region_name=event.get("region"))
-        found = getattr(client, method)(**arguments)
-        return json.loads(json.dumps(found, default=str))
+        service, method = event["call"]
+        return json.loads(json.dumps(getattr(boto3.client(service), method)(), default=str))
+    if event.get("import"):
+        __import__(event["import"])
     if event.get("get"):
-        return urllib.request.urlopen(event["get"], timeout=5).read().decode()
-    return {"environment": dict(os.environ), "directory": os.getcwd(), "version": VERSION,
-            "memory": context.memory_limit_in_mb, "milliseconds": context.get_remaining_time_in_millis(),
-            "arn": context.invoked_function_arn}
-
-def custom_resource(event):
-    todo = json.loads(event["ResourceProperties"].get(event["RequestType"], "{}"))
-    print(json.dumps({"request": event["RequestType"], "id": event.get("PhysicalResourceId"), "version": VERSION,
-                      "resource": event["LogicalResourceId"], "at": time.time()}), flush=True)
-    if todo.get("describe"):
-        import boto3
-        described = boto3.client("cloudformation").describe_stack_resource(
-            StackName=event["StackId"], LogicalResourceId=event["LogicalResourceId"])["StackResourceDetail"]
-        print(json.dumps({"described": [described.get("PhysicalResourceId"), described["ResourceStatus"]],
-                          "at": time.time()}), flush=True)
-    time.sleep(todo.get("sleep", 0))
-    if todo.get("raise"):
-        raise RuntimeError(todo["raise"])
-    if not todo.get("silent"):
-        answer(event, **{"Status": "SUCCESS", "PhysicalResourceId": "physical-1", "Data": {"Said": "hello"}}
-               | todo.get("answer", {}))
-    print(json.dumps({"done": event["RequestType"], "at": time.time()}), flush=True)
+        urllib.request.urlopen(event["get"], timeout=5)
+    if "ResponseURL" in event and not event.get("silent"):
+        answer = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
+        answer |= {"Status": "SUCCESS", "PhysicalResourceId": "physical-1"} | event.get("answer", {})
+        request = urllib.request.Request(event["ResponseURL"], json.dumps(answer).encode(), method="PUT")
+        urllib.request.urlopen(request, timeout=10)
+    return {"environment": dict(os.environ), "milliseconds": context.get_remaining_time_in_millis()}
 """
 
 
-def package(version: str = "1", code: str = CODE, **files: str) -> bytes:
-    """Return the bytes of a deployment package; the version is what tells one from another."""
+def package() -> bytes:
+    """Return the bytes of the deployment package."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as zipped:
-        for name, content in {"sample.py": f"VERSION = {version!r}\n{code}", **files}.items():
-            zipped.writestr(name, content)
+        zipped.writestr("sample.py", CODE)
     return archive.getvalue()
-
-
-def upload(aws: LocalAws, account: str = ACCOUNT, key: str = KEY, content: bytes | None = None) -> None:
-    """Put the package where `function` looks for it: every account has a bucket of its own."""
-    stacks.upload(aws.client("s3", account), f"{BUCKET}-{account}", key, content or package())
-
-
-def trust(service: str) -> dict[str, Any]:
-    """Return the trust policy of a service's role."""
-    return statements({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"})
 
 
 def statements(*each: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,11 +63,9 @@ def allowing(*actions: str, resource: Any = "*") -> list[dict[str, Any]]:
 
 def role(service: str = "lambda.amazonaws.com", **properties: Any) -> dict[str, Any]:
     """Return a role; a function's may log."""
+    trust = statements({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"})
     managed = {"ManagedPolicyArns": [BASIC]} if service == "lambda.amazonaws.com" else {}
-    return {
-        "Type": "AWS::IAM::Role",
-        "Properties": {"AssumeRolePolicyDocument": trust(service), **managed, **properties},
-    }
+    return {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": trust, **managed, **properties}}
 
 
 def function(**properties: Any) -> dict[str, Any]:
@@ -118,20 +79,17 @@ def function(**properties: Any) -> dict[str, Any]:
             "Role": {"Fn::GetAtt": ["Role", "Arn"]},
             "Timeout": 30,
             "MemorySize": 256,
-            "Code": {"S3Bucket": {"Fn::Sub": BUCKET + "-${AWS::AccountId}"}, "S3Key": KEY},
+            "Code": {"S3Bucket": BUCKET, "S3Key": KEY},
             **properties,
         },
     }
 
 
-def custom(depends_on: list[str] | None = None, **what_to_do: Mapping[str, Any]) -> dict[str, Any]:
+def custom(timeout: int = 15, **what_to_do: Any) -> dict[str, Any]:
     """Return a custom resource that does as told by request type, for example `Create={"silent": True}`."""
     told = {kind: json.dumps(todo) for kind, todo in what_to_do.items()}
-    return {
-        "Type": "Custom::Sample",
-        "DependsOn": depends_on or [],
-        "Properties": {"ServiceToken": {"Fn::GetAtt": ["Function", "Arn"]}, "ServiceTimeout": 15, **told},
-    }
+    token = {"Fn::GetAtt": ["Function", "Arn"]}
+    return {"Type": "Custom::Sample", "Properties": {"ServiceToken": token, "ServiceTimeout": timeout, **told}}
 
 
 def template(**resources: Any) -> dict[str, Any]:
@@ -140,25 +98,26 @@ def template(**resources: Any) -> dict[str, Any]:
 
 
 def launch(aws: LocalAws, account: str = ACCOUNT, region: str = REGION, **resources: Any) -> Stack:
-    """Create the stack `sample` and wait for its end."""
+    """Create the stack `sample`, with its package in the account's bucket, and wait for its end."""
+    stacks.upload(aws.client("s3", account, region), BUCKET, KEY, package(), region)
     return stacks.create(aws.client("cloudformation", account, region), "sample", template(**resources)).wait()
 
 
-def invoke(aws: LocalAws, account: str = ACCOUNT, **event: Any) -> Any:
+def invoke(aws: LocalAws, **event: Any) -> Any:
     """Invoke the function and return its answer; an error is the payload as Lambda returns it."""
-    answer = aws.client("lambda", account).invoke(FunctionName=FUNCTION, Payload=json.dumps(event))
+    answer = aws.client("lambda").invoke(FunctionName=FUNCTION, Payload=json.dumps(event))
     return json.loads(answer["Payload"].read())
 
 
-def said(aws: LocalAws, account: str = ACCOUNT) -> list[dict[str, Any]]:
-    """Return what the function logged, in the order of time."""
-    lines = [json.loads(line) for line in aws.function_logs(FUNCTION, account) if line.startswith("{")]
-    return sorted(lines, key=lambda line: float(line["at"]))
+def send(aws: LocalAws, **event: Any) -> None:
+    """Send the function an asynchronous event."""
+    aws.client("lambda").invoke(FunctionName=FUNCTION, InvocationType="Event", Payload=json.dumps(event))
 
 
-def requests(aws: LocalAws, account: str = ACCOUNT) -> list[tuple[str, str | None]]:
-    """Return the custom resource requests that reached the function: kind and physical id."""
-    return [(line["request"], line["id"]) for line in said(aws, account) if "request" in line]
+def said(aws: LocalAws, field: str = "event") -> list[Any]:
+    """Return what the function was told, in order: events, or `asked`, the kind and physical id of a request."""
+    lines = [json.loads(line) for line in aws.function_logs(FUNCTION) if line.startswith("{")]
+    return [line[field] for line in lines if field in line]
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 15.0) -> None:

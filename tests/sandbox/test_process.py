@@ -4,7 +4,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -12,8 +11,7 @@ import requests
 
 from tests.sandbox.lambda_runtime import PROJECT
 from tests.sandbox.local_aws import LocalAws
-from tests.sandbox.processes import running
-from tests.sandbox.samples import invoke, launch, upload
+from tests.sandbox.samples import invoke, launch, wait_for
 from tests.sandbox.tls import Authority
 
 # A process that runs the local AWS with one busy function, says so, and waits.
@@ -21,12 +19,10 @@ OWNER = """
 import sys, threading, time
 from pathlib import Path
 from tests.sandbox.local_aws import LocalAws
-from tests.sandbox.processes import running
-from tests.sandbox.samples import invoke, launch, upload
+from tests.sandbox.samples import invoke, launch
 from tests.sandbox.tls import Authority
 directory = Path(sys.argv[1])
 with LocalAws(Authority(directory), directory=directory) as aws:
-    upload(aws)
     launch(aws)
     threading.Thread(target=invoke, args=(aws,), kwargs={"sleep": 20}, daemon=True).start()
     while len(aws.processes()) < 2:
@@ -36,23 +32,14 @@ with LocalAws(Authority(directory), directory=directory) as aws:
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_it_listens_on_one_port_of_loopback_only(authority: Authority, tmp_path: Path) -> None:
-    with LocalAws(authority, directory=tmp_path) as aws:
-        aws.client("s3").list_buckets()
-        (emulator,) = aws.processes()
-
-        addresses = listening(emulator)
-
-    assert addresses == [f"127.0.0.1:{aws.endpoint_url.rsplit(':', 1)[1]}"]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
-def test_only_its_owner_steers_it(running_aws: LocalAws) -> None:
-    url = f"{running_aws.endpoint_url}/_sandbox/reset"
+def test_it_listens_on_loopback_only_and_its_owner_alone_steers_it(aws: LocalAws) -> None:
+    url, trust = f"{aws.endpoint_url}/_sandbox/reset", str(aws.ca_file)
 
-    answer = requests.post(url, json={}, verify=str(running_aws.ca_file), timeout=5)
-
-    assert answer.status_code == 403
+    assert {address.split(":")[0] for address in listening(min(aws.processes()))} == {"127.0.0.1"}
+    assert requests.post(url, json={}, verify=trust, timeout=5).status_code == 403
 
 
 def test_leaving_the_block_ends_every_process_and_removes_every_file(authority: Authority, tmp_path: Path) -> None:
@@ -60,7 +47,6 @@ def test_leaving_the_block_ends_every_process_and_removes_every_file(authority: 
 
     def use() -> None:
         with LocalAws(authority, directory=tmp_path) as aws:
-            upload(aws)
             launch(aws)
             invoke(aws)
             processes.extend(aws.processes())
@@ -87,17 +73,13 @@ def test_it_ends_with_its_owner_even_in_the_middle_of_an_invocation(tmp_path: Pa
         processes = [int(each) for each in owner.stdout.readline().split()]
         owner.send_signal(how)
         owner.wait(timeout=30)
-    deadline = time.monotonic() + 5
-    while running(processes) and time.monotonic() < deadline:
-        time.sleep(0.05)
 
     assert len(processes) >= 2
-    assert running(processes) == []
+    wait_for(lambda: running(processes) == [])
     assert not list(tmp_path.glob("local-aws-*/*"))
 
 
 def test_a_reset_wipes_every_account(aws: LocalAws) -> None:
-    upload(aws)
     launch(aws)
     invoke(aws)
 
@@ -106,6 +88,12 @@ def test_a_reset_wipes_every_account(aws: LocalAws) -> None:
     assert aws.client("cloudformation").list_stacks()["StackSummaries"] == []
     assert aws.client("s3").list_buckets()["Buckets"] == []
     assert len(aws.processes()) == 1
+
+
+def running(processes: list[int]) -> list[int]:
+    """Return those of the processes that still run; one that is dead and not yet buried does not."""
+    stats = {process: Path(f"/proc/{process}/stat") for process in processes}
+    return [process for process, stat in stats.items() if stat.exists() and ") Z" not in stat.read_text()]
 
 
 def listening(process: int) -> list[str]:

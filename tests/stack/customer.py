@@ -6,7 +6,6 @@ nobody may touch.
 
 import json
 import re
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +28,6 @@ BUCKET, KEY = "packages", "lambda_function.zip"
 SECRET, ROLE, FUNCTION = "crowdstrike-ecr-api-credentials", "crowdstrike-ecr-lambda-role", "crowdstrike-ecr-function"
 LOG_GROUP = f"/aws/lambda/{FUNCTION}"
 OTHER_ACCOUNT = "444455556666"
-PATIENCE_SECONDS = 10.0
 
 
 class Customer:
@@ -115,14 +113,6 @@ class Customer:
     def role_calls(self, role: str = ROLE) -> list[dict[str, Any]]:
         """Return the API calls that sessions of a role made, oldest first."""
         return [call for call in self.aws.api_calls(self.account) if f":assumed-role/{role}/" in call["principal"]]
-
-    def wait_for_call(self, action: str, times: int = 1) -> None:
-        """Wait until the function has called AWS like this; some calls come after its answer to CloudFormation."""
-        until = time.monotonic() + PATIENCE_SECONDS
-        while [call["action"] for call in self.role_calls() if call["status"]].count(action) < times:
-            if time.monotonic() > until:
-                raise TimeoutError(f"the function did not call {action}")
-            time.sleep(0.02)
 
     def resources(self) -> set[str]:
         """Return what there is in the account besides the package: `kind name`."""

@@ -74,8 +74,6 @@ def test_upgrade_adopts_every_connection_keeps_every_name_and_takes_the_original
         name: found for name, found in ids_before.items() if name != TRIGGER
     }
     assert TRIGGER not in ids
-    deletions = [event.status for event in stack.events if event.logical_id == TRIGGER and "DELETE" in event.status]
-    assert deletions == ["DELETE_IN_PROGRESS", "DELETE_COMPLETE"]
     log = customer.aws.function_logs(FUNCTION)
     assert any("a resource that is not ours is deleted, with no effect" in line for line in log)
     iam = customer.aws.client("iam")

@@ -1,56 +1,22 @@
 """The custom resource protocol: how a function is asked, and which of its responses count."""
 
 import json
-import threading
 import time
 import uuid
-from dataclasses import dataclass
 from typing import Any
 
 from ministack.core import responses
 from ministack.services import cloudformation, lambda_svc
-from ministack.services.cloudformation import custom_resource, provisioners
+from ministack.services.cloudformation import custom_resource
 
 from tests.sandbox.emulator import invocations
-from tests.sandbox.emulator.control import verb
 from tests.sandbox.emulator.patching import replacing
 from tests.sandbox.emulator.state import state
 
 RESPONSE_BYTES = 4096
 LONGEST_TIMEOUT_SECONDS = 3600
 POLL_SECONDS = 0.1  # how soon a reset is noticed; a response is noticed at once
-NO_RESPONSE = (
-    "CloudFormation did not receive a response from your Custom Resource. Please check your logs for requestId"
-    " [{request_id}]. If you are using the Python cfn-response module, you may need to update your Lambda function"
-    " code so that CloudFormation can attach the updated version."
-)
-
-
-@dataclass
-class Waiting:
-    """CloudFormation, waiting for the response to one request."""
-
-    stack_id: str
-    kind: str
-    answered: threading.Event
-    cancelled: bool = False
-
-
-_waiting: list[Waiting] = []
-
-
-def cancel(stack_id: str, kind: str) -> None:
-    """Stop waiting for responses to requests of this kind for the stack; the functions may go on."""
-    for waiting in [each for each in _waiting if (each.stack_id, each.kind) == (stack_id, kind)]:
-        waiting.cancelled = True
-        waiting.answered.set()
-
-
-@verb
-def end_response_wait(account: str) -> None:
-    """Let every ServiceTimeout that runs in the account end now."""
-    for waiting in [each for each in _waiting if each.stack_id.split(":")[4] == account]:
-        waiting.answered.set()
+NO_RESPONSE = "CloudFormation did not receive a response from your Custom Resource."
 
 
 @replacing(custom_resource, "_response_url")
@@ -66,16 +32,14 @@ def judge_responses_as_cloudformation_does(original: Any, token: str, response: 
 
     MiniStack accepts a response of any size, makes up a missing physical id, and shows the bare reason.
     """
-    if not isinstance(response, dict) or response.get("Status") not in {"SUCCESS", "FAILED"}:
-        response = {"Status": "FAILED", "Reason": "Invalid response body"}
-    elif len(json.dumps(response)) > RESPONSE_BYTES:
+    if len(json.dumps(response)) > RESPONSE_BYTES:
         response = {"Status": "FAILED", "Reason": "Response object is too long."}
     elif not response.get("PhysicalResourceId"):
-        response = response | {"Status": "FAILED", "Reason": "Invalid PhysicalResourceId"}
+        response |= {"Status": "FAILED", "Reason": "Invalid PhysicalResourceId"}
     elif response["Status"] == "FAILED":
         said, request = response.get("Reason"), response.get("RequestId")
         before = "Received response status [FAILED] from custom resource. Message returned:"
-        response = response | {"Reason": f"{before} {said} (RequestId: {request})"}
+        response |= {"Reason": f"{before} {said} (RequestId: {request})"}
     return original(token, response)
 
 
@@ -93,16 +57,17 @@ def ask_asynchronously(  # noqa: PLR0917 - MiniStack's signature
 ) -> tuple[str, dict[str, Any]]:
     """Invoke the function in the background, wait for its response alone, and delete what a failed Create left.
 
-    CloudFormation sends Delete after a Create that failed, got no response or was cancelled: with the id that the
-    function returned, else with one that it makes up. MiniStack waits for the function itself, invokes it once, and
-    never sends that Delete. The function must clean up after a failed Create, and must bear a Delete that comes while
-    Create still runs. (Who sends the Delete: see `stack_operations`.)
+    CloudFormation sends Delete after a Create that failed or got no response: with the id that the function returned,
+    else with one that it makes up. MiniStack waits for the function itself, invokes it once, and never sends that
+    Delete. The function must clean up after a failed Create. (Who sends the Delete: see `stack_operations`.)
     """
+    token = str(uuid.uuid4())
     event = {
         "RequestType": kind,
         "RequestId": str(uuid.uuid4()),
         "StackId": stack_id,
-        "ServiceToken": properties.get("ServiceToken"),
+        "ServiceToken": properties["ServiceToken"],
+        "ResponseURL": custom_resource._response_url(token),
         "ResourceType": resource_type,
         "LogicalResourceId": logical_id,
         "ResourceProperties": custom_resource._normalise_resource_properties(properties),
@@ -111,7 +76,7 @@ def ask_asynchronously(  # noqa: PLR0917 - MiniStack's signature
         event["PhysicalResourceId"] = physical_id
     if old_props is not None:
         event["OldResourceProperties"] = custom_resource._normalise_resource_properties(old_props)
-    response = _response(_function(str(event["ServiceToken"])), event)
+    response = _response(token, event)
     if response["Status"] == "SUCCESS":
         return response["PhysicalResourceId"], response.get("Data") or {}
     if kind == "Create":
@@ -128,46 +93,16 @@ def ask_asynchronously(  # noqa: PLR0917 - MiniStack's signature
     raise RuntimeError(response["Reason"])
 
 
-def _response(function: dict[str, Any], event: dict[str, Any]) -> dict[str, Any]:
-    """Send the event and wait until it is answered, its time is up, or nobody wants the response any more."""
-    seconds = int(event["ResourceProperties"].get("ServiceTimeout", LONGEST_TIMEOUT_SECONDS))
-    if not 1 <= seconds <= LONGEST_TIMEOUT_SECONDS:
-        raise ValueError("Invalid value for ServiceTimeout: it must be between 1 and 3600")
-    token = str(uuid.uuid4())
-    event["ResponseURL"] = custom_resource._response_url(token)
-    waiting = Waiting(event["StackId"], event["RequestType"], custom_resource.register_token(token))
-    _waiting.append(waiting)
-    over, deadline = state.over, time.monotonic() + seconds
-    try:
-        invocations.send(function, event)
-        while not waiting.answered.wait(POLL_SECONDS) and time.monotonic() < deadline and not over.is_set():
-            pass
-    finally:
-        _waiting.remove(waiting)
-        with custom_resource._lock:
-            response = (custom_resource._pending.pop(token, None) or {}).get("result")
-    if waiting.cancelled:
-        return {"Status": "FAILED", "Reason": "Resource creation cancelled"}
-    return response or {"Status": "FAILED", "Reason": NO_RESPONSE.format(request_id=event["RequestId"])}
-
-
-def _function(service_token: str) -> dict[str, Any]:
-    function, config, _ = lambda_svc._get_func_record_for_ref(service_token)
+def _response(token: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Send the event and wait until it is answered, its time is up, or a reset takes all away."""
+    function, config, _ = lambda_svc._get_func_record_for_ref(event["ServiceToken"])
     if not function or not config:
-        raise ValueError(f"Function not found: {service_token}")
-    if f":{responses.get_region()}:" not in service_token:
-        raise ValueError(f"Invalid Service Token {service_token}: it must be in the Region of the stack")
-    return dict(lambda_svc._execution_record_for_config(function, config))
-
-
-@replacing(provisioners, "_custom_resource_update")
-def refuse_another_service_token(
-    original: Any, physical_id: str, old: dict[str, Any], new: dict[str, Any], *rest: Any, **named: Any
-) -> Any:
-    """CloudFormation refuses to change the function of a custom resource; MiniStack asks the new one.
-
-    The template's function name is a parameter: changing it on an existing stack must fail here as on AWS.
-    """
-    if old.get("ServiceToken") != new.get("ServiceToken"):
-        raise ValueError("Modifying service token is not allowed.")
-    return original(physical_id, old, new, *rest, **named)
+        raise ValueError(f"Function not found: {event['ServiceToken']}")
+    answered, over = custom_resource.register_token(token), state.over
+    deadline = time.monotonic() + int(event["ResourceProperties"].get("ServiceTimeout", LONGEST_TIMEOUT_SECONDS))
+    invocations.send(lambda_svc._execution_record_for_config(function, config), event)
+    while not answered.wait(POLL_SECONDS) and time.monotonic() < deadline and not over.is_set():
+        pass
+    with custom_resource._lock:
+        response: dict[str, Any] | None = (custom_resource._pending.pop(token, None) or {}).get("result")
+    return response or {"Status": "FAILED", "Reason": NO_RESPONSE}

@@ -3,11 +3,9 @@
 import json
 import re
 import time
-from contextvars import ContextVar
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ministack import app
 from ministack.core import iam_actions, iam_evaluator, responses
 from ministack.services import iam, sts
 
@@ -26,9 +24,6 @@ READS_ECR_ACTIONS = (  # version 3, AWS managed policy reference
 )
 
 SLOW_TO_LEARN = {"secretsmanager", "ssm", "ec2"}  # of a role's new policy
-
-_entries: ContextVar[list[dict[str, Any]] | None] = ContextVar("entries", default=None)  # of the request being served
-_denied_by_organization: ContextVar[bool] = ContextVar("denied_by_organization", default=False)
 
 
 def request_of(kind: str, arn: str, account: str, action: str, resource: str, **more: Any) -> Any:
@@ -135,21 +130,14 @@ def decide(original: Any, key: str, *call: str, resource_arn: str = "*", **rest:
         return iam_evaluator.AuthError("UnrecognizedClientException", message)
     result = original(key, *call, resource_arn, **rest)
     caller = iam_evaluator.caller_arn()
-    ours = [rule for rule in state.denials if rule["account"] == account and region in (rule["regions"] or [region])]
-    denied = any(fnmatchcase(action, pattern) for rule in ours for pattern in rule["actions"])
-    _denied_by_organization.set(denied)
+    denied = _organization_denies(account, action, region)
     early = result is None and not denied and service in SLOW_TO_LEARN and _is_new(account, caller)
     if denied and not isinstance(result, iam_evaluator.AuthError):
         result = iam_evaluator.EvalResult("Deny", principal_arn=caller)
     elif early:
         result = iam_evaluator.EvalResult("ImplicitDeny", principal_arn=caller)
-    elif result is None and (refusal := _refusal(account, action)):
-        result = iam_evaluator.AuthError(refusal["code"], refusal["message"])
     entry = {"account": account, "region": region, "principal": caller, "action": action, "resource": resource_arn}
-    entry |= {"allowed": result is None, "early": early, "status": None}
-    state.api_calls.append(entry)
-    if (entries := _entries.get()) is not None:
-        entries.append(entry)
+    state.api_calls.append(entry | {"allowed": result is None, "early": early})
     return result
 
 
@@ -159,33 +147,18 @@ def _is_new(account: str, caller: str) -> bool:
     return changed is not None and time.monotonic() - changed < state.policy_seconds
 
 
-def _refusal(account: str, action: str) -> dict[str, Any] | None:
-    rules = [rule for rule in state.refusals if (rule["account"], rule["action"]) == (account, action)]
-    return next((rule for rule in rules if state.claimed(rule)), None)
-
-
-@replacing(app, "_dispatch_service_request")
-async def record_how_a_call_ended(original: Any, *args: Any) -> Any:
-    """Complete the journal's entries of a request with the status of its response."""
-    entries: list[dict[str, Any]] = []
-    _entries.set(entries)
-    answer = await original(*args)
-    for entry in entries:
-        entry["status"] = answer[0]
-    return answer
+def _organization_denies(account: str, action: str, region: str) -> bool:
+    ours = [rule for rule in state.denials if rule["account"] == account and region in (rule["regions"] or [region])]
+    return any(fnmatchcase(action, pattern) for rule in ours for pattern in rule["actions"])
 
 
 @replacing(iam_actions, "access_denied_response")
-def name_the_service_control_policy(
-    original: Any, service: str, action: str, principal_arn: str, *args: Any, **kwargs: Any
-) -> Any:
+def name_the_service_control_policy(original: Any, service: str, action: str, *rest: Any, **named: Any) -> Any:
     """Say that it was a service control policy that denied, as AWS does."""
-    if not _denied_by_organization.get() or kwargs.get("error_code"):
-        return original(service, action, principal_arn, *args, **kwargs)
-    resource = kwargs.get("resource_arn", "*")
-    kwargs["message"] = iam_actions.identity_denial_message(action, principal_arn, resource, True)
-    status, headers, body = original(service, action, principal_arn, *args, **kwargs)
-    return status, headers, body.replace(b"an identity-based policy", b"a service control policy")
+    status, headers, body = original(service, action, *rest, **named)
+    if _organization_denies(responses.get_account_id(), action, responses.get_region()):
+        body = re.sub(b"(no|an) identity-based policy", b"a service control policy", body)
+    return status, headers, body
 
 
 @replacing(iam_actions, "extract_resource_arn")

@@ -5,7 +5,6 @@ import logging
 import threading
 import time
 import uuid
-from dataclasses import dataclass, field
 from typing import Any
 
 from ministack.core import iam_evaluator, lambda_runtime, responses
@@ -19,69 +18,35 @@ from tests.sandbox.emulator.state import state
 
 logger = logging.getLogger("sandbox")
 
-# AWS's defaults.
-RETRIES, OLDEST_SECONDS, RETRY_SECONDS = 2, 6 * 60 * 60, 60
+RETRIES = 2  # AWS's default
 
 NOT_ASSUMABLE = "The execution role you provide must allow AWS EventBridge Scheduler to assume the role."
 
 
-@dataclass(eq=False)
-class Event:
-    """An event on its way to a function."""
-
-    function: dict[str, Any]
-    payload: Any
-    sent: float = field(default_factory=time.monotonic)
-
-    def __post_init__(self) -> None:
-        self.account, self.region = lambda_runtime._account_region_from_function_config(self.function["config"])
-        by_qualifier = self.function.get("event_invoke_configs") or {}
-        settings = by_qualifier.get("$LATEST") or self.function.get("event_invoke_config") or {}
-        self.retries = int(settings.get("MaximumRetryAttempts", RETRIES))
-        self.oldest = float(settings.get("MaximumEventAgeInSeconds", OLDEST_SECONDS))
-
-    def deliver(self, aged: float = 0.0) -> bool:
-        """Invoke the function in the background, unless the event, said to be `aged` seconds older, is too old."""
-        age = time.monotonic() - self.sent + aged
-        if age > self.oldest:
-            logger.warning("An event for %s is dropped after %.0f s", self.function["config"]["FunctionArn"], age)
-            return False
-        _in_progress.append(self)
-        threading.Thread(target=self._work_off, args=(age,), name="asynchronous invocation", daemon=True).start()
-        return True
-
-    def _work_off(self, age: float) -> None:
-        try:
-            with responses.request_scope(self.account, self.region):
-                self._attempt(age, state.over)
-        finally:
-            _in_progress.remove(self)
-
-    def _attempt(self, age: float, over: threading.Event) -> None:
-        """Invoke the function as often, and as long, as its configuration says: again after one minute, then two."""
-        for attempt in range(self.retries + 1):
-            age += RETRY_SECONDS * attempt
-            if age > self.oldest or over.wait(state.first_retry_seconds * attempt):
-                return
-            if not lambda_svc._execute_function(self.function, self.payload).get("error"):
-                return
-
-
-_in_progress: list[Event] = []
+_in_progress: list[str] = []  # of each event that is worked on, its account
 
 
 def send(function: dict[str, Any], payload: Any) -> None:
-    """Send an event to a function, which gets it in the background, unless a test holds it.
+    """Send an event to a function, which gets it in the background, and again after an error, as it is configured.
 
-    EventBridge, Scheduler and CloudFormation do so, and try again after an error. MiniStack's EventBridge invokes once.
+    EventBridge, Scheduler and CloudFormation do so. MiniStack's EventBridge invokes once. AWS waits a minute before
+    the second try; here it comes at once, so that a test sees what comes of it.
     """
-    event = Event(function, payload)
-    given = payload.items() if isinstance(payload, dict) else {}.items()
-    holds = [hold for hold in state.holds if hold["account"] == event.account and hold["fields"].items() <= given]
-    if any(state.claimed(hold) for hold in holds):
-        state.held.append(event)
-    else:
-        event.deliver()
+    account, region = lambda_runtime._account_region_from_function_config(function["config"])
+    settings = (function.get("event_invoke_configs") or {}).get("$LATEST") or function.get("event_invoke_config") or {}
+    over = state.over
+
+    def work_off() -> None:
+        try:
+            with responses.request_scope(account, region):
+                for _ in range(1 + int(settings.get("MaximumRetryAttempts", RETRIES))):
+                    if over.is_set() or not lambda_svc._execute_function(function, payload).get("error"):
+                        return
+        finally:
+            _in_progress.remove(account)
+
+    _in_progress.append(account)
+    threading.Thread(target=work_off, name="asynchronous invocation", daemon=True).start()
 
 
 replace(lambda_svc, "invoke_async_with_retry", send)
@@ -183,29 +148,13 @@ def fire_schedule(name: str, account: str, region: str) -> None:
         _fire(scheduler._schedules[f"default/{name}"])
 
 
-@verb
-def announce(account: str, region: str, source: str, detail_type: str, detail: Any) -> None:
-    """Put an event of an AWS service on the account's default bus, which PutEvents refuses to do."""
+def announce(account: str, region: str, detail_type: str, detail: Any) -> None:
+    """Put an event of AWS Account Management on the account's default bus, which PutEvents refuses to do."""
     with responses.request_scope(account, region):
-        eventbridge._dispatch_event(_event(source, detail_type, detail))
-
-
-@verb
-def held_events(account: str) -> list[Any]:
-    """Return the events of the account that are held."""
-    return [event.payload for event in state.held if event.account == account]
-
-
-@verb
-def release_events(account: str, aged: float) -> int:
-    """Deliver what is held of the account, `aged` seconds older than it is; hold nothing more; return how many."""
-    state.holds = [hold for hold in state.holds if hold["account"] != account]
-    released = [event for event in state.held if event.account == account]
-    state.held = [event for event in state.held if event.account != account]
-    return sum(event.deliver(aged) for event in released)
+        eventbridge._dispatch_event(_event("aws.account", detail_type, detail))
 
 
 @verb
 def events_in_progress(account: str) -> int:
     """Return how many events of the account are being worked on."""
-    return sum(event.account == account for event in list(_in_progress))
+    return _in_progress.count(account)

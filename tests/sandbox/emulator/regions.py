@@ -60,7 +60,7 @@ def _switch(request: dict[str, Any], *, enable: bool) -> Json:
     (regions.add if enable else regions.discard)(region)
     for status in ("ENABLING", "ENABLED") if enable else ("DISABLING", "DISABLED"):
         detail = {"accountId": account, "status": status, "regionName": region}
-        announce(account, HOME_REGION, "aws.account", "Region Opt-In Status Change", detail)
+        announce(account, HOME_REGION, "Region Opt-In Status Change", detail)
     return _json({})
 
 

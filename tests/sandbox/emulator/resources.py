@@ -8,11 +8,10 @@ from typing import Any
 
 from ministack.core import iam_evaluator, responses
 from ministack.services import iam, lambda_svc, secretsmanager, ssm
-from ministack.services.cloudformation import engine, handlers, helpers, provisioners
+from ministack.services.cloudformation import engine, helpers, provisioners
 
 from tests.sandbox.emulator.identity import listed
 from tests.sandbox.emulator.patching import replacing
-from tests.sandbox.emulator.query import nested
 from tests.sandbox.emulator.state import state
 
 Properties = dict[str, Any]
@@ -24,16 +23,11 @@ BUCKET_URL = re.compile(
 CREATE_ARGUMENTS = 3  # logical id, properties, name of the stack; an update has more
 TAKEN, TAKEN_SECRET = "{name} already exists", "The operation failed because the secret {name} already exists."
 
-STANDARD_CHARACTERS, VERSIONS_KEPT = 4096, 100
+STANDARD_CHARACTERS = 4096
 TOO_LONG = (
     "Standard tier parameters support a maximum parameter value of 4096 characters. To create a larger parameter"
     " value, upgrade the parameter to use the advanced-parameter tier."
 )
-EMPTY = (
-    "1 validation error detected: Value '' at 'value' failed to satisfy constraint: Member must have length greater"
-    " than or equal to 1."
-)
-NESTED = 'Parameter value can\'t nest another parameter. Do not use "{{}}" in the value'
 
 
 # Templates
@@ -47,19 +41,6 @@ def know_templates_by_the_name_of_their_bucket(
     if found := BUCKET_URL.fullmatch(helpers._p(request, url_key)):
         request = request | {url_key: [f"https://s3.amazonaws.com/{found['bucket']}/{found['key']}"]}
     return original(request, body_key, url_key, label)
-
-
-@replacing(handlers, "_create_stack", "_update_stack")
-def refuse_unknown_parameters(original: Any, request: Properties) -> Any:
-    """Refuse parameters that the template does not have; MiniStack ignores them."""
-    body, _ = helpers._resolve_template(request)
-    given = {each["ParameterKey"] for each in nested(request).get("Parameters") or []}
-    unknown = given - engine._parse_template(body).get("Parameters", {}).keys() if body else set()
-    if unknown:
-        return helpers._error(
-            "ValidationError", f"Parameters: [{', '.join(sorted(unknown))}] do not exist in the template"
-        )
-    return original(request)
 
 
 @replacing(engine, "_evaluate_conditions")
@@ -170,19 +151,11 @@ def _secret_name(arn: str) -> str:
 
 
 @replacing(ssm, "_put_parameter")
-def refuse_values_that_do_not_fit(original: Any, request: Properties) -> Any:
-    """Refuse empty values, values over 4,096 characters and `{{}}`; keep the last 100 versions.
-
-    AWS does so in the standard tier; MiniStack stores anything, and every version.
-    """
-    value = request.get("Value", "")
-    too_long = len(value) > STANDARD_CHARACTERS and request.get("Tier", "Standard") == "Standard"
-    problem = NESTED if re.search(r"\{\{.*\}\}", value) else TOO_LONG if too_long else ""
-    if problem or not value:
-        return responses.error_response_json("ValidationException", problem or EMPTY, 400)
-    answer = original(request)
-    del ssm._parameter_history.get(request.get("Name"), [])[:-VERSIONS_KEPT]
-    return answer
+def refuse_values_that_are_too_long(original: Any, request: Properties) -> Any:
+    """Refuse values over 4,096 characters, as AWS does in the standard tier; MiniStack stores any."""
+    if len(request["Value"]) > STANDARD_CHARACTERS and request.get("Tier", "Standard") == "Standard":
+        return responses.error_response_json("ValidationException", TOO_LONG, 400)
+    return original(request)
 
 
 # Policies of secrets, which MiniStack does not make

@@ -1,9 +1,8 @@
 """Secrets: those of other accounts, and those that a customer key encrypts."""
 
-from contextvars import ContextVar
 from typing import Any
 
-from ministack.core import iam_actions, iam_evaluator, responses
+from ministack.core import iam_evaluator, responses
 from ministack.services import kms, secretsmanager
 
 from tests.sandbox.emulator.identity import request_of, role_decision
@@ -13,8 +12,6 @@ DEFAULT_KEY = (
     "You can't access a secret from a different AWS account if you encrypt the secret with the default KMS service key."
 )
 NO_KEY = "Access to KMS is not allowed"
-
-_lacks_resource_policy: ContextVar[bool] = ContextVar("lacks_resource_policy", default=False)
 
 
 @replacing(secretsmanager, "secret_policy_for_arn")
@@ -41,23 +38,6 @@ def read_secrets_as_their_keys_allow(original: Any, request: dict[str, Any]) -> 
         if secret and secret.get("KmsKeyId") and not _may_decrypt(secret["KmsKeyId"], caller):
             return responses.error_response_json("AccessDeniedException", NO_KEY, 400)
         return original(request)
-
-
-@replacing(iam_evaluator, "combine_resource_policy")
-def note_which_policy_is_missing(original: Any, identity: Any, *rest: Any, **named: Any) -> Any:
-    """Remember whether the resource policy alone does not allow a call."""
-    decision = original(identity, *rest, **named)
-    _lacks_resource_policy.set(identity.decision == "Allow" and decision.decision == "ImplicitDeny")
-    return decision
-
-
-@replacing(iam_actions, "access_denied_response")
-def name_the_policy_that_is_missing(original: Any, service: str, *call: Any, **named: Any) -> Any:
-    """Say that the resource policy does not allow a call, where MiniStack blames the caller's own policies."""
-    if service == "secretsmanager" and _lacks_resource_policy.get():
-        message = iam_actions.identity_denial_message(*call[:2], named["resource_arn"], False)
-        named["message"] = message.replace("no identity-based policy", "no resource-based policy")
-    return original(service, *call, **named)
 
 
 def _place(secret_id: str) -> tuple[str, str]:

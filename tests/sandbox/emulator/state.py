@@ -18,14 +18,8 @@ class State:
     """Everything that is ours; MiniStack has its own."""
 
     over: threading.Event = field(default_factory=threading.Event)  # set by the reset that ends this state
-    first_retry_seconds: float = 60.0  # AWS's
     policy_seconds: float = POLICY_SECONDS
     policies_changed: dict[tuple[str, str], float] = field(default_factory=dict)  # account and role: when
-    # asynchronous events that are not delivered, by account and fields; times: how many more, or all
-    holds: list[dict[str, Any]] = field(default_factory=list)
-    held: list[Any] = field(default_factory=list)  # events, the oldest first
-    # errors, with code and message, in place of calls, by account and action; times: how many more, or all
-    refusals: list[dict[str, Any]] = field(default_factory=list)
     function_environment: dict[str, str] = field(default_factory=dict)
     api_calls: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=JOURNAL_LENGTH))
     # service control policies, by account, actions (with `*`) and Regions (none means all)
@@ -38,14 +32,6 @@ class State:
     def enabled_regions(self, account: str) -> set[str]:
         """Return the Regions that an account has enabled: at first those that need no opt-in."""
         return self.regions.setdefault(account, set(WITHOUT_OPT_IN))
-
-    @staticmethod
-    def claimed(rule: dict[str, Any]) -> bool:
-        """Whether a rule applies once more; counts down how often it still does."""
-        if rule["times"] == 0:
-            return False
-        rule["times"] = rule["times"] and rule["times"] - 1
-        return True
 
     def reset(self) -> None:
         """Forget everything, and let whoever waits for something of it go."""

@@ -140,7 +140,8 @@ class LocalAws:
 
     def scp(self, account: str = ACCOUNT, *, deny: Iterable[str], regions: Iterable[str] = ()) -> None:
         """Deny `deny` (actions, `*` allowed) to everybody in the account, in `regions` or in all."""
-        self.control("add", name="denials", account=account, actions=list(deny), regions=list(regions))
+        added = {"account": account, "actions": list(deny), "regions": list(regions)}
+        self.control("write", name="denials", value=[*self.control("read", name="denials"), added])
 
     def lift_scps(self) -> None:
         """Remove every service control policy."""

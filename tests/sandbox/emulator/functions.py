@@ -12,7 +12,7 @@ from ministack.services import cloudwatch_logs, lambda_svc, s3
 from ministack.services.cloudformation import provisioners
 
 from tests.sandbox.emulator.identity import request_of, role_may
-from tests.sandbox.emulator.patching import replacing
+from tests.sandbox.emulator.patching import replace, replacing
 from tests.sandbox.emulator.state import state
 from tests.sandbox.lambda_runtime import LambdaRuntime
 
@@ -25,20 +25,17 @@ _packages_lock = threading.Lock()
 
 
 @replacing(lambda_runtime, "_worker_class_for")
-def run_python_with_the_runtime_of_aws(original: Any, config: Any) -> Any:
+def run_python_with_the_runtime_of_aws(*_: Any) -> type["PythonWorker"]:
     """Run a package with AWS's own runtime client, in an environment of its own, within its memory.
 
     MiniStack runs it inside its own virtual environment and with its own environment variables: a package without
     `requests` works, and secrets of the developer leak in.
     """
-    return PythonWorker if is_python(config) else original(config)
+    return PythonWorker
 
 
-@replacing(lambda_svc, "_execute_function_warm")
-def hand_on_errors_as_reported(original: Any, function: Any, event: Any, request_id: str) -> Any:
-    """Return an error of the function as its runtime reported it, for which MiniStack has another path."""
-    run = lambda_svc._execute_function_provided_warm if is_python(function["config"]) else original
-    return run(function, event, request_id)
+# An error of a function is handed on as its runtime reported it; MiniStack does so for other runtimes.
+replace(lambda_svc, "_execute_function_warm", lambda_svc._execute_function_provided_warm)
 
 
 @replacing(lambda_svc, "_emit_lambda_logs")
@@ -96,10 +93,6 @@ class PythonWorker(lambda_runtime.Worker):  # type: ignore[misc]
         self._runtime.close()
 
 
-def is_python(config: dict[str, Any]) -> bool:
-    return str(config.get("Runtime", "")).startswith("python")
-
-
 def package_of(code: bytes) -> Path:
     """Return a file with the package, one however many accounts run it."""
     path = Path(tempfile.gettempdir(), f"{hashlib.sha256(code).hexdigest()}.zip")
@@ -114,13 +107,13 @@ def function_environment(config: dict[str, Any]) -> dict[str, str]:
 
     The function trusts our authority beside the public ones: its trust store takes as long to load as the real one.
     """
-    logging = config.get("LoggingConfig") or {}
-    in_json = logging.get("LogFormat") == "JSON"
+    logging = {"LogFormat": "Text", "ApplicationLogLevel": "INFO"} | (config.get("LoggingConfig") or {})
+    in_json = {"AWS_LAMBDA_LOG_LEVEL": logging["ApplicationLogLevel"]} if logging["LogFormat"] == "JSON" else {}
     variables = (config.get("Environment") or {}).get("Variables") or {}
     return {
         **lambda_runtime.execution_credentials(config),
-        "AWS_LAMBDA_LOG_FORMAT": logging.get("LogFormat", "Text"),
-        **({"AWS_LAMBDA_LOG_LEVEL": logging.get("ApplicationLogLevel", "INFO")} if in_json else {}),
+        **in_json,
+        "AWS_LAMBDA_LOG_FORMAT": logging["LogFormat"],
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{config['Runtime']}",
         "AWS_ENDPOINT_URL": os.environ["AWS_ENDPOINT_URL"],
         **dict.fromkeys(("AWS_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), os.environ["SANDBOX_CA_BUNDLE"]),
@@ -139,7 +132,7 @@ def end_idle_workers_of_the_account(
     """Touch no other account's functions, and no running invocation, which on AWS runs to its end.
 
     MiniStack kills the processes of every function of that name: the stacks of an organization would kill each
-    other's functions; and a launch that is cancelled deletes the function while Create still runs.
+    other's functions, and a deletion would end what the function does after its answer.
     """
     scope = [account or responses.get_account_id(), region or responses.get_region(), func_name]
     with lambda_runtime._lock:

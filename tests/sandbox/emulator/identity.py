@@ -46,6 +46,20 @@ def role_may(role_arn: str, action: str, resource: str) -> bool:
     return bool(role_decision(role_arn, action, resource).decision == "Allow")
 
 
+def admits_service(policy: Any, service: str, action: str, resource: str, source_arn: str = "") -> bool:
+    """Whether a policy lets a service do this on behalf of this account, and of a source in it."""
+    source = {"aws:sourcearn": source_arn, "aws:sourceaccount": responses.get_account_id()}
+    request = request_of("Service", service, "", action, resource, service_context=source)
+    return bool(iam_evaluator.evaluate_resource_policy(policy, request, service=service).decision == "Allow")
+
+
+def role_trusts(role_arn: Any, service: str, source_arn: str = "") -> bool:
+    """Whether a role of this account exists and lets a service assume it."""
+    role = iam._roles.get(str(role_arn).rsplit("/", 1)[-1])
+    trust = json.loads(role["AssumeRolePolicyDocument"]) if role else {}
+    return admits_service(trust, service, "sts:AssumeRole", "*", source_arn)
+
+
 # Principals
 
 

@@ -7,21 +7,19 @@ import time
 import uuid
 from typing import Any
 
-from ministack.core import iam_evaluator, lambda_runtime, responses
-from ministack.services import eventbridge, iam, lambda_svc, scheduler
+from ministack.core import lambda_runtime, responses
+from ministack.services import eventbridge, lambda_svc, scheduler
 from ministack.services.cloudformation import provisioners
 
 from tests.sandbox.emulator.control import verb
-from tests.sandbox.emulator.identity import request_of, role_may
+from tests.sandbox.emulator.identity import admits_service, role_may, role_trusts
 from tests.sandbox.emulator.patching import replace, replacing
 from tests.sandbox.emulator.state import state
 
 logger = logging.getLogger("sandbox")
 
 RETRIES = 2  # AWS's default
-
 NOT_ASSUMABLE = "The execution role you provide must allow AWS EventBridge Scheduler to assume the role."
-
 
 _in_progress: list[str] = []  # of each event that is worked on, its account
 
@@ -71,32 +69,17 @@ def require_permission_to_invoke(
     allowed = _schedule_may if ":scheduler:" in source.get("Arn", "") else _rule_may
     if ":lambda:" in target.get("Arn", "") and not allowed(target, source):
         logger.warning("%s may not invoke %s", source.get("Arn"), target["Arn"])
-        return
-    original(target, event, source, *rest)
+    else:
+        original(target, event, source, *rest)
 
 
 def _rule_may(target: dict[str, Any], rule: dict[str, Any]) -> bool:
     policy, _ = lambda_svc.function_policy_for_arn(target["Arn"]) or ({}, "")
-    return _admits_service(policy, "lambda:InvokeFunction", target["Arn"], rule["Arn"], "events.amazonaws.com")
+    return admits_service(policy, "events.amazonaws.com", "lambda:InvokeFunction", target["Arn"], rule["Arn"])
 
 
-def _schedule_may(target: dict[str, Any], schedule: dict[str, Any]) -> bool:
-    return _scheduler_may_assume(target, schedule.get("GroupName", "default")) and role_may(
-        target["RoleArn"], "lambda:InvokeFunction", target["Arn"]
-    )
-
-
-def _scheduler_may_assume(target: dict[str, Any], group: str) -> bool:
-    """Whether the trust policy lets Scheduler in; the source in its conditions is the group, not the schedule."""
-    role = iam._roles.get(str(target.get("RoleArn")).rsplit("/", 1)[-1])
-    trust = json.loads(role["AssumeRolePolicyDocument"]) if role else {}
-    return _admits_service(trust, "sts:AssumeRole", "*", scheduler._group_arn(group), "scheduler.amazonaws.com")
-
-
-def _admits_service(policy: dict[str, Any], action: str, resource: str, source_arn: str, service: str) -> bool:
-    source = {"aws:sourcearn": source_arn, "aws:sourceaccount": responses.get_account_id()}
-    request = request_of("Service", service, "", action, resource, service_context=source)
-    return bool(iam_evaluator.evaluate_resource_policy(policy, request, service=service).decision == "Allow")
+def _schedule_may(target: dict[str, Any], _: Any) -> bool:
+    return role_may(target["RoleArn"], "lambda:InvokeFunction", target["Arn"])
 
 
 @replacing(provisioners, "_scheduler_schedule_create")
@@ -106,13 +89,13 @@ def begin_schedules_as_scheduler_does(original: Any, logical_id: str, properties
     MiniStack takes any role, lets the first interval pass, and does not update a schedule.
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
     """
-    group = properties.get("GroupName", "default")
-    if not _scheduler_may_assume(properties.get("Target", {}), group):
+    group = scheduler._group_arn("default")  # the source in a trust policy's conditions; the schedule is not
+    if not role_trusts(properties["Target"]["RoleArn"], "scheduler.amazonaws.com", group):
         raise ValueError(NOT_ASSUMABLE)
     before = set(scheduler._schedules)
     name, attributes = original(logical_id, properties, stack_name)
-    schedule = scheduler._schedules[f"{group}/{name}"]
-    if f"{group}/{name}" in before:
+    schedule = scheduler._schedules[f"default/{name}"]
+    if f"default/{name}" in before:
         schedule |= {key: properties[key] for key in schedule.keys() & properties.keys()}
     elif schedule["State"] == "ENABLED" and schedule["ScheduleExpression"].startswith("rate("):
         _fire(schedule)

@@ -21,19 +21,13 @@ HOME_REGION = "us-east-1"  # events about an account's Regions go to the bus of 
 @replacing(ec2, "_describe_regions")
 def describe_the_regions_of_the_account(_original: Any, request: dict[str, Any]) -> Any:
     """Answer the enabled Regions of the account; MiniStack answers 31, all enabled, to every account."""
-    wanted = ec2._parse_member_list(request, "RegionName")
-    if unknown := set(wanted) - set(KNOWN_REGIONS):
-        return ec2._error("InvalidParameterValue", f"Invalid region(s): [{', '.join(sorted(unknown))}]", 400)
     everything = ec2._p(request, "AllRegions", "").lower() == "true"
-    accepted = ec2._parse_filters(request).get("opt-in-status")
     statuses = {region: _status(region, "not-opted-in", "opted-in", "opt-in-not-required") for region in KNOWN_REGIONS}
     items = "".join(
         f"<item><regionName>{region}</regionName><regionEndpoint>ec2.{region}.amazonaws.com</regionEndpoint>"
         f"<optInStatus>{status}</optInStatus></item>"
         for region, status in statuses.items()
-        if region in (wanted or KNOWN_REGIONS)
-        and (everything or status != "not-opted-in")
-        and status in (accepted or [status])
+        if everything or status != "not-opted-in"
     )
     return ec2._xml(200, "DescribeRegionsResponse", f"<regionInfo>{items}</regionInfo>")
 
@@ -52,34 +46,24 @@ def _list_regions(request: dict[str, Any]) -> Json:
     return _json({"Regions": listed})
 
 
-def _switch(request: dict[str, Any], *, enable: bool) -> Json:
+def _enable_region(request: dict[str, Any]) -> Json:
     region, account = request["RegionName"], responses.get_account_id()
-    if region in WITHOUT_OPT_IN or region not in KNOWN_REGIONS:
-        return _json({"message": f"{region} cannot be enabled or disabled"}, "ValidationException")
-    regions = state.enabled_regions(account)
-    (regions.add if enable else regions.discard)(region)
-    for status in ("ENABLING", "ENABLED") if enable else ("DISABLING", "DISABLED"):
+    state.enabled_regions(account).add(region)
+    for status in ("ENABLING", "ENABLED"):
         detail = {"accountId": account, "status": status, "regionName": region}
         announce(account, HOME_REGION, "Region Opt-In Status Change", detail)
     return _json({})
 
 
-def _json(body: dict[str, Any], error: str = "") -> Json:
-    headers = {"Content-Type": "application/json"} | ({"x-amzn-errortype": error} if error else {})
-    return 400 if error else 200, headers, json.dumps(body).encode()
+def _json(body: dict[str, Any]) -> Json:
+    return 200, {"Content-Type": "application/json"}, json.dumps(body).encode()
 
 
-# MiniStack knows none of these. A Region that is enabled later must be registered by the rule of the template.
-account_service._DISPATCH |= {
-    "/listRegions": _list_regions,
-    "/enableRegion": lambda request: _switch(request, enable=True),
-    "/disableRegion": lambda request: _switch(request, enable=False),
-}
+# MiniStack knows neither. A Region that is enabled later must be registered by the rule of the template.
+account_service._DISPATCH |= {"/listRegions": _list_regions, "/enableRegion": _enable_region}
 
 
 @verb
 def set_regions(account: str, enabled: list[str]) -> None:
     """Give the account exactly these Regions."""
-    if unknown := set(enabled) - set(KNOWN_REGIONS):
-        raise ValueError(f"Not a commercial Region: {sorted(unknown)}")
     state.regions[account] = set(enabled)

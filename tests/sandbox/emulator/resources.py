@@ -1,4 +1,4 @@
-"""What CloudFormation makes: roles, functions, secrets and parameters, from templates that are checked first."""
+"""What CloudFormation makes: roles, functions and secrets, from templates that are checked first."""
 
 import json
 import re
@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ministack.core import iam_evaluator, responses
-from ministack.services import iam, lambda_svc, secretsmanager, ssm
+from ministack.services import iam, lambda_svc, secretsmanager
 from ministack.services.cloudformation import engine, helpers, provisioners
 
-from tests.sandbox.emulator.identity import listed
+from tests.sandbox.emulator.identity import role_trusts
 from tests.sandbox.emulator.patching import replacing
 from tests.sandbox.emulator.state import state
 
@@ -22,12 +22,6 @@ BUCKET_URL = re.compile(
 
 CREATE_ARGUMENTS = 3  # logical id, properties, name of the stack; an update has more
 TAKEN, TAKEN_SECRET = "{name} already exists", "The operation failed because the secret {name} already exists."
-
-STANDARD_CHARACTERS = 4096
-TOO_LONG = (
-    "Standard tier parameters support a maximum parameter value of 4096 characters. To create a larger parameter"
-    " value, upgrade the parameter to use the advanced-parameter tier."
-)
 
 
 # Templates
@@ -98,11 +92,7 @@ def put_role(original: Any, *arguments: Any, **named: Any) -> Any:
 def put_function(original: Any, *arguments: Any, **named: Any) -> Any:
     """Fail if the name is taken, or the role does not exist or does not trust Lambda; MiniStack does neither."""
     properties = _properties(arguments, "FunctionName", lambda_svc._functions)
-    role = iam._roles.get(properties.get("Role", "").rsplit("/", 1)[-1])
-    statements = listed(json.loads(role["AssumeRolePolicyDocument"]).get("Statement", [])) if role else []
-    principals = [each.get("Principal", {}) for each in statements if each.get("Effect") == "Allow"]
-    services = [listed(each.get("Service", [])) for each in principals if isinstance(each, dict)]
-    if not any("lambda.amazonaws.com" in each for each in services):
+    if not role_trusts(properties["Role"], "lambda.amazonaws.com"):
         raise ValueError("The role defined for the function cannot be assumed by Lambda.")
     return original(*arguments, **named)
 
@@ -130,55 +120,28 @@ def create_secret(original: Any, logical_id: str, properties: Properties, stack_
     return attributes["Arn"], attributes
 
 
-@replacing(provisioners, "_sm_secret_update")
-def update_secret(original: Any, physical_id: str, *rest: Any) -> Any:
+@replacing(provisioners, "_sm_secret_update", "_sm_secret_delete")
+def find_secret(original: Any, physical_id: str, *rest: Any) -> Any:
     """Find the secret by its ARN."""
-    _, attributes = original(_secret_name(physical_id), *rest)
-    return attributes["Arn"], attributes
-
-
-@replacing(provisioners, "_sm_secret_delete")
-def delete_secret(original: Any, physical_id: str, properties: Properties) -> None:
-    """Find the secret by its ARN."""
-    original(_secret_name(physical_id), properties)
+    changed = original(_secret_name(physical_id), *rest)
+    return (physical_id, changed[1]) if changed else None
 
 
 def _secret_name(arn: str) -> str:
     return next((name for name, secret in secretsmanager._secrets.items() if secret["ARN"] == arn), arn)
 
 
-# Parameters
-
-
-@replacing(ssm, "_put_parameter")
-def refuse_values_that_are_too_long(original: Any, request: Properties) -> Any:
-    """Refuse values over 4,096 characters, as AWS does in the standard tier; MiniStack stores any."""
-    if len(request["Value"]) > STANDARD_CHARACTERS and request.get("Tier", "Standard") == "Standard":
-        return responses.error_response_json("ValidationException", TOO_LONG, 400)
-    return original(request)
-
-
 # Policies of secrets, which MiniStack does not make
 
 
 def _put_policy_of_secret(_: str, properties: Properties, *__: Any) -> tuple[str, Properties]:
-    name = str(properties["SecretId"])
-    policy = json.dumps(properties["ResourcePolicy"])
-    if secretsmanager._put_resource_policy({"SecretId": name, "ResourcePolicy": policy})[0] >= 400:
-        raise ValueError(f"Secrets Manager can't find the specified secret {name}.")
+    name, policy = str(properties["SecretId"]), json.dumps(properties["ResourcePolicy"])
+    secretsmanager._put_resource_policy({"SecretId": name, "ResourcePolicy": policy})
     return name, {"Id": name}
-
-
-def _update_policy_of_secret(physical_id: str, _: Any, new: Properties, *__: Any) -> tuple[str, Properties]:
-    return _put_policy_of_secret(physical_id, new)
-
-
-def _delete_policy_of_secret(physical_id: str, *_: Any) -> None:
-    secretsmanager._delete_resource_policy({"SecretId": physical_id})
 
 
 provisioners._RESOURCE_HANDLERS["AWS::SecretsManager::ResourcePolicy"] = {
     "create": _put_policy_of_secret,
-    "update": _update_policy_of_secret,
-    "delete": _delete_policy_of_secret,
+    "update": lambda physical_id, _, new, *__: _put_policy_of_secret(physical_id, new),
+    "delete": lambda physical_id, *_: secretsmanager._delete_resource_policy({"SecretId": physical_id}),
 }

@@ -56,29 +56,15 @@ class Operation:
     operation_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     status: str = "QUEUED"
     results: dict[Target, tuple[str, str]] = field(default_factory=dict)  # status and reason
-    ended: bool = False
 
     @property
-    def failed(self) -> int:
-        """Return how many instances failed."""
-        return sum(status == "FAILED" for status, _ in self.results.values())
-
-    @property
-    def tolerance(self) -> int:
-        """Return how many failures there may be before the operation stops."""
-        return len(self.targets) * int(self.operation_preferences.get("FailureTolerancePercentage", 0)) // 100
-
-    @property
-    def concurrency(self) -> int:
-        """Return how many accounts are deployed to at once; by default no more are at stake than may fail."""
-        wanted = int(self.operation_preferences.get("MaxConcurrentCount", 1))
-        soft = self.operation_preferences.get("ConcurrencyMode") == "SOFT_FAILURE_TOLERANCE"
-        return wanted if soft else min(wanted, self.tolerance + 1)
+    def ended(self) -> bool:
+        """Whether it is over."""
+        return self.status not in {"QUEUED", "RUNNING"}
 
     def describe(self) -> dict[str, Any]:
         """Return the operation as the API shows it."""
-        names = ("action", "operation_id", "operation_preferences", "status")
-        return query.shown(self, *names) | {"StatusDetails": {"FailedStackInstancesCount": self.failed}}
+        return query.shown(self, "action", "operation_id", "operation_preferences", "status")
 
 
 @dataclass
@@ -98,11 +84,6 @@ class StackSet:
     operations: list[Operation] = field(default_factory=list)
     status: str = "ACTIVE"
 
-    @property
-    def running(self) -> list[Operation]:
-        """Return the operations that have not ended, the oldest first."""
-        return [each for each in self.operations if not each.ended]
-
     def describe(self) -> dict[str, Any]:
         """Return the StackSet as the API shows it: without the values of parameters that are never shown."""
         defined = engine._parse_template(self.template_body).get("Parameters", {})
@@ -114,8 +95,8 @@ class StackSet:
 
 
 def start(stack_set: StackSet, operation: Operation) -> str:
-    """Start the operation, behind those that run already; return its id."""
-    ahead = stack_set.running
+    """Start the operation, behind those that run already, as managed execution does; return its id."""
+    ahead = [each for each in stack_set.operations if not each.ended]
     stack_set.operations.append(operation)
     task = asyncio.get_running_loop().create_task(_run(stack_set, operation, ahead))
     _tasks.add(task)
@@ -144,18 +125,14 @@ async def _run(stack_set: StackSet, operation: Operation, ahead: list[Operation]
     while not all(each.ended for each in ahead) and not over.is_set():
         await asyncio.sleep(POLL_SECONDS)
     operation.status = "RUNNING"
-    places = asyncio.Semaphore(operation.concurrency)
+    places = asyncio.Semaphore(int(operation.operation_preferences.get("MaxConcurrentCount", 1)))
 
     async def one(target: Target) -> None:
         async with places:
-            if operation.failed <= operation.tolerance:
-                await _run_instance(stack_set, operation, target)
-                return
-            operation.results[target] = ("CANCELLED", "Cancelled since failure tolerance has exceeded")
+            await _run_instance(stack_set, operation, target)
 
     await asyncio.gather(*(asyncio.create_task(one(target)) for target in operation.targets))
-    operation.status = "SUCCEEDED" if operation.failed <= operation.tolerance else "FAILED"
-    operation.ended = True
+    operation.status = "SUCCEEDED"  # any number of failures is tolerated, the only choice that is known here
 
 
 async def _run_instance(stack_set: StackSet, operation: Operation, target: Target) -> None:
@@ -214,7 +191,7 @@ async def _delete(stack_set: StackSet, operation: Operation, instance: Instance)
     if not operation.retain_stacks and _status(instance):
         _call(handlers._delete_stack, {"StackName": instance.stack_id})
         await _require_end(instance, "DELETE_COMPLETE")
-    stack_set.instances.pop((instance.account, instance.region), None)
+    del stack_set.instances[instance.account, instance.region]
 
 
 def _call(handler: Callable[[dict[str, list[str]]], Any], request: dict[str, Any]) -> str:
@@ -246,13 +223,11 @@ async def _ended(instance: Instance) -> str:
 def _first_failure(instance: Instance) -> str:
     """Return the first failure of the stack's last operation, as StackSets words it."""
     events: list[dict[str, Any]] = cloudformation._stack_events.get(instance.stack_id, [])
-    beginnings = {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"}
-    own = [event["PhysicalResourceId"] == instance.stack_id for event in events]
-    begun = [number for number, event in enumerate(events) if own[number] and event["ResourceStatus"] in beginnings]
-    for event in events[begun[-1] if begun else 0 :]:
-        if event["ResourceStatus"].endswith("_FAILED"):
-            kind, reason = event["ResourceType"], event["ResourceStatusReason"]
-            return (
-                f"ResourceLogicalId:{event['LogicalResourceId']}, ResourceType:{kind}, ResourceStatusReason:{reason}."
-            )
+    begins = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
+    own = [each["ResourceStatus"] if each["PhysicalResourceId"] == instance.stack_id else "" for each in events]
+    last = max(number for number, status in enumerate(own) if status in begins)
+    for each in events[last:]:
+        if each["ResourceStatus"].endswith("_FAILED"):
+            said = f"ResourceType:{each['ResourceType']}, ResourceStatusReason:{each['ResourceStatusReason']}."
+            return f"ResourceLogicalId:{each['LogicalResourceId']}, {said}"
     return ""

@@ -21,9 +21,7 @@ from tests.sandbox.emulator.state import state
 
 Request = dict[str, Any]
 
-NOT_TRUSTED = "You must enable organizations access to operate a service managed stack set"
 NOT_MANAGEMENT = "You must be the management account or delegated admin account of an organization before operating a"
-ONLY_UNITS = "StackSets with SERVICE_MANAGED permission model can only have OrganizationalUnit as target"
 SERVICE = "member.org.stacksets.cloudformation.amazonaws.com"
 
 
@@ -70,10 +68,6 @@ def describe_organizations_access(request: Request) -> dict[str, Any]:
 def create_stack_set(request: Request) -> dict[str, Any]:
     """Create a StackSet; nothing is deployed yet."""
     owner, name = _owner(request), request["StackSetName"]
-    if SERVICE not in state.trusted_services.get(owner, set()):
-        raise RefusedError("ValidationError", NOT_TRUSTED)
-    if (owner, name) in state.stack_sets:
-        raise RefusedError("NameAlreadyExistsException", f"The name {name} is already in use")
     state.stack_sets[owner, name] = stack_set = StackSet(name, owner, _template(request))
     _define(stack_set, request)
     return {"StackSetId": name}
@@ -83,7 +77,6 @@ def create_stack_set(request: Request) -> dict[str, Any]:
 def update_stack_set(request: Request) -> dict[str, Any]:
     """Change the StackSet and update its instances."""
     stack_set = _stack_set(request)
-    _require_free(stack_set)
     if request.get("UsePreviousTemplate") != "true":
         stack_set.template_body = _template(request)
     _define(stack_set, request)
@@ -99,7 +92,6 @@ def delete_stack_set(request: Request) -> dict[str, Any]:
     stack_set = _stack_set(request)
     if stack_set.instances:
         raise RefusedError("StackSetNotEmptyException", "StackSet is not empty")
-    _require_free(stack_set, even_if_managed=True)
     del state.stack_sets[stack_set.owner, stack_set.stack_set_name]
     return {}
 
@@ -200,26 +192,20 @@ def _define(stack_set: StackSet, request: Request) -> None:
 
 
 def _template(request: Request) -> str:
-    given = {key: [value] for key, value in request.items() if key.startswith("Templ")}
-    body, refused = helpers._resolve_template(given)
-    if refused:
-        raise RefusedError("ValidationError", "TemplateBody or TemplateURL is missing, too large or cannot be read")
+    body, _ = helpers._resolve_template({key: [value] for key, value in request.items() if key.startswith("Templ")})
     return str(body)
 
 
 def _targets(stack_set: StackSet, request: Request) -> dict[Target, str]:
     """Return the accounts and Regions that a request means, each with its OU."""
-    given = request.get("DeploymentTargets", {})
-    if not given.get("OrganizationalUnitIds"):
-        raise RefusedError("ValidationError", ONLY_UNITS)
+    given = request["DeploymentTargets"]
     below = accounts_below(stack_set.owner, set(given["OrganizationalUnitIds"]))
     picked = given.get("AccountFilterType") == "INTERSECTION"  # the only one that is known here
     chosen = sorted(set(below) & set(given["Accounts"]) if picked else below)
-    return {(account, region): below[account] for region in request.get("Regions", []) for account in chosen}
+    return {(account, region): below[account] for region in request["Regions"] for account in chosen}
 
 
 def _start(stack_set: StackSet, kind: str, request: Request, targets: dict[Target, str]) -> dict[str, Any]:
-    _require_free(stack_set)
     if kind != "CREATE":
         targets = {target: unit for target, unit in targets.items() if target in stack_set.instances}
     retain = request.get("RetainStacks") == "true"
@@ -227,16 +213,5 @@ def _start(stack_set: StackSet, kind: str, request: Request, targets: dict[Targe
     return {"OperationId": stackset_engine.start(stack_set, operation)}
 
 
-def _require_free(stack_set: StackSet, *, even_if_managed: bool = False) -> None:
-    """Refuse while an operation runs; managed execution queues instead."""
-    managed = stack_set.managed_execution.get("Active") == "true"
-    if stack_set.running and (even_if_managed or not managed):
-        running = stack_set.running[0].operation_id
-        raise RefusedError("OperationInProgressException", f"Another Operation on StackSet is in progress: {running}")
-
-
 def _operation(request: Request) -> Operation:
-    operations = {operation.operation_id: operation for operation in _stack_set(request).operations}
-    if request["OperationId"] not in operations:
-        raise RefusedError("OperationNotFoundException", f"Operation {request['OperationId']} not found", 404)
-    return operations[request["OperationId"]]
+    return next(each for each in _stack_set(request).operations if each.operation_id == request["OperationId"])

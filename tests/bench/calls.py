@@ -31,7 +31,7 @@ def _promised(name: str, size: int) -> float:
 
 
 def _in_tenant_of(size: int) -> dict[str, int]:
-    with stage(f"--seed-connections={size}", "--requests-per-minute=1000000") as scene:
+    with stage(seed=size, requests_per_minute=1_000_000) as scene:
         scene.new_stack()
         counts = {
             "launch": _counted(scene, "Create"),

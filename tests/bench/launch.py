@@ -20,12 +20,12 @@ RUNS: Final = 5
 def measure() -> list[Row]:
     """Return the rows of this benchmark."""
     limit = ROUND_TRIPS * LATENCY
-    with stage(f"--latency={LATENCY}") as scene:
+    with stage(latency=LATENCY) as scene:
         _launch(scene)
         cold_seconds = scene.function.processor_seconds
         warm = statistics.median(_launch(scene) for _ in range(RUNS))
         bare = statistics.median(_timed(lambda: _bare_client(scene)) for _ in range(RUNS))
-    with stage(f"--latency={LATENCY}", processor_share=True) as scene:
+    with stage(latency=LATENCY, processor_share=True) as scene:
         first = _launch(scene)
         share = statistics.median(_launch(scene) for _ in range(RUNS))
     return [

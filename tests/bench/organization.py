@@ -8,7 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import requests
 
@@ -72,9 +72,8 @@ def measure() -> list[Row]:
     with tempfile.TemporaryDirectory() as directory:
         authority = Authority(Path(directory))
         os.environ["REQUESTS_CA_BUNDLE"] = str(authority.ca_file)
-        scale = (f"--set=time_scale={1 / SLOWER}", "--set=tokens_per_minute=1000000")
-        options = (f"--latency={LATENCY}", f"--requests-per-minute={LIMIT}", *scale)
-        with RemoteSimulator(authority, *options) as falcon:
+        limits: dict[str, Any] = {"requests_per_minute": LIMIT, "tokens_per_minute": 1_000_000}
+        with RemoteSimulator(authority, latency=LATENCY, time_scale=1 / SLOWER, **limits) as falcon:
             started = _clock()
             failed = _launch_all(falcon)
             taken = _clock() - started

@@ -70,14 +70,17 @@ class Stage:
 
 
 @contextmanager
-def stage(*simulator_options: str, processor_share: bool = False) -> Iterator[Stage]:
-    """Set the stage, and clear it away; with `processor_share` the function has what its memory entitles it to."""
+def stage(*, seed: int = 0, processor_share: bool = False, **behaviour: object) -> Iterator[Stage]:
+    """Set the stage, with a Falcon of this behaviour and `seed` connections of other accounts, and clear it away.
+
+    With `processor_share` the function has what its memory entitles it to.
+    """
     with tempfile.TemporaryDirectory() as directory:
         authority = Authority(Path(directory))
         with (
             AwsStub(authority) as aws,
             ResponseEndpoint(authority) as answers,
-            RemoteSimulator(authority, *simulator_options) as falcon,
+            RemoteSimulator(authority, seed=seed, **behaviour) as falcon,
         ):
             credentials = {"FalconClientId": falcon.client_id, "FalconSecret": falcon.client_secret}
             aws.secrets[SECRET] = json.dumps(credentials)

@@ -5,7 +5,7 @@
         ...
         assert falcon.journal.count("create") == 2
 
-`python -m tests.simulator` runs it as a process of its own, and `RemoteSimulator` starts and drives such a process.
+`RemoteSimulator` runs it in a process of its own.
 """
 
 from tests.simulator.behaviour import NEVER, Behaviour
@@ -33,17 +33,13 @@ from tests.simulator.effects import (
     Truncated,
     WrongTypes,
     conflict,
-    credential_failure,
     missing_scope,
     not_found,
     unauthorized,
 )
-from tests.simulator.faults import Armed, Fault, Operation
-from tests.simulator.hosts import mount
-from tests.simulator.journal import Journal, Record
+from tests.simulator.faults import Fault
 from tests.simulator.remote import RemoteSimulator
 from tests.simulator.simulator import CLIENT_ID, CLIENT_SECRET, FalconSimulator
-from tests.simulator.tenant import ApiClient, Tenant
 
 __all__ = [
     "CLIENT_ID",
@@ -55,8 +51,6 @@ __all__ = [
     "NEVER",
     "WRONG",
     "Altered",
-    "ApiClient",
-    "Armed",
     "Behaviour",
     "Connection",
     "Echo",
@@ -68,25 +62,19 @@ __all__ = [
     "Headers",
     "Html",
     "Huge",
-    "Journal",
     "Malformed",
     "NoResources",
-    "Operation",
-    "Record",
     "Redirect",
     "RemoteSimulator",
     "Reset",
     "SlowBody",
     "SlowHeaders",
     "Status",
-    "Tenant",
     "Throttled",
     "Truncated",
     "WrongTypes",
     "conflict",
-    "credential_failure",
     "missing_scope",
-    "mount",
     "not_found",
     "unauthorized",
 ]

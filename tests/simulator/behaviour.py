@@ -31,17 +31,11 @@ class Behaviour:
     delete_many: bool = True
     """Whether one delete may name several ids. The specification has a single string; public clients send several."""
 
-    limit_ids_per_read: bool = True
-    """Whether reading more than 100 ids is a 400. The specification says "maximum page size: 100", not what happens."""
-
     patch_needs_credential: bool = True
     """Whether an update without credential type and details is a 400, as the specification has it."""
 
     details_as_null: bool = False
     """Whether reads show `credential.details` as null rather than {}. What was sent is never shown: write-only."""
-
-    url_conflict_first: bool = True
-    """Whether a create is checked for a duplicate URL before its credential is tried. Undocumented."""
 
     bad_credential_leaves_record: bool = False
     """Whether a create that fails on its credential leaves its connection behind all the same. Suspected, unproven."""
@@ -66,23 +60,14 @@ class Behaviour:
     conflict_after_delete: float = 0.0
     """Seconds during which the URL of a deleted connection still answers 409. One source mentions 48 hours."""
 
-    token_lifetime: int = 1799
-    """`expires_in` of a token, as seen live. May be 0 or negative: the token is born expired."""
-
     ip_allowed: bool = True
     """Whether the source address is in the tenant's allow-list; if not, no token is issued (403)."""
-
-    missing_scope: Literal["scope not permitted", "authorization failed"] = "scope not permitted"
-    """The rest of the 403's "access denied, ...". Both seen live; the second also for causes other than scopes."""
 
     requests_per_minute: int = 6000
     """Pooled over all API clients of the tenant, in a sliding minute, as CrowdStrike documents."""
 
     tokens_per_minute: int = 300
     """Token requests per source address, as seen live in X-Ratelimit-Limit."""
-
-    bad_bearers_per_minute: int = 15
-    """Requests with a missing, malformed or expired bearer per source address, as CrowdStrike documents."""
 
     retry_after_unit: Literal["seconds", "milliseconds", "absent"] = "seconds"
     """X-Ratelimit-Retryafter is documented as milliseconds since the epoch; every working client reads seconds."""
@@ -92,7 +77,7 @@ class Behaviour:
 
     public_locations: bool = False
     """Whether redirects name CrowdStrike's public host of the right cloud rather than the simulator's own URL.
-    Then the client must map that host to the simulator: see `mount`."""
+    Then the client must reach it by that name: see `EgressProxy`."""
 
     def change(self, **changes: object) -> None:
         """Set several switches by name."""

@@ -1,10 +1,9 @@
-"""What can go wrong with an answer. Each effect is data, so that a table of faults can be written and sent."""
+"""What can go wrong with an answer. Each effect is data, so that a table of faults can be written."""
 
-import asyncio
+import itertools
 import json
-import time
-from dataclasses import asdict, dataclass, fields
-from typing import ClassVar, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from aiohttp import web
 
@@ -19,27 +18,13 @@ HOSTILE = "\r\nSet-Cookie: a=b\x00\x07\x1b[2J\x1b]0;title\x07\u202e\u2028<script
 
 @dataclass(frozen=True)
 class Effect:
-    """What a fault does to a call. `respond` answers in Falcon's place."""
-
-    kinds: ClassVar[dict[str, type["Effect"]]] = {}
-
-    def __init_subclass__(cls) -> None:
-        Effect.kinds[cls.__name__] = cls
+    """What a fault does to a call. `respond` answers in Falcon's place; for most, with what `answer` returns."""
 
     async def respond(self, exchange: Exchange) -> web.StreamResponse:
+        return await exchange.send(await self.answer(exchange))
+
+    async def answer(self, exchange: Exchange) -> Answer:
         raise NotImplementedError
-
-    def to_json(self) -> dict[str, object]:
-        return {"kind": type(self).__name__} | asdict(self)
-
-    @staticmethod
-    def from_json(document: dict[str, object]) -> "Effect":
-        options = dict(document)
-        kind = Effect.kinds[str(options.pop("kind"))]
-        known = {field.name for field in fields(kind)}
-        if options.keys() - known:
-            raise ValueError(f"{kind.__name__} has no {', '.join(sorted(options.keys() - known))}")
-        return kind(**options)
 
 
 @dataclass(frozen=True)
@@ -48,23 +33,19 @@ class Status(Effect):
 
     status: int
     message: str = "an invented failure"
-    count: int = 1
-    """How many errors the envelope lists; thousands are possible."""
-    gateway: bool = False
-    """Whether the gateway says so, rather than the service behind it."""
+    powered_by: str = ""
+    """The gateway, if it says so rather than the service behind it."""
 
-    async def respond(self, exchange: Exchange) -> web.StreamResponse:
-        messages = (self.message,) * self.count
-        powered_by = GATEWAY if self.gateway else ""
-        return await exchange.send(errors(exchange.call, self.status, *messages, powered_by=powered_by))
+    async def answer(self, exchange: Exchange) -> Answer:
+        return errors(exchange.call, self.status, self.message, powered_by=self.powered_by)
 
 
 def unauthorized() -> Status:
-    return Status(401, "access denied, invalid bearer token", gateway=True)
+    return Status(401, "access denied, invalid bearer token", GATEWAY)
 
 
 def missing_scope() -> Status:
-    return Status(403, "access denied, scope not permitted", gateway=True)
+    return Status(403, "access denied, scope not permitted", GATEWAY)
 
 
 def not_found() -> Status:
@@ -74,10 +55,6 @@ def not_found() -> Status:
 def conflict() -> Status:
     """Report a duplicate, although there may be no such connection."""
     return Status(409, "registry already exists")
-
-
-def credential_failure() -> Status:
-    return Status(400, "failed to validate registry credential: unable to access the registry")
 
 
 @dataclass(frozen=True)
@@ -100,27 +77,18 @@ class Throttled(Effect):
     """Seconds until the time in the header."""
     unit: Literal["seconds", "milliseconds", "absent"] = "seconds"
 
-    async def respond(self, exchange: Exchange) -> web.StreamResponse:
+    async def answer(self, exchange: Exchange) -> Answer:
         answer = errors(exchange.call, 429, "API rate limit exceeded.", powered_by=GATEWAY)
         answer.headers = {"X-Ratelimit-Remaining": "0"} | retry_after(self.wait, self.unit)
-        return await exchange.send(answer)
-
-
-@dataclass(frozen=True)
-class Reset(Effect):
-    """The connection breaks, before or after the call was applied; either way its answer is lost."""
-
-    applied: bool = False
-
-    async def respond(self, exchange: Exchange) -> web.StreamResponse:
-        if self.applied:
-            await exchange.apply()
-        return exchange.reset()
+        return answer
 
 
 @dataclass(frozen=True)
 class Hang(Effect):
-    """No answer for some seconds, then a reset. Ends early when the client leaves or the simulator stops."""
+    """No answer for some seconds, then the connection breaks, before or after the call was applied.
+
+    Ends early when the client leaves or the simulator stops.
+    """
 
     seconds: float = FOREVER
     applied: bool = False
@@ -133,18 +101,20 @@ class Hang(Effect):
 
 
 @dataclass(frozen=True)
+class Reset(Hang):
+    """The connection breaks at once."""
+
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class Truncated(Effect):
     """The call is applied, but half of its answer is missing when the connection closes."""
 
     async def respond(self, exchange: Exchange) -> web.StreamResponse:
         answer = await exchange.apply()
-        content = answer.content
-        pieces = iter([content[: len(content) // 2]])
-
-        async def piece() -> bytes:
-            return next(pieces, b"")
-
-        return await exchange.stream(answer.status, len(content), piece)
+        half = answer.content[: len(answer.content) // 2]
+        return await exchange.stream(answer.status, len(answer.content), [half])
 
 
 @dataclass(frozen=True)
@@ -160,15 +130,9 @@ class Malformed(Effect):
 class ErrorsInSuccess(Effect):
     """A successful status with errors in the envelope and no resources; nothing was done."""
 
-    status: int = 200
-    message: str = "an invented failure"
-    code: int = 500
-
-    async def respond(self, exchange: Exchange) -> web.StreamResponse:
-        listed = [{"code": self.code, "message": self.message}]
-        return await exchange.send(
-            Answer(self.status, {"meta": meta(exchange.call), "errors": listed, "resources": None})
-        )
+    async def answer(self, exchange: Exchange) -> Answer:
+        answer = errors(exchange.call, 500, "an invented failure")
+        return Answer(200, answer.altered(resources=None).body)
 
 
 @dataclass(frozen=True)
@@ -176,12 +140,11 @@ class NoResources(Effect):
     """A successful status without resources; for a token, without the token. The call was applied or not."""
 
     applied: bool = True
-    status: int = 200
 
-    async def respond(self, exchange: Exchange) -> web.StreamResponse:
+    async def answer(self, exchange: Exchange) -> Answer:
         if self.applied:
             await exchange.apply()
-        return await exchange.send(Answer(self.status, {"meta": meta(exchange.call), "errors": []}))
+        return Answer(200, {"meta": meta(exchange.call), "errors": []})
 
 
 @dataclass(frozen=True)
@@ -200,17 +163,10 @@ class Huge(Effect):
     """A successful answer of many megabytes: white space, then an empty object. Nothing was done."""
 
     megabytes: int = 200
-    status: int = 200
 
     async def respond(self, exchange: Exchange) -> web.StreamResponse:
         chunks = self.megabytes * 2**20 // len(CHUNK)
-        left = iter([CHUNK] * chunks + [b"{}"])
-
-        async def piece() -> bytes:
-            await asyncio.sleep(0)  # other requests go on
-            return next(left, b"")
-
-        return await exchange.stream(self.status, chunks * len(CHUNK) + 2, piece)
+        return await exchange.stream(200, chunks * len(CHUNK) + 2, itertools.chain([CHUNK] * chunks, [b"{}"]))
 
 
 WRONG: dict[str, object] = {
@@ -256,13 +212,8 @@ class SlowBody(Effect):
 
     async def respond(self, exchange: Exchange) -> web.StreamResponse:
         answer = await exchange.apply()
-        left = iter(answer.content)
-
-        async def piece() -> bytes:
-            await exchange.pause(self.interval)
-            return bytes([byte]) if (byte := next(left, None)) is not None else b""
-
-        return await exchange.stream(answer.status, len(answer.content), piece)
+        pieces = [bytes([byte]) for byte in answer.content]
+        return await exchange.stream(answer.status, len(answer.content), pieces, self.interval)
 
 
 @dataclass(frozen=True)
@@ -271,14 +222,11 @@ class SlowHeaders(Effect):
 
     interval: float = 0.2
     """Seconds between two bytes."""
-    seconds: float = FOREVER
-    """How long it goes on before the connection breaks."""
 
     async def respond(self, exchange: Exchange) -> web.StreamResponse:
         await exchange.apply()
-        end = time.monotonic() + self.seconds
         exchange.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-        while exchange.is_open and time.monotonic() < end:
+        while exchange.is_open:
             exchange.write(b"y")
             await exchange.pause(self.interval)
         return exchange.reset()
@@ -290,9 +238,9 @@ class Echo(Effect):
 
     status: int = 400
 
-    async def respond(self, exchange: Exchange) -> web.StreamResponse:
+    async def answer(self, exchange: Exchange) -> Answer:
         message = " ".join([HOSTILE, *exchange.call.secrets(), HOSTILE])
-        return await exchange.send(errors(exchange.call, self.status, message))
+        return errors(exchange.call, self.status, message)
 
 
 @dataclass(frozen=True)
@@ -303,10 +251,10 @@ class Headers(Effect):
     status: int = 0
     """Instead of the answer's own, and then the call is not carried out."""
 
-    async def respond(self, exchange: Exchange) -> web.StreamResponse:
+    async def answer(self, exchange: Exchange) -> Answer:
         answer = Answer(self.status, {}) if self.status else await exchange.apply()
         answer.headers |= dict(self.headers)
-        return await exchange.send(answer)
+        return answer
 
 
 @dataclass(frozen=True)
@@ -316,10 +264,10 @@ class Altered(Effect):
     changes: str
     """A JSON object. Where it has an object for the resources, that changes fields of each of them."""
 
-    async def respond(self, exchange: Exchange) -> web.StreamResponse:
+    async def answer(self, exchange: Exchange) -> Answer:
         answer, changes = await exchange.apply(), json.loads(self.changes)
         envelope = answer.body if isinstance(answer.body, dict) else {}
         replaced, true = changes.get("resources"), envelope.get("resources")
         if isinstance(replaced, dict) and true:
             changes["resources"] = [each | replaced for each in true] if isinstance(true, list) else true | replaced
-        return await exchange.send(answer.altered(**changes))
+        return answer.altered(**changes)

@@ -5,12 +5,16 @@ import contextlib
 import socket
 import struct
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
 from tests.simulator.messages import Answer, Call
+
+if TYPE_CHECKING:
+    from tests.simulator.falcon import Falcon
 
 POLL = 0.05  # seconds between looks at whether the client is still there
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: closing sends RST rather than FIN
@@ -31,23 +35,18 @@ class Spent(web.Response):
 class Exchange:
     """A call with its connection."""
 
-    def __init__(
-        self,
-        *,
-        request: web.BaseRequest,
-        call: Call,
-        apply: Callable[[], Awaitable[Answer]],
-        decorate: Callable[[Answer], Answer],
-        stopping: asyncio.Event,
-    ) -> None:
+    def __init__(self, request: web.BaseRequest, call: Call, falcon: "Falcon", stopping: asyncio.Event) -> None:
         self.call = call
-        self.apply = apply
-        """Do what the call asks for, and return the answer that Falcon would give."""
         self.status: int | None = None
         """What was answered, if anything."""
-        self._request = request
-        self._decorate = decorate
-        self._stopping = stopping
+        self._request, self._falcon, self._stopping = request, falcon, stopping
+
+    async def apply(self) -> Answer:
+        """Do what the call asks for, and return the answer that Falcon would give."""
+        return await self._falcon.answer(self.call)
+
+    def _decorate(self, answer: Answer) -> Answer:
+        return self._falcon.decorate(self.call, answer)
 
     async def send(self, answer: Answer) -> web.StreamResponse:
         """Send an answer as JSON."""
@@ -62,16 +61,22 @@ class Exchange:
         headers = {"Content-Type": content_type} | self._decorate(Answer(status)).headers
         return web.Response(status=status, body=content, headers=headers)
 
-    async def stream(self, status: int, length: int, pieces: Callable[[], Awaitable[bytes]]) -> web.StreamResponse:
-        """Send a body piece by piece until a piece is empty, the client leaves or the simulator stops."""
+    async def stream(
+        self, status: int, length: int, pieces: Iterable[bytes], interval: float = 0.0
+    ) -> web.StreamResponse:
+        """Send a body piece by piece, as long as the client stays and the simulator does not stop."""
         self.status = status
         headers = {"Content-Type": "application/json", "Content-Length": str(length)}
         response = web.StreamResponse(status=status, headers=headers | self._decorate(Answer(status)).headers)
         await response.prepare(self._request)
         with contextlib.suppress(ConnectionError):
-            while self.is_open and (piece := await pieces()):
+            for piece in pieces:
+                await self.pause(interval)
+                if not self.is_open:
+                    break
                 await response.write(piece)
-        self.close()
+        if self._request.transport:
+            self._request.transport.close()
         return Spent()
 
     def write(self, content: bytes) -> None:
@@ -88,15 +93,11 @@ class Exchange:
 
     async def pause(self, seconds: float) -> None:
         """Wait, but no longer than anyone is interested."""
+        await asyncio.sleep(0)  # other requests go on
         end = time.monotonic() + seconds
         while self.is_open and (left := end - time.monotonic()) > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), min(POLL, left))
-
-    def close(self) -> None:
-        """Close the connection in order, whatever is missing."""
-        if self._request.transport:
-            self._request.transport.close()
 
     def reset(self) -> web.StreamResponse:
         """Break the connection: the client sees a reset."""

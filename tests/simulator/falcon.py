@@ -11,7 +11,10 @@ from tests.simulator.faults import Faults
 from tests.simulator.journal import Journal
 from tests.simulator.limits import Limits, Verdict
 from tests.simulator.messages import GATEWAY, SCOPES, Answer, Call, RefusedError, errors, retry_after
-from tests.simulator.tenant import Tenant
+from tests.simulator.tenant import ApiClient, Tenant
+
+BAD_BEARERS_PER_MINUTE = 15
+"""Requests with a missing, malformed or expired bearer per source address, as CrowdStrike documents."""
 
 ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 
@@ -40,21 +43,14 @@ class Falcon:
             except RefusedError:
                 return ()
             return (url,) if isinstance(url, str) else ()
-        tenant = self.tenant_of(call)
-        named = (tenant.get(value) for name in ("id", "ids") for value in call.parameters(name))
+        named = (self.tenant.get(value) for name in ("id", "ids") for value in call.parameters(name))
         return tuple(connection.url for connection in named if connection)
-
-    def tenant_of(self, call: Call) -> Tenant:
-        """Return the tenant whose connections a call is about: a child's, if its token is for one."""
-        return self.tenant.meant_by(call.bearer)
 
     async def answer(self, call: Call) -> Answer:
         """Answer a call as Falcon does when nothing is wrong with it, or the network."""
-        verdict = Verdict(self.behaviour.requests_per_minute, self.behaviour.requests_per_minute)
+        verdict = self._take(call)
         try:
-            verdict = self._take(call)
-            self._refuse_excess(verdict)
-            answer = await self._operate(call)
+            answer = await self._operate(call, verdict)
         except RefusedError as refused:
             answer = errors(call, refused.status, refused.message, powered_by=refused.powered_by)
             answer.headers |= refused.headers
@@ -90,32 +86,30 @@ class Falcon:
         with self._lock:
             self._roles_first_named.clear()
 
+    def _client_of(self, call: Call) -> ApiClient | None:
+        return self.tenant.bearer(call.bearer) if call.cloud == self.tenant.cloud else None
+
     def _take(self, call: Call) -> Verdict:
         """Count a request against the limit that it falls under."""
-        if call.operation in ("token", "revoke"):
+        if call.operation == "token":
             bucket, limit = f"token {call.source}", self.behaviour.tokens_per_minute
         elif self._client_of(call):
             bucket, limit = "tenant", self.behaviour.requests_per_minute
         else:
-            bucket, limit = f"bearer {call.source}", self.behaviour.bad_bearers_per_minute
+            bucket, limit = f"bearer {call.source}", BAD_BEARERS_PER_MINUTE
         return self.limits.take(bucket, limit, now=time.monotonic(), time_scale=self.behaviour.time_scale)
 
-    def _refuse_excess(self, verdict: Verdict) -> None:
+    async def _operate(self, call: Call, verdict: Verdict) -> Answer:
         if verdict.wait:
             headers = retry_after(verdict.wait, self.behaviour.retry_after_unit)
             raise RefusedError(429, "API rate limit exceeded.", powered_by=GATEWAY, headers=headers)
-
-    def _client_of(self, call: Call) -> object:
-        return call.cloud == self.tenant.cloud and self.tenant_of(call).bearer(call.bearer)
-
-    async def _operate(self, call: Call) -> Answer:
-        if call.operation in oauth.OPERATIONS:
-            return oauth.OPERATIONS[call.operation](self, call)
-        client = self.tenant_of(call).bearer(call.bearer)
-        if client is None or call.cloud != self.tenant.cloud:
+        if call.operation == "token":
+            return oauth.token(self, call)
+        client = self._client_of(call)
+        if client is None:
             raise RefusedError(401, "access denied, invalid bearer token", powered_by=GATEWAY)
         if call.operation == "other":
             raise RefusedError(404, "404: Page Not Found", powered_by=GATEWAY)
         if SCOPES[call.operation] not in client.scopes:
-            raise RefusedError(403, f"access denied, {self.behaviour.missing_scope}", powered_by=GATEWAY)
+            raise RefusedError(403, "access denied, scope not permitted", powered_by=GATEWAY)
         return await registries.OPERATIONS[call.operation](self, call)

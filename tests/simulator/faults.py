@@ -2,11 +2,11 @@
 
 import threading
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from tests.simulator.effects import Effect
 
-Operation = Literal["token", "revoke", "create", "update", "read", "list", "delete", "any"]
+Operation = Literal["token", "create", "update", "read", "list", "delete", "any"]
 
 
 @dataclass(frozen=True)
@@ -22,29 +22,8 @@ class Fault:
     skip: int = 0
     """How many calls it lets pass first."""
 
-    def __post_init__(self) -> None:
-        if self.operation not in get_args(Operation):
-            raise ValueError(f"no such operation: {self.operation}")
-
     def concerns(self, operation: str, urls: tuple[str, ...]) -> bool:
         return self.operation in (operation, "any") and (not self.region or any(self.region in url for url in urls))
-
-    def to_json(self) -> dict[str, object]:
-        return {
-            "operation": self.operation,
-            "effect": self.effect.to_json(),
-            "region": self.region,
-            "times": self.times,
-            "skip": self.skip,
-        }
-
-    @staticmethod
-    def from_json(document: dict[str, object]) -> "Fault":
-        effect = document["effect"]
-        if not isinstance(effect, dict):
-            raise TypeError("effect must be an object")
-        rest = {name: value for name, value in document.items() if name != "effect"}
-        return Fault(effect=Effect.from_json(effect), **rest)  # type: ignore[arg-type]  # checked by the dataclass
 
 
 @dataclass

@@ -1,7 +1,5 @@
 """What goes over the wire: a request that was read whole, and the answer to it. No server, no state."""
 
-import base64
-import binascii
 import json
 import math
 import re
@@ -12,7 +10,6 @@ from urllib.parse import parse_qsl, urlsplit
 
 ROUTES = {
     ("POST", "/oauth2/token"): "token",
-    ("POST", "/oauth2/revoke"): "revoke",
     ("POST", "/container-security/entities/registries/v1"): "create",
     ("PATCH", "/container-security/entities/registries/v1"): "update",
     ("DELETE", "/container-security/entities/registries/v1"): "delete",
@@ -34,10 +31,7 @@ class RefusedError(Exception):
         self, status: int, message: str, *, powered_by: str = "", headers: dict[str, str] | None = None
     ) -> None:
         super().__init__(message)
-        self.status = status
-        self.message = message
-        self.powered_by = powered_by
-        self.headers = headers or {}
+        self.status, self.message, self.powered_by, self.headers = status, message, powered_by, headers or {}
 
 
 @dataclass
@@ -81,26 +75,14 @@ class Call:
 
     def secrets(self) -> list[str]:
         """Return what the request carries that must not be seen: secret, bearer, external id."""
-        form = self.form() if self.operation in ("token", "revoke") else {}
+        secret = self.form().get("client_secret", "") if self.operation == "token" else ""
         external_ids = re.findall(r'"aws_external_id": *"([^"]*)"', self.body.decode("utf-8", "replace"))
-        found = [form.get("client_secret", ""), form.get("token", ""), self.bearer, self.basic[1], *external_ids]
-        return [value for value in found if value]
+        return [value for value in (secret, self.bearer, *external_ids) if value]
 
     @property
     def bearer(self) -> str:
         scheme, _, value = self.headers.get("authorization", "").partition(" ")
         return value if scheme.lower() == "bearer" else ""
-
-    @property
-    def basic(self) -> tuple[str, str]:
-        """Return client id and secret of an HTTP Basic authorization, both empty if there is none."""
-        scheme, _, value = self.headers.get("authorization", "").partition(" ")
-        try:
-            decoded = base64.b64decode(value, validate=True).decode() if scheme.lower() == "basic" else ""
-        except (binascii.Error, UnicodeDecodeError):
-            decoded = ""
-        client_id, _, secret = decoded.partition(":")
-        return client_id, secret
 
 
 @dataclass
@@ -136,9 +118,9 @@ def success(call: Call, resources: object, *, status: int = 200, pagination: dic
     return Answer(status, body | {"errors": [], "resources": resources})
 
 
-def errors(call: Call, status: int, *messages: str, code: int | None = None, powered_by: str = "") -> Answer:
+def errors(call: Call, status: int, message: str, *, powered_by: str = "") -> Answer:
     """Return an error envelope; as in CrowdStrike's specification, that of a write has an object for resources."""
-    listed = [{"code": status if code is None else code, "message": message} for message in messages]
+    listed = [{"code": status, "message": message}]
     body: dict[str, object] = {"meta": meta(call, powered_by=powered_by or "container-security"), "errors": listed}
     if call.operation in ("create", "update") and status in (400, 404, 409, 500):
         body["resources"] = None

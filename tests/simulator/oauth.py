@@ -1,52 +1,33 @@
-"""The OAuth2 operations: a token for a client's credentials, in its own cloud, and its revocation."""
-
-from __future__ import annotations
+"""The OAuth2 operation: a token for a client's credentials, in its own cloud."""
 
 from typing import TYPE_CHECKING
 
 from tests.simulator.clouds import COMMERCIAL, HOSTS
-from tests.simulator.messages import GATEWAY, Answer, Call, RefusedError, meta
+from tests.simulator.messages import GATEWAY, Answer, Call, RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.simulator.falcon import Falcon
     from tests.simulator.tenant import ApiClient
 
 SERVICE = "csam"
 """`meta.powered_by` of the token service, as seen live."""
 
+TOKEN_SECONDS = 1799  # as seen live
 
-def token(falcon: Falcon, call: Call) -> Answer:
+
+def token(falcon: "Falcon", call: Call) -> Answer:
     """Issue a token: 201 as specified, or an error as seen live in public issues."""
     form = call.form()
-    client_id, secret = call.basic if call.basic[0] else (form.get("client_id", ""), form.get("client_secret", ""))
+    client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
     elsewhere = redirect(falcon, call, client_id)
     if elsewhere:
         return elsewhere
     client = authenticate(falcon, call, client_id, secret)
-    cid = form.get("member_cid", "")
-    tenant = falcon.tenant.child(cid) if cid else falcon.tenant
-    if tenant is None:
-        raise RefusedError(403, f"Failed to generate access token for customer ID={cid}", powered_by=SERVICE)
-    lifetime = falcon.behaviour.token_lifetime
-    value = tenant.issue_token(client, lifetime)
-    return Answer(201, {"access_token": value, "expires_in": lifetime, "token_type": "bearer"})
+    value = falcon.tenant.issue_token(client, TOKEN_SECONDS)
+    return Answer(201, {"access_token": value, "expires_in": TOKEN_SECONDS, "token_type": "bearer"})
 
 
-def revoke(falcon: Falcon, call: Call) -> Answer:
-    """Revoke a token, in the cloud that issued it, for the client that HTTP Basic authenticates."""
-    client_id, secret = call.basic
-    elsewhere = redirect(falcon, call, client_id)
-    if elsewhere:
-        return elsewhere
-    authenticate(falcon, call, client_id, secret)
-    value = call.form().get("token", "")
-    falcon.tenant.meant_by(value).revoke(value)
-    return Answer(200, {"meta": meta(call, powered_by=SERVICE)})
-
-
-def redirect(falcon: Falcon, call: Call, client_id: str) -> Answer | None:
+def redirect(falcon: "Falcon", call: Call, client_id: str) -> Answer | None:
     """Send a client of another commercial cloud there: 308 with an empty body, as seen live in public issues."""
     home = falcon.tenant.cloud
     both_commercial = call.cloud in COMMERCIAL and home in COMMERCIAL
@@ -58,7 +39,7 @@ def redirect(falcon: Falcon, call: Call, client_id: str) -> Answer | None:
     return Answer(308, None, headers)
 
 
-def authenticate(falcon: Falcon, call: Call, client_id: str, secret: str) -> ApiClient:
+def authenticate(falcon: "Falcon", call: Call, client_id: str, secret: str) -> "ApiClient":
     """Return the client with these credentials, or refuse: unknown here 400, wrong secret 403, address 403."""
     if not falcon.behaviour.ip_allowed:
         raise RefusedError(403, "access denied, authorization failed", powered_by=GATEWAY)
@@ -73,6 +54,3 @@ def authenticate(falcon: Falcon, call: Call, client_id: str, secret: str) -> Api
             powered_by=SERVICE,
         )
     return client
-
-
-OPERATIONS: dict[str, Callable[[Falcon, Call], Answer]] = {"token": token, "revoke": revoke}

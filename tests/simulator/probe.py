@@ -1,25 +1,16 @@
 """The plainest client of the API: one request a call, no retry, no interpretation. For tests of the simulator."""
 
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import requests
+
+from tests.simulator.remote import RemoteSimulator
+from tests.simulator.simulator import FalconSimulator
 
 ENTITIES = "/container-security/entities/registries/v1"
 QUERIES = "/container-security/queries/registries/v1"
 TIMEOUT = 20.0  # seconds
-
-
-class Reachable(Protocol):
-    """A simulator, in this process or another."""
-
-    client_id: str
-    client_secret: str
-    ca_file: Path
-
-    @property
-    def url(self) -> str: ...
 
 
 def registry(account: str, region: str) -> str:
@@ -44,13 +35,12 @@ def message(answer: requests.Response) -> str:
 class Probe:
     """Talks to one cloud of a simulator, with a token of its own. Redirects are not followed."""
 
-    def __init__(self, falcon: Reachable, *, url: str = "", timeout: float = TIMEOUT) -> None:
+    def __init__(self, falcon: FalconSimulator | RemoteSimulator, *, timeout: float = TIMEOUT) -> None:
         self.session = requests.Session()
         # The environment's settings would replace `verify`.
         self.session.trust_env = False
         self.session.verify = str(falcon.ca_file)
-        self._url = url or falcon.url
-        self._timeout = timeout
+        self._url, self._timeout = falcon.url, timeout
         self._credentials = {"client_id": falcon.client_id, "client_secret": falcon.client_secret}
 
     def token(self, **form: str) -> requests.Response:
@@ -66,12 +56,6 @@ class Probe:
 
     def create(self, region: str = "eu-west-1", account: str = "123456789012", **more: object) -> requests.Response:
         return self.send("POST", ENTITIES, json=payload(region, account, **more))
-
-    def update(self, connection_id: str, body: object = None) -> requests.Response:
-        return self.send("PATCH", ENTITIES, params={"id": connection_id}, json=body or {"credential": credential()})
-
-    def delete(self, *ids: str) -> requests.Response:
-        return self.send("DELETE", ENTITIES, params={"ids": ids})
 
     def read(self, *ids: str) -> requests.Response:
         return self.send("GET", ENTITIES, params={"ids": ids})

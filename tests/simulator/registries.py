@@ -1,54 +1,39 @@
 """The five registry operations, as CrowdStrike's API specification has them and `Behaviour` varies them."""
 
-from __future__ import annotations
-
-import re
+import time
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from tests.simulator.connection import Connection
 from tests.simulator.messages import Answer, Call, RefusedError, success
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from tests.simulator.falcon import Falcon
     from tests.simulator.tenant import Tenant
 
-TYPES = frozenset(
-    (
-        *("acr", "artifactory", "docker", "dockerhub", "ecr", "gar", "gcr", "github"),
-        *("gitlab", "harbor", "icr", "mirantis", "nexus", "openshift", "oracle", "quay.io"),
-    )
-)
-STATES = {"pause": "paused", "resume": ""}
-"""The `state` that an update may ask for, and the state that results; empty is pending or active by age."""
+TYPES = {"acr", "artifactory", "docker", "dockerhub", "ecr", "gar", "gcr", "github"}
+TYPES |= {"gitlab", "harbor", "icr", "mirantis", "nexus", "openshift", "oracle", "quay.io"}
 
 IDS_PER_READ = 100  # "maximum page size" in the specification
 IDS_PER_PAGE = 5000  # "maximum page size" in the specification
 DEFAULT_PAGE = 100
-SORTS = re.compile(r"id[.|](asc|desc)")
 
 
-async def create(falcon: Falcon, call: Call) -> Answer:
+async def create(falcon: "Falcon", call: Call) -> Answer:
     """Add a connection. Unknown fields are ignored, as the live API does."""
-    body, behaviour, tenant = call.json_object(), falcon.behaviour, falcon.tenant_of(call)
+    body, behaviour, tenant = call.json_object(), falcon.behaviour, falcon.tenant
     connection = parse(body)
     key = (connection.url, connection.url_uniqueness_key)
 
-    def refuse_duplicate() -> None:
-        if tenant.has(*key, deleted_within=behaviour.conflict_after_delete):
-            raise RefusedError(409, f"registry with url {connection.url} already exists")
-
-    if behaviour.url_conflict_first:
-        refuse_duplicate()
+    if tenant.has(*key, deleted_within=behaviour.conflict_after_delete):
+        raise RefusedError(409, f"registry with url {connection.url} already exists")
     valid = connection.type != "ecr" or await falcon.credential_is_valid(connection.details)
     if not valid and not behaviour.bad_credential_leaves_record:
-        raise RefusedError(400, falcon.behaviour.credential_refusal)
-    refuse_duplicate()
-    connection.active_at = tenant.now() + behaviour.active_after
+        raise RefusedError(400, behaviour.credential_refusal)
+    connection.active_at = time.time() + behaviour.active_after
     tenant.add(connection)
     if not valid:
-        raise RefusedError(400, falcon.behaviour.credential_refusal)
+        raise RefusedError(400, behaviour.credential_refusal)
     return success(call, show(falcon, connection), status=behaviour.create_status)
 
 
@@ -92,36 +77,30 @@ def text(body: dict[str, object], name: str) -> str:
     return value or ""
 
 
-def show(falcon: Falcon, connection: Connection) -> dict[str, object]:
+def show(falcon: "Falcon", connection: Connection) -> dict[str, object]:
     details: object = None if falcon.behaviour.details_as_null else {}
-    shown = connection.resource(falcon.tenant.now(), details=details)
+    shown = connection.resource(time.time(), details=details)
     for name in ("user_defined_alias", "url_uniqueness_alias"):
         shown[name] = str(shown[name])[: falcon.behaviour.alias_characters]
     return shown
 
 
-async def update(falcon: Falcon, call: Call) -> Answer:
-    """Change alias, state or credential of one connection; its URL and type never change."""
+async def update(falcon: "Falcon", call: Call) -> Answer:
+    """Change alias or credential of one connection; its URL and type never change."""
     named = call.parameters("id")
     if len(named) != 1:
         raise RefusedError(400, "query parameter id is required, once")
-    body, tenant = call.json_object(), falcon.tenant_of(call)
-    connection = tenant.get(named[0])
+    body, connection = call.json_object(), falcon.tenant.get(named[0])
     if connection is None:
         raise RefusedError(404, f"registry {named[0]} not found")
-    state = text(body, "state")
-    if state and state not in STATES:
-        raise RefusedError(400, f"invalid state: {state!r}")
     if "credential" in body or falcon.behaviour.patch_needs_credential:
         await replace_credential(falcon, connection, body)
-    if state:
-        tenant.force_state(connection.id, STATES[state])
     connection.user_defined_alias = text(body, "user_defined_alias") or connection.user_defined_alias
-    connection.updated_at = tenant.now()
+    connection.updated_at = time.time()
     return success(call, show(falcon, connection))
 
 
-async def replace_credential(falcon: Falcon, connection: Connection, body: dict[str, object]) -> None:
+async def replace_credential(falcon: "Falcon", connection: Connection, body: dict[str, object]) -> None:
     details, credential_type = parse_credential(body, connection.type)
     if falcon.behaviour.patch_needs_credential and not credential_type:
         raise RefusedError(400, "credential.type is required")
@@ -129,27 +108,27 @@ async def replace_credential(falcon: Falcon, connection: Connection, body: dict[
         raise RefusedError(400, falcon.behaviour.credential_refusal)
     connection.details = details
     connection.credential_type = credential_type or connection.credential_type
-    connection.credential_updated_at = falcon.tenant.now()
+    connection.credential_updated_at = time.time()
     connection.expired, connection.expired_at = False, 0.0
 
 
-async def delete(falcon: Falcon, call: Call) -> Answer:
+async def delete(falcon: "Falcon", call: Call) -> Answer:
     """Remove connections and return them."""
     ids = required_ids(call)
     if len(ids) > 1 and not falcon.behaviour.delete_many:
         raise RefusedError(400, "only one id may be deleted at a time")
-    refuse_unknown(falcon.tenant_of(call), ids, falcon.behaviour.unknown_id_on_delete)
-    removed = [connection for connection in map(falcon.tenant_of(call).remove, ids) if connection]
+    refuse_unknown(falcon.tenant, ids, falcon.behaviour.unknown_id_on_delete)
+    removed = [connection for connection in map(falcon.tenant.remove, ids) if connection]
     return success(call, [show(falcon, connection) for connection in removed])
 
 
-async def read(falcon: Falcon, call: Call) -> Answer:
+async def read(falcon: "Falcon", call: Call) -> Answer:
     """Return the connections with these ids."""
     ids = required_ids(call)
-    if len(ids) > IDS_PER_READ and falcon.behaviour.limit_ids_per_read:
+    if len(ids) > IDS_PER_READ:
         raise RefusedError(400, f"at most {IDS_PER_READ} ids may be read at a time")
-    refuse_unknown(falcon.tenant_of(call), ids, falcon.behaviour.unknown_id)
-    known = [connection for connection in map(falcon.tenant_of(call).get, ids) if connection]
+    refuse_unknown(falcon.tenant, ids, falcon.behaviour.unknown_id)
+    known = [connection for connection in map(falcon.tenant.get, ids) if connection]
     return success(call, [show(falcon, connection) for connection in known])
 
 
@@ -160,22 +139,19 @@ def required_ids(call: Call) -> list[str]:
     return ids
 
 
-def refuse_unknown(tenant: Tenant, ids: list[str], policy: str) -> None:
+def refuse_unknown(tenant: "Tenant", ids: list[str], policy: str) -> None:
     unknown = [value for value in ids if tenant.get(value) is None]
     if unknown and policy == "not_found":
         raise RefusedError(404, f"registry {unknown[0]} not found")
 
 
-async def list_ids(falcon: Falcon, call: Call) -> Answer:
+async def list_ids(falcon: "Falcon", call: Call) -> Answer:
     """Return a page of the ids of all connections of the tenant."""
     limit = number(call, "limit", default=DEFAULT_PAGE, lowest=1)
     if limit > IDS_PER_PAGE:
         raise RefusedError(400, f"limit must be at most {IDS_PER_PAGE}")
     offset = number(call, "offset", default=0, lowest=0)
-    sort = "".join(call.parameters("sort"))
-    if sort and not SORTS.fullmatch(sort):
-        raise RefusedError(400, f"invalid sort: {sort!r}")
-    ids, total = falcon.tenant_of(call).page(offset, limit, sort=sort)
+    ids, total = falcon.tenant.page(offset, limit)
     return success(call, ids, pagination={"limit": limit, "offset": offset, "total": total})
 
 
@@ -187,7 +163,7 @@ def number(call: Call, name: str, *, default: int, lowest: int) -> int:
     return value
 
 
-OPERATIONS: dict[str, Callable[[Falcon, Call], Awaitable[Answer]]] = {
+OPERATIONS: dict[str, Callable[["Falcon", Call], Awaitable[Answer]]] = {
     "create": create,
     "update": update,
     "delete": delete,

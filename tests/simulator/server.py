@@ -8,11 +8,10 @@ from typing import Protocol
 
 from aiohttp import web
 
-from tests.simulator import admin
 from tests.simulator.clouds import HOSTS
 from tests.simulator.exchange import Exchange
 from tests.simulator.falcon import Falcon
-from tests.simulator.journal import shown
+from tests.simulator.journal import Record, shown
 from tests.simulator.messages import Call
 
 ADDRESS = "127.0.0.1"
@@ -31,22 +30,20 @@ class Issuer(Protocol):
 class Server:
     """Listens on one port for each cloud. To be used within one event loop."""
 
-    def __init__(self, falcon: Falcon, issuer: Issuer, *, with_admin: bool = False) -> None:
-        self._falcon = falcon
-        self._issuer = issuer
-        self._with_admin = with_admin
+    def __init__(self, falcon: Falcon, issuer: Issuer) -> None:
+        self._falcon, self._issuer = falcon, issuer
         self._stopping = asyncio.Event()
         self._runners: list[web.ServerRunner] = []
 
-    async def start(self, cloud: str, port: int = 0) -> None:
-        """Listen as a cloud, on a free port unless told otherwise, and enter the URL into the Falcon."""
+    async def start(self, cloud: str) -> None:
+        """Listen as a cloud, on a free port, and enter the URL into the Falcon."""
         handler = functools.partial(self._handle, cloud)
         server = web.Server(handler, access_log=None, max_line_size=LONGEST_LINE)
         runner = web.ServerRunner(server, shutdown_timeout=GRACE)
         await runner.setup()
         self._runners.append(runner)
         context = self._issuer.server_context("localhost", ADDRESS, HOSTS[cloud])
-        await web.TCPSite(runner, ADDRESS, port, ssl_context=context, backlog=1024).start()
+        await web.TCPSite(runner, ADDRESS, 0, ssl_context=context, backlog=1024).start()
         self._falcon.urls[cloud] = f"https://localhost:{runner.addresses[0][1]}"
 
     async def stop(self) -> None:
@@ -65,43 +62,16 @@ class Server:
             raise
 
     async def _respond(self, cloud: str, request: web.BaseRequest) -> web.StreamResponse:
-        if self._with_admin and request.path.startswith(admin.PREFIX):
-            return await admin.handle(self._falcon, request)
-        call = await self._read(cloud, request)
-        falcon = self._falcon
-        urls = falcon.concerned_urls(call)
-        with falcon.journal.recording(
-            cloud=cloud,
-            operation=call.operation,
-            method=call.method,
-            path=call.path,
-            query=shown(call.query),
-            urls=urls,
-            user_agent=call.headers.get("user-agent", ""),
-        ) as record:
-            exchange = self._exchange(request, call)
-            if falcon.behaviour.latency:
-                await exchange.pause(falcon.behaviour.latency)
-            effect = falcon.faults.strike(call.operation, urls)
-            response = await (effect.respond(exchange) if effect else exchange.send(await exchange.apply()))
-            record.status = exchange.status
-            return response
-
-    async def _read(self, cloud: str, request: web.BaseRequest) -> Call:
-        return Call(
-            cloud=cloud,
-            method=request.method,
-            target=request.raw_path,
-            headers={name.lower(): value for name, value in request.headers.items()},
-            body=await request.read(),
-            source=request.remote or "",
-        )
-
-    def _exchange(self, request: web.BaseRequest, call: Call) -> Exchange:
-        return Exchange(
-            request=request,
-            call=call,
-            apply=functools.partial(self._falcon.answer, call),
-            decorate=functools.partial(self._falcon.decorate, call),
-            stopping=self._stopping,
-        )
+        falcon, headers = self._falcon, {name.lower(): value for name, value in request.headers.items()}
+        content = await request.read()
+        call = Call(cloud, request.method, request.raw_path, headers, content, request.remote or "")
+        urls, agent = falcon.concerned_urls(call), headers.get("user-agent", "")
+        record = Record(cloud, call.operation, shown(call.query), urls, agent)
+        falcon.journal.add(record)
+        exchange = Exchange(request, call, falcon, self._stopping)
+        if falcon.behaviour.latency:
+            await exchange.pause(falcon.behaviour.latency)
+        effect = falcon.faults.strike(call.operation, urls)
+        response = await (effect.respond(exchange) if effect else exchange.send(await exchange.apply()))
+        record.status = exchange.status
+        return response

@@ -2,25 +2,20 @@
 
 import asyncio
 import threading
-from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
 from tests.simulator.behaviour import Behaviour
-from tests.simulator.clouds import HOSTS
-from tests.simulator.connection import Connection
 from tests.simulator.falcon import Falcon
-from tests.simulator.faults import Armed, Fault
-from tests.simulator.journal import Journal
 from tests.simulator.server import Issuer, Server
-from tests.simulator.tenant import ApiClient, Tenant
+from tests.simulator.tenant import Tenant
 
 CLIENT_ID = "simulated-client-id"
 CLIENT_SECRET = "simulated-client-secret"
 START_TIMEOUT = 30.0  # seconds
 
 
-class FalconSimulator:
+class FalconSimulator(Falcon):
     """Falcon on 127.0.0.1, over TLS, between entering and leaving the context.
 
     `clouds` are served at once, each at its own URL; the tenant lives in `home`, the first of them unless said
@@ -30,27 +25,18 @@ class FalconSimulator:
     def __init__(
         self,
         authority: Issuer,
-        *,
         behaviour: Behaviour | None = None,
         clouds: tuple[str, ...] = ("us-1",),
         home: str = "",
-        port: int = 0,
-        client_id: str = CLIENT_ID,
-        client_secret: str = CLIENT_SECRET,
-        with_admin: bool = False,
     ) -> None:
-        unknown = {*clouds, home or clouds[0]} - HOSTS.keys()
-        if unknown:
-            raise ValueError(f"no such cloud: {', '.join(sorted(unknown))}")
-        self.client_id = client_id
-        self.client_secret = client_secret
+        super().__init__(Tenant(home or clouds[0]), behaviour or Behaviour())
+        self.client_id, self.client_secret = CLIENT_ID, CLIENT_SECRET
+        self.tenant.add_client(CLIENT_ID, CLIENT_SECRET)
+        self.add_client, self.add_connection, self.seed = self.tenant.add_client, self.tenant.add, self.tenant.seed
+        self.connections, self.connections_of = self.tenant.connections, self.tenant.connections_of
+        self.arm, self.disarm = self.faults.arm, self.faults.clear
         self.ca_file = authority.ca_file
-        self._issuer = authority
-        self._clouds = clouds
-        self._port = port
-        self._with_admin = with_admin
-        self._falcon = Falcon(Tenant(home or clouds[0]), behaviour or Behaviour())
-        self._falcon.tenant.add_client(client_id, client_secret)
+        self._issuer, self._clouds = authority, clouds
         self._started = threading.Event()
         self._failure: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -62,68 +48,9 @@ class FalconSimulator:
         """The URL of the first cloud."""
         return self.urls[self._clouds[0]]
 
-    @property
-    def urls(self) -> dict[str, str]:
-        """Cloud to URL."""
-        return self._falcon.urls
-
-    @property
-    def tenant(self) -> Tenant:
-        return self._falcon.tenant
-
-    @property
-    def journal(self) -> Journal:
-        return self._falcon.journal
-
-    @property
-    def behaviour(self) -> Behaviour:
-        """The switches; change its attributes, or assign another, at any time."""
-        return self._falcon.behaviour
-
-    @behaviour.setter
-    def behaviour(self, behaviour: Behaviour) -> None:
-        self._falcon.behaviour = behaviour
-
     def change(self, **changes: object) -> None:
         """Set several switches by name."""
         self.behaviour.change(**changes)
-
-    def arm(self, fault: Fault) -> Armed:
-        """Let a fault strike from now on; what is returned counts how often it struck."""
-        return self._falcon.faults.arm(fault)
-
-    def disarm(self) -> None:
-        """Take back every fault."""
-        self._falcon.faults.clear()
-
-    def add_client(self, client_id: str, secret: str, scopes: Iterable[str] = ("read", "write")) -> ApiClient:
-        return self.tenant.add_client(client_id, secret, scopes)
-
-    def add_child(self, cid: str) -> Tenant:
-        """Add a child tenant (Flight Control); `member_cid` in a token request names it."""
-        return self.tenant.add_child(cid)
-
-    def add_connection(self, connection: Connection) -> Connection:
-        """Add a connection as if it had been there before, of any type."""
-        return self.tenant.add(connection)
-
-    def seed(self, count: int) -> None:
-        """Add connections of other accounts."""
-        self.tenant.seed(count)
-
-    def connections(self) -> list[Connection]:
-        return self.tenant.connections()
-
-    def connections_of(self, account: str) -> list[Connection]:
-        """Return the connections to the ECR registries of one AWS account, sorted by URL."""
-        return self.tenant.connections_of(account)
-
-    def expire_tokens(self) -> None:
-        self.tenant.expire_tokens()
-
-    def reset(self) -> None:
-        """Forget connections, tokens, limits, faults and the journal; clients and behaviour stay."""
-        self._falcon.reset()
 
     def start(self) -> Self:
         self._thread.start()
@@ -144,8 +71,8 @@ class FalconSimulator:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
-        if self._falcon.failures and error is None:
-            raise ExceptionGroup("the simulator failed", self._falcon.failures)
+        if self.failures and error is None:
+            raise ExceptionGroup("the simulator failed", self.failures)
 
     def _run(self) -> None:
         try:
@@ -157,10 +84,10 @@ class FalconSimulator:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        server = Server(self._falcon, self._issuer, with_admin=self._with_admin)
+        server = Server(self, self._issuer)
         try:
             for cloud in self._clouds:
-                await server.start(cloud, self._port if cloud == self._clouds[0] else 0)
+                await server.start(cloud)
             self._started.set()
             await self._stop.wait()
         finally:

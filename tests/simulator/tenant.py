@@ -3,18 +3,13 @@
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from tests.sandbox.known_regions import WITHOUT_OPT_IN
 from tests.simulator.connection import Connection
 
 FIRST_OTHER_ACCOUNT = 900_000_000_000
-SEEDED_REGIONS = (
-    *("ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1", "ap-southeast-2"),
-    *("ca-central-1", "eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3", "sa-east-1"),
-    *("us-east-1", "us-east-2", "us-west-1", "us-west-2"),
-)
-"""The Regions that every AWS account has enabled from the start."""
 
 
 @dataclass(frozen=True)
@@ -26,32 +21,21 @@ class ApiClient:
     scopes: frozenset[str] = frozenset({"read", "write"})
 
 
-@dataclass(frozen=True)
-class Token:
-    client: ApiClient
-    expires_at: float
-    """On the monotonic clock."""
-
-
 class Tenant:
     """One tenant, at home in one cloud. Safe to use from several threads."""
 
-    def __init__(self, cloud: str = "us-1", *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, cloud: str) -> None:
         self.cloud = cloud
-        self._clock = clock
         self._lock = threading.RLock()
         self._clients: dict[str, ApiClient] = {}
-        self._tokens: dict[str, Token] = {}
+        self._tokens: dict[str, tuple[ApiClient, float]] = {}
+        """Token to client, and when it expires on the monotonic clock."""
         self._by_id: dict[str, Connection] = {}
         self._by_url: dict[tuple[str, str], Connection] = {}
         self._deleted_at: dict[tuple[str, str], float] = {}
         self._ids: list[str] | None = None
         """The ids in order of creation, until something changes."""
         self._next_other_account = FIRST_OTHER_ACCOUNT
-        self._children: dict[str, Tenant] = {}
-
-    def now(self) -> float:
-        return self._clock()
 
     def add_client(self, client_id: str, secret: str, scopes: Iterable[str] = ("read", "write")) -> ApiClient:
         """Add an API client, or replace the one of this id; tokens that were issued keep their old scopes."""
@@ -60,42 +44,19 @@ class Tenant:
             self._clients[client_id] = client
         return client
 
-    def add_child(self, cid: str) -> "Tenant":
-        """Add a child tenant (Flight Control): connections of its own, and tokens for the clients of this one."""
-        child = self._children[cid] = Tenant(self.cloud, clock=self._clock)
-        return child
-
-    def child(self, cid: str) -> "Tenant | None":
-        return self._children.get(cid)
-
-    def meant_by(self, token: str) -> "Tenant":
-        """Return the child that a token is for, else this tenant."""
-        return next((child for child in self._children.values() if child.bearer(token)), self)
-
     def client(self, client_id: str) -> ApiClient | None:
         return self._clients.get(client_id)
 
     def issue_token(self, client: ApiClient, lifetime: float) -> str:
         value = f"simulated-token-{secrets.token_hex(32)}"
         with self._lock:
-            self._tokens[value] = Token(client, time.monotonic() + lifetime)
+            self._tokens[value] = client, time.monotonic() + lifetime
         return value
 
     def bearer(self, token: str) -> ApiClient | None:
         """Return whose token this is, or nothing if it is not, or no longer, valid."""
-        known = self._tokens.get(token)
-        return known.client if known and time.monotonic() < known.expires_at else None
-
-    def revoke(self, token: str) -> None:
-        with self._lock:
-            self._tokens.pop(token, None)
-
-    def expire_tokens(self) -> None:
-        """Make every token that was issued so far invalid."""
-        with self._lock:
-            self._tokens.clear()
-            for child in self._children.values():
-                child.expire_tokens()
+        client, expires_at = self._tokens.get(token, (None, 0.0))
+        return client if time.monotonic() < expires_at else None
 
     def add(self, connection: Connection) -> Connection:
         """Add a connection as it is; its URL and key must be new."""
@@ -103,7 +64,7 @@ class Tenant:
         with self._lock:
             if key in self._by_url:
                 raise ValueError(f"there is a connection to {connection.url} already")
-            connection.created_at = connection.created_at or self.now()
+            connection.created_at = connection.created_at or time.time()
             connection.updated_at = connection.updated_at or connection.created_at
             connection.credential_updated_at = connection.credential_updated_at or connection.created_at
             self._by_id[connection.id] = self._by_url[key] = connection
@@ -118,7 +79,7 @@ class Tenant:
             if connection:
                 key = (connection.url, connection.url_uniqueness_key)
                 del self._by_url[key]
-                self._deleted_at[key] = self.now()
+                self._deleted_at[key] = time.time()
                 self._ids = None
         return connection
 
@@ -129,16 +90,15 @@ class Tenant:
         """Whether a connection has this URL and key, or had until a few seconds ago."""
         with self._lock:
             deleted_at = self._deleted_at.get((url, key))
-            recently = deleted_at is not None and self.now() - deleted_at < deleted_within
+            recently = deleted_at is not None and time.time() - deleted_at < deleted_within
             return recently or (url, key) in self._by_url
 
-    def page(self, offset: int, limit: int, *, sort: str = "") -> tuple[list[str], int]:
-        """Return a page of ids, and how many there are in all; oldest first unless sorted (`id.asc`, `id.desc`)."""
+    def page(self, offset: int, limit: int) -> tuple[list[str], int]:
+        """Return a page of ids, the oldest first, and how many there are in all."""
         with self._lock:
             if self._ids is None:
                 self._ids = list(self._by_id)
-            ids = sorted(self._ids, reverse=sort.endswith("desc")) if sort else self._ids
-            return ids[offset : offset + limit], len(ids)
+            return self._ids[offset : offset + limit], len(self._ids)
 
     def connections(self) -> list[Connection]:
         with self._lock:
@@ -151,27 +111,27 @@ class Tenant:
     def seed(self, count: int) -> None:
         """Add connections of other AWS accounts, one for each Region that an account has from the start."""
         with self._lock:
-            now = self.now()
+            now = time.time()
             for index in range(count):
-                account = self._next_other_account + index // len(SEEDED_REGIONS)
-                region = SEEDED_REGIONS[index % len(SEEDED_REGIONS)]
+                account = self._next_other_account + index // len(WITHOUT_OPT_IN)
+                region = WITHOUT_OPT_IN[index % len(WITHOUT_OPT_IN)]
                 self.add(Connection(url=f"https://{account}.dkr.ecr.{region}.amazonaws.com", created_at=now))
-            self._next_other_account += -(-count // len(SEEDED_REGIONS))
+            self._next_other_account += -(-count // len(WITHOUT_OPT_IN))
 
     def force_state(self, connection_id: str, state: str) -> None:
         """Put a connection in a state until told otherwise; an empty state lets it be pending or active again."""
         with self._lock:
             connection = self._by_id[connection_id]
-            connection.forced_state, connection.forced_at = state, self.now()
+            connection.forced_state, connection.forced_at = state, time.time()
 
     def expire_credential(self, connection_id: str) -> None:
         with self._lock:
             connection = self._by_id[connection_id]
-            connection.expired, connection.expired_at = True, self.now()
+            connection.expired, connection.expired_at = True, time.time()
 
     def clear(self) -> None:
-        """Forget every connection, token and child; the clients stay."""
+        """Forget every connection and token; the clients stay."""
         with self._lock:
-            for forgotten in (self._tokens, self._by_id, self._by_url, self._deleted_at, self._children):
+            for forgotten in (self._tokens, self._by_id, self._by_url, self._deleted_at):
                 forgotten.clear()
             self._ids = None

@@ -1,0 +1,181 @@
+"""What neither CrowdStrike's own client nor a test of the product would notice, if the simulator did not do it."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from tests.sandbox.tls import Authority
+from tests.simulator import (
+    HOSTILE,
+    Altered,
+    Behaviour,
+    Connection,
+    Echo,
+    Effect,
+    FalconSimulator,
+    Fault,
+    Hang,
+    Headers,
+    RemoteSimulator,
+    Reset,
+    Truncated,
+)
+from tests.simulator.limits import Limits
+from tests.simulator.probe import Probe, message, registry
+
+
+@pytest.fixture
+def falcon(authority: Authority) -> Iterator[FalconSimulator]:
+    with FalconSimulator(authority) as running:
+        yield running
+
+
+@pytest.fixture
+def probe(falcon: FalconSimulator) -> Iterator[Probe]:
+    client = Probe(falcon, timeout=5.0).logged_in()
+    yield client
+    client.close()
+
+
+# The gate
+
+
+def test_the_limit_is_pooled_over_the_tenants_clients_and_bad_bearers_have_one_of_their_own(
+    falcon: FalconSimulator, probe: Probe
+) -> None:
+    falcon.change(requests_per_minute=3, retry_after_unit="milliseconds")
+    falcon.add_client("second", "second-secret")
+    second, stranger = Probe(falcon), Probe(falcon)
+    second.token(client_id="second", client_secret="second-secret")
+
+    answers = [probe.page(), second.page(), probe.page(), second.page()]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert 55 < int(answers[-1].headers["X-RateLimit-RetryAfter"]) / 1000 - time.time() <= 61
+    assert [stranger.page().status_code for _ in range(16)] == [401] * 15 + [429]
+
+
+def test_the_window_slides() -> None:
+    """Two requests, half a minute apart, leave it one after the other."""
+    limits = Limits()
+
+    waits = [limits.take("tenant", 2, now=second).wait for second in (0, 30, 59, 60, 61)]
+
+    assert waits == pytest.approx([0, 0, 1, 0, 29])
+
+
+def test_a_defect_of_the_simulator_fails_the_test_that_met_it(authority: Authority) -> None:
+    """Else a client that retries would hide it."""
+
+    def check(role: str, external_id: str) -> bool:
+        raise LookupError(f"{role} {external_id}")
+
+    def meet_it() -> None:
+        with FalconSimulator(authority, behaviour=Behaviour(credential_check=check)) as falcon:
+            assert Probe(falcon).logged_in().create().status_code == 500
+
+    with pytest.raises(ExceptionGroup, match="simulator"):
+        meet_it()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"type": "zip"},
+        {"url": "http://123456789012.dkr.ecr.eu-west-1.amazonaws.com"},
+        {"credential": {"details": {"aws_iam_role": "arn:aws:iam::123456789012:role/x"}}},
+        {"user_defined_alias": 7},
+    ],
+    ids=["type", "url", "credential", "alias"],
+)
+def test_a_create_against_the_specification_is_refused(probe: Probe, change: dict[str, Any]) -> None:
+    assert probe.create(**change).status_code == 400
+
+
+def test_a_switch_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ValueError, match="no such behaviour: latencies"):
+        Behaviour().change(latencies=1)
+
+
+# Faults
+
+
+@pytest.mark.parametrize(
+    ("effect", "error", "left"),
+    [
+        (Reset(), requests.ConnectionError, 0),
+        (Reset(applied=True), requests.ConnectionError, 1),
+        (Hang(), requests.ReadTimeout, 0),
+        (Hang(applied=True), requests.ReadTimeout, 1),
+        (Truncated(), requests.exceptions.ChunkedEncodingError, 1),
+    ],
+    ids=["reset", "reset, applied", "hang", "hang, applied", "truncated"],
+)
+def test_a_call_whose_answer_is_lost_was_carried_out_or_not(
+    falcon: FalconSimulator, probe: Probe, effect: Effect, error: type[Exception], left: int
+) -> None:
+    falcon.arm(Fault("create", effect, times=1))
+    impatient = Probe(falcon, timeout=0.5)
+    impatient.session.headers.update(probe.session.headers)
+
+    with pytest.raises(error):
+        impatient.create()
+
+    assert len(falcon.connections()) == left
+    assert probe.page().status_code == 200
+
+
+def test_answers_may_repeat_secrets_and_have_any_headers_and_fields(falcon: FalconSimulator, probe: Probe) -> None:
+    token = str(probe.session.headers["Authorization"]).removeprefix("Bearer ")
+    headers = {"X-Cs-Traceid": "a secret", "Date": "Fri, 31 Dec 99999 99:99:99 GMT"}
+    [created] = probe.created(["eu-west-1"])
+    falcon.arm(Fault("list", Headers(tuple(headers.items()))))
+    falcon.arm(Fault("read", Altered(json.dumps({"resources": {"id": "a secret"}}))))
+    shown, [resource] = probe.page().headers, probe.read(created).json()["resources"]
+    falcon.disarm()
+    falcon.arm(Fault("any", Echo()))
+    texts = message(probe.token()), message(probe.create())
+
+    assert headers.items() <= dict(shown).items()
+    assert (resource["id"], resource["type"]) == ("a secret", "ecr")
+    assert all(text.startswith(HOSTILE) for text in texts)
+    assert falcon.client_secret in texts[0]
+    assert token in texts[1]
+
+
+def test_the_journal_says_what_a_request_concerned_and_holds_no_secret(falcon: FalconSimulator, probe: Probe) -> None:
+    """Not even one that a client puts into the query by mistake."""
+    [created] = probe.created(["eu-west-1"])
+    probe.read(created)
+    probe.page(client_secret=falcon.client_secret)
+
+    records = falcon.journal.records()
+    url = registry("123456789012", "eu-west-1")
+    assert [(each.operation, each.urls) for each in records] == [
+        *(("token", ()), ("create", (url,)), ("read", (url,)), ("list", ())),
+    ]
+    assert not [text for text in (falcon.client_secret, "simulated-external-id") if text in repr(records)]
+
+
+# A process of its own, for benchmarks, which `make test` does not run
+
+
+def test_a_simulator_in_another_process_is_asked_from_here(authority: Authority) -> None:
+    with RemoteSimulator(authority, seed=20, latency=0.001) as remote:
+        probe = Probe(remote).logged_in()
+        [created] = probe.created(["eu-west-1"])
+        remote.add_connection(Connection(url=registry("123456789012", "us-east-1")))
+
+        assert probe.page().json()["meta"]["pagination"]["total"] == 22
+        assert [found.region for found in remote.connections_of("123456789012")] == ["eu-west-1", "us-east-1"]
+        assert created == remote.connections_of("123456789012")[0].id
+        assert remote.journal.operations() == {"token": 1, "create": 1, "list": 1}
+        remote.reset()
+        assert remote.journal.count() == 0
+
+    with pytest.raises(requests.ConnectionError):
+        probe.page()

@@ -90,30 +90,22 @@ _CREDENTIALS: Final = (
 )
 
 
-class Variable(click.Option):
-    """An option that is given as a variable of make, and so by the environment."""
-
-    def __init__(self, name: str) -> None:
-        flag = f"--{name.lower().replace('_', '-')}"
-        read_from = ["REGION", "AWS_REGION", "AWS_DEFAULT_REGION"] if name == "REGION" else name
-        super().__init__([flag, name], envvar=read_from, default="", help=VARIABLES[name])
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str]:  # noqa: ARG002 - click's
-        """Return the name that people write, and what it means."""
-        return f"{self.name}=", self.help or ""
-
-
 class Command(click.Command):
-    """A command whose usage is that of make."""
+    """A command whose options are variables of make, which come by the environment."""
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         """Write the usage line."""
         formatter.write_usage(f"make {self.name}", "[VARIABLE=value ...]")
 
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         """Write what each variable means."""
         with formatter.section("Variables"):
-            formatter.write_dl([each.get_help_record(ctx) for each in self.params if isinstance(each, Variable)])
+            formatter.write_dl([(f"{each.name}=", VARIABLES[str(each.name)]) for each in self.params])
+
+
+def _variable(name: str) -> click.Option:
+    read_from = ["REGION", "AWS_REGION", "AWS_DEFAULT_REGION"] if name == "REGION" else name
+    return click.Option([f"--{name.lower().replace('_', '-')}", name], envvar=read_from, default="")
 
 
 def execute(name: str, asked: Request, screen: Screen) -> None:
@@ -136,7 +128,7 @@ def _command(name: str) -> Command:
     return Command(
         name,
         callback=run,
-        params=[Variable(each) for each in variables],
+        params=list(map(_variable, variables)),
         help=(inspect.getdoc(function) or "").partition("\n\nRaises")[0],
         epilog="\n\n".join(filter(None, [purpose and f"{_CREDENTIALS} ({purpose}).", _AWS])),
         options_metavar="",

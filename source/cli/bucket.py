@@ -95,8 +95,13 @@ def upload(aws: Aws, item: Artifact, bucket: str, owner: str) -> Uploaded:
     Raises CliError if the bucket is not the owner's, or may not be written to.
     """
     s3 = client(aws, owner)
-    found = _head(s3, bucket, item.key)
-    if found and found.get("ChecksumSHA256") == item.checksum:
+    found: dict[str, Any] = {}
+    try:
+        found = s3.head_object(Bucket=bucket, Key=item.key, ChecksumMode="ENABLED")
+    except ClientError as error:
+        if error_code(error) not in _ABSENT:
+            raise
+    if found.get("ChecksumSHA256") == item.checksum:
         return Uploaded(bucket, item.key, _version(found), "is there already")
     try:
         put = s3.put_object(Bucket=bucket, Key=item.key, Body=item.content, ChecksumSHA256=item.checksum)
@@ -105,22 +110,12 @@ def upload(aws: Aws, item: Artifact, bucket: str, owner: str) -> Uploaded:
             f"the bucket {bucket} does not take {item.key}: {error_text(error)}. It must belong to the account {owner} "
             "(S3_BUCKET_OWNER=... names another), and you must be allowed to write falcon-ecr/* in it."
         ) from None
-    remark = "uploaded" if found is None else "replaced: what was there is not what was built"
+    remark = "replaced: what was there is not what was built" if found else "uploaded"
     return Uploaded(bucket, item.key, _version(put), remark)
 
 
-def _head(s3: Any, bucket: str, key: str) -> dict[str, Any] | None:
-    try:
-        return dict(s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED"))
-    except ClientError as error:
-        if error_code(error) in _ABSENT:
-            return None
-        raise
-
-
 def _version(answer: dict[str, Any]) -> str:
-    version = str(answer.get("VersionId", ""))
-    return "" if version == "null" else version
+    return str(answer.get("VersionId", "")).replace("null", "")
 
 
 def delete(aws: Aws, screen: Screen, *, of_organization: bool) -> bool:

@@ -4,11 +4,13 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
+from getpass import getpass
 from typing import Final, Self
 
 from cli.errors import CliError
+from cli.screen import Screen
 
 PARAMETERS: Final[Mapping[str, str]] = {"FALCON_CLIENT_ID": "FalconClientID", "FALCON_CLIENT_SECRET": "FalconSecret"}
 """The secret parameter of the template that takes the value of each environment variable."""
@@ -69,11 +71,11 @@ class Credentials:
         return hashlib.pbkdf2_hmac("sha256", text, bytes.fromhex(salt), _ROUNDS).hex()[:16]
 
 
-def ask(terminal: bool, prompt: Callable[[str], str]) -> Credentials:
+def ask(screen: Screen) -> Credentials:
     """Return credentials that the operator types. Raises CliError if there is no terminal, or nothing is typed."""
-    if not terminal:
+    if not screen.is_terminal:
         raise CliError(*missing())
-    client_id, client_secret = (prompt(f"Falcon client {each} (not shown): ").strip() for each in ("id", "secret"))
+    client_id, client_secret = (getpass(f"Falcon client {each} (not shown): ").strip() for each in ("id", "secret"))
     if not (client_id and client_secret):
         raise CliError("nothing was typed. Take both from an API client of the Falcon console.")
     return Credentials(client_id, client_secret)

@@ -2,14 +2,14 @@
 
 import re
 import shlex
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final
 
 from cli.credentials import PARAMETERS, Credentials
-from registry_connections.core.model import AUTODISCOVER, FALCON_CLOUDS
+from registry_connections.core.model import AUTODISCOVER, FALCON_CLOUDS, DeletePolicy
 
 DEFAULT_STACK: Final = "crowdstrike-ecr-registry-connections"
 UNITS_AT_ONCE: Final = 50  # documented limit of one CreateStackInstances
@@ -29,9 +29,6 @@ OF_MAKE: Final = ("HELP", "PYTHON")
 
 Values = Mapping[str, str]
 """The variables of a command by name; those that are not set are empty."""
-
-Check = Callable[[str, str], Iterator[str]]
-"""Yields what is wrong with a text, given the name of what holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +71,9 @@ def read(values: Values, credentials: Credentials) -> Request:
     """Return the request that the variables of a command describe; those that it does not have are empty."""
     texts = defaultdict(str, values)
     concurrency = texts["MAX_CONCURRENT"] or DEFAULT_CONCURRENCY
-    parameters, wrong_parameters = _words("PARAMETERS", texts["PARAMETERS"], _check_parameter)
-    tags, wrong_tags = _words("TAGS", texts["TAGS"], _check_tag)
-    checked = [problem for name, check in CHECKS.items() if name in values for problem in check(name, values[name])]
+    parameters, misquoted_parameters = _words("PARAMETERS", texts["PARAMETERS"])
+    tags, misquoted_tags = _words("TAGS", texts["TAGS"])
+    wrong_words = *misquoted_parameters, *_wrong_parameters(parameters), *misquoted_tags, *_wrong_tags(tags)
     return Request(
         name=texts["STACK_SET"] or texts["STACK"] or DEFAULT_STACK,
         region=texts["REGION"],
@@ -96,7 +93,7 @@ def read(values: Values, credentials: Credentials) -> Request:
         api_url=texts["FALCON_API_URL"].rstrip("/"),
         flags=frozenset(name for name in FLAGS if texts[name].lower() in {"1", "yes", "true"}),
         credentials=credentials,
-        problems=(*checked, *wrong_parameters, *wrong_tags, *credentials.problems),
+        problems=(*_wrong_variables(values), *wrong_words, *credentials.problems),
     )
 
 
@@ -133,94 +130,79 @@ def _bucket(text: str) -> str:
     return text.removeprefix("s3://").rstrip("/")
 
 
-def _words(variable: str, text: str, check: Check) -> tuple[dict[str, str], list[str]]:
+def _words(variable: str, text: str) -> tuple[dict[str, str], list[str]]:
     """Return the words Name=value of a text in the shell's quoting, and what is wrong with it."""
     try:
-        words = shlex.split(text)
+        words = [(word, *word.partition("=")) for word in shlex.split(text)]
     except ValueError as error:
         return {}, [f"{variable} has an open quotation ({error}). Quote a value with spaces like Name='a value'."]
-    found: dict[str, str] = {}
-    problems: list[str] = []
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not (name and equals):
-            problems.append(f"{variable} holds {word!r}, which is not Name=value. Quote spaces like Name='a value'.")
-        elif name in found:
-            problems.append(f"{variable} names {name} twice. Give it once.")
-        else:
-            problems += check(name, value)
-        found[name] = value
-    return found, problems
+    problems = [
+        f"{variable} holds {word!r}, which is not Name=value. Quote spaces like Name='a value'."
+        for word, name, equals, _ in words
+        if not (name and equals)
+    ]
+    times = Counter(name for _, name, *_ in words)
+    problems += [f"{variable} names {name} twice. Give it once." for name in times if times[name] > 1]
+    return {name: value for _, name, _, value in words}, problems
 
 
-def _check_parameter(name: str, value: str) -> Iterator[str]:
-    emptied = not value and name in PARAMETERS.values()  # for an existing secret
-    if name in ELSEWHERE and not emptied:
-        yield f"PARAMETERS names {name}, which is not given there: {ELSEWHERE[name]}."
+def _wrong_parameters(parameters: Mapping[str, str]) -> Iterator[str]:
+    for name, value in parameters.items():
+        emptied = not value and name in PARAMETERS.values()  # for an existing secret
+        if name in ELSEWHERE and not emptied:
+            yield f"PARAMETERS names {name}, which is not given there: {ELSEWHERE[name]}."
 
 
-def _check_tag(name: str, value: str) -> Iterator[str]:
-    if name.lower().startswith("aws:"):
-        yield f"TAGS names {name}: AWS keeps names that begin with aws: to itself."
-    if len(name) > 128 or len(value) > 256:  # noqa: PLR2004 - documented limits of a tag
-        yield f"TAGS names {name[:20]}..., which is too long: a name has at most 128 characters, a value 256."
+def _wrong_tags(tags: Mapping[str, str]) -> Iterator[str]:
+    for name, value in tags.items():
+        if name.lower().startswith("aws:"):
+            yield f"TAGS names {name}: AWS keeps names that begin with aws: to itself."
+        if len(name) > 128 or len(value) > 256:  # noqa: PLR2004 - documented limits of a tag
+            yield f"TAGS names {name[:20]}..., which is too long: a name has at most 128 characters, a value 256."
 
 
-# One check for each variable that can be wrong by itself; those that may be empty are checked if they are not.
-
-
-def _matches(pattern: str, remedy: str) -> Check:
-    def check(name: str, text: str) -> Iterator[str]:
-        if text and not re.fullmatch(pattern, text):
-            yield f"{name} is {text!r}. {remedy}"
-
-    return check
-
-
-def _one_of(choices: Iterable[str]) -> Check:
-    return _matches("|".join(choices), f"It takes {', '.join(choices)}.")
-
-
-def _each_matches(pattern: str, remedy: str) -> Check:
-    def check(name: str, text: str) -> Iterator[str]:
-        return (f"{name} names {each!r}. {remedy}" for each in listed(text) if not re.fullmatch(pattern, each))
-
-    return check
-
-
-def _check_bucket(_: str, text: str) -> Iterator[str]:
-    if "/" in (name := _bucket(text)):
-        yield f"S3_BUCKET is {name!r}, which is a path. Give the bucket's name alone; the key is chosen for you."
-
-
-def _check_units(name: str, text: str) -> Iterator[str]:
-    if not (units := listed(text)):
+def _wrong_variables(values: Values) -> Iterator[str]:
+    """Yield what is wrong with a variable by itself; one that may be empty is checked if it is not."""
+    for name, (pattern, remedy) in PATTERNS.items():
+        given = values.get(name, "")
+        for text in listed(given) if name in LISTS else [given]:
+            if text and not re.fullmatch(pattern, text):
+                yield f"{name} {'names' if name in LISTS else 'is'} {text!r}. {remedy}"
+    if "/" in (bucket := _bucket(values.get("S3_BUCKET", ""))):
+        yield f"S3_BUCKET is {bucket!r}, which is a path. Give the bucket's name alone; the key is chosen for you."
+    units = listed(values.get("OU_IDS", ""))
+    if "OU_IDS" in values and not units:
         yield "OU_IDS is not set. Name organizational units, or the root: OU_IDS=ou-abcd-11111111,ou-abcd-22222222"
     if len(units) > UNITS_AT_ONCE:
         yield f"OU_IDS names {len(units)} units; StackSets takes {UNITS_AT_ONCE} at a time. Name their parent instead."
-    pattern = r"ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}|r-[a-z0-9]{4,32}"
-    yield from _each_matches(pattern, "A unit's id looks like ou-abcd-11111111, the root's like r-abcd.")(name, text)
+
+
+def _one_of(*choices: str) -> tuple[str, str]:
+    return "|".join(choices), f"It takes {', '.join(choices)}."
 
 
 FLAGS: Final = ("YES", "FORCE", "JSON", "WIDE", "INCLUDE_MANAGEMENT", "SECRET_COPIES", "DELETE_BUCKET")
-_NAME: Final = _matches(
-    r"[A-Za-z][A-Za-z0-9-]{0,127}", "A name is a letter, then up to 127 letters, digits and hyphens."
-)
-CHECKS: Final[Mapping[str, Check]] = {
+LISTS: Final = frozenset({"OU_IDS", "ORG_PATHS"})
+"""Variables of which each item has the pattern."""
+_NAME: Final = r"[A-Za-z][A-Za-z0-9-]{0,127}", "A name is a letter, then up to 127 letters, digits and hyphens."
+PATTERNS: Final[Mapping[str, tuple[str, str]]] = {
     "STACK": _NAME,
     "STACK_SET": _NAME,
-    "S3_BUCKET": _check_bucket,
-    "S3_BUCKET_OWNER": _matches(r"\d{12}", "It takes the 12 digits of an AWS account."),
-    "ORG_ID": _matches(r"o-[a-z0-9]{10,32}", "An organization's id looks like o-exampleorgid."),
-    "OU_IDS": _check_units,
-    "ORG_PATHS": _each_matches(
+    "S3_BUCKET_OWNER": (r"\d{12}", "It takes the 12 digits of an AWS account."),
+    "ORG_ID": (r"o-[a-z0-9]{10,32}", "An organization's id looks like o-exampleorgid."),
+    "OU_IDS": (
+        r"ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}|r-[a-z0-9]{4,32}",
+        "A unit's id looks like ou-abcd-11111111, the root's like r-abcd.",
+    ),
+    "ORG_PATHS": (
         r"o-[a-z0-9]{10,32}/r-[a-z0-9]{4,32}/(ou-[a-z0-9-]+/)*\*?",
         "A path looks like o-exampleorgid/r-abcd/ou-abcd-11111111/*",
     ),
-    "CALL_AS": _one_of(("SELF", "DELEGATED_ADMIN")),
-    "MAX_CONCURRENT": _matches(r"[1-9]\d?|100", "It takes a number from 1 to 100."),
-    "DELETE_CONNECTIONS": _one_of(("Keep", "Stack", "Account")),
-    "FALCON_CLOUD": _one_of((AUTODISCOVER, *FALCON_CLOUDS)),
-    "FALCON_API_URL": _matches("https://.+", "It must begin with https://"),
-    **dict.fromkeys(FLAGS, _matches("(?i:1|yes|true|0|no|false)", "It takes 1, or nothing.")),
+    "CALL_AS": _one_of("SELF", "DELEGATED_ADMIN"),
+    "MAX_CONCURRENT": (r"[1-9]\d?|100", "It takes a number from 1 to 100."),
+    "DELETE_CONNECTIONS": _one_of(*DeletePolicy),
+    "FALCON_CLOUD": _one_of(AUTODISCOVER, *FALCON_CLOUDS),
+    "FALCON_API_URL": ("https://.+", "It must begin with https://"),
+    **dict.fromkeys(FLAGS, ("(?i:1|yes|true|0|no|false)", "It takes 1, or nothing.")),
 }
+"""What each variable matches, and what to say if it does not."""

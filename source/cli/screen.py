@@ -1,6 +1,5 @@
 """Where the commands print: tables that fit the terminal, progress, questions, and text that cannot steer it."""
 
-import getpass
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -95,10 +94,6 @@ class Screen:
         for name, value in sorted(outputs.items()):
             self.link(f"  {name:<{width}}  {value}")
 
-    def ask_secret(self, prompt: str) -> str:
-        """Return what is typed, without echo."""
-        return getpass.getpass(prompt)
-
     def confirm(self, name: str, *, agreed: bool) -> None:
         """Let the operator type a name, unless they agreed in advance. Raises CliError if they do not."""
         if agreed:
@@ -122,33 +117,23 @@ class Screen:
 
     @contextmanager
     def progress(self, title: str, total: int) -> Iterator[Callable[[int, int, int], None]]:
-        """Yield what shows that so many of so many accounts are over, and how many failed."""
-        if not self.console.is_terminal:
-            yield self._lines(title, total)
-            return
+        """Yield what shows that so many of so many accounts are over, and how many failed. A pipe gets lines."""
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("accounts")
         failures = TextColumn("[red]{task.fields[failed]}")
-        with Progress(*columns, failures, TimeElapsedColumn(), console=self.console) as bar:
+        terminal, last = self.console.is_terminal, ""
+        with Progress(*columns, failures, TimeElapsedColumn(), console=self.console, disable=not terminal) as bar:
             task = bar.add_task(title, total=total or None, failed="")
 
             def show(over: int, known: int, failed: int) -> None:
-                text = f"{failed} failed" if failed else ""
-                bar.update(task, completed=over, total=max(total, known), failed=text)
+                nonlocal last
+                text, known = f"{failed} failed" if failed else "", max(total, known)
+                bar.update(task, completed=over, total=known, failed=text)
+                line = ", ".join(filter(None, (f"{title}: {over} of {known} accounts", text)))
+                if line != last and not terminal:
+                    self.say(line)
+                last = line
 
             yield show
-
-    def _lines(self, title: str, total: int) -> Callable[[int, int, int], None]:
-        """Return what prints a line whenever the figures change."""
-        last = ""
-
-        def show(over: int, known: int, failed: int) -> None:
-            nonlocal last
-            line = f"{title}: {over} of {max(total, known)} accounts{f', {failed} failed' if failed else ''}"
-            if line != last:
-                last = line
-                self.say(line)
-
-        return show
 
 
 def counted(number: int, noun: str) -> str:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final
 from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -11,6 +11,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli.aws import error_text
 from cli.errors import CliError
 from cli.screen import Screen, printable
+
+Event = Mapping[str, Any]
+"""What happened to a resource of the stack, or to the stack, as CloudFormation describes it."""
 
 POLL_SECONDS: Final = 2.0
 READ_AT_ONCE: Final = 200  # events; several times what one operation makes
@@ -25,48 +28,6 @@ LEFTOVERS: Final = frozenset({"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FA
 """What is left of a launch that never succeeded: it can only be deleted."""
 
 _WAY_BACK: Final = {"UPDATE_ROLLBACK_FAILED": "continue-update-rollback", "UPDATE_FAILED": "rollback-stack"}
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened to a resource of the stack, or to the stack."""
-
-    id: str
-    time: str
-    resource: str
-    type: str
-    status: str
-    reason: str
-    is_stack: bool
-    token: str
-
-    @classmethod
-    def parse(cls, raw: Mapping[str, Any]) -> Self:
-        """Return the event that CloudFormation describes with `raw`."""
-        return cls(
-            id=raw["EventId"],
-            time=raw["Timestamp"].strftime("%H:%M:%S"),
-            resource=raw["LogicalResourceId"],
-            type=raw["ResourceType"],
-            status=raw["ResourceStatus"],
-            reason=printable(raw.get("ResourceStatusReason", "")),
-            is_stack=raw.get("PhysicalResourceId") == raw["StackId"],
-            token=raw.get("ClientRequestToken", ""),
-        )
-
-    def __str__(self) -> str:
-        reason = f"  {self.reason}" if self.reason else ""
-        return f"{self.time}  {self.status:<27}  {self.resource}{reason}"
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether the resource, or the stack, could not be brought to what was wanted."""
-        return self.status.endswith("_FAILED")
-
-    @property
-    def ends_operation(self) -> bool:
-        """Whether nothing follows: the stack has come to rest."""
-        return self.is_stack and not self.status.endswith("_IN_PROGRESS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +90,9 @@ class Stack:
             return before
         self._screen.say(f"the stack {self.name} is in {before.status}: following what is under way")
         events = self._events(before.id)
-        ended = [number for number, event in enumerate(events, 1) if event.ends_operation]
-        older = {event.id for event in events[: max(ended, default=0)]}
-        self._follow(before.id, lambda event: event.id not in older)
+        ended = [number for number, event in enumerate(events, 1) if _ends_operation(event)]
+        older = {event["EventId"] for event in events[: max(ended, default=0)]}
+        self._follow(before.id, lambda event: event["EventId"] not in older)
         return self.now()
 
     def deploy(
@@ -202,10 +163,12 @@ class Stack:
         happened: dict[str, Event] = {}
         while True:
             for event in filter(is_ours, self._events(stack)):
-                if event.id not in happened:
-                    happened[event.id] = event
-                    self._screen.say(str(event), "red" if event.has_failed else "")
-                    if event.ends_operation:
+                if event["EventId"] not in happened:
+                    happened[event["EventId"]] = event
+                    status, reason = event["ResourceStatus"], _reason(event)
+                    line = f"{event['Timestamp']:%H:%M:%S}  {status:<27}  {event['LogicalResourceId']}  {reason}"
+                    self._screen.say(line.rstrip(), "red" if _has_failed(event) else "")
+                    if _ends_operation(event):
                         return list(happened.values())
             self._sleep(POLL_SECONDS)
 
@@ -214,7 +177,7 @@ class Stack:
         paginator = self._cloudformation.get_paginator("describe_stack_events")
         try:
             pages = paginator.paginate(StackName=stack, PaginationConfig={"MaxItems": READ_AT_ONCE})
-            return [Event.parse(raw) for page in pages for raw in page["StackEvents"]][::-1]
+            return [event for page in pages for event in page["StackEvents"]][::-1]
         except (ClientError, BotoCoreError) as error:
             raise CliError(
                 f"{error}\nThe operation goes on unwatched. The same command again follows it to its end."
@@ -222,13 +185,11 @@ class Stack:
 
     def _conclude(self, stack: str, token: str, wanted: Collection[str]) -> None:
         """Follow the operation that began with this token. Raises CliError if its end is not one that is `wanted`."""
-        events = self._follow(stack, lambda event: event.token == token)
-        status = events[-1].status
+        events = self._follow(stack, lambda event: event.get("ClientRequestToken") == token)
+        status = events[-1]["ResourceStatus"]
         if status not in wanted:
-            reasons = [f"  {event.resource} ({event.type}): {event.reason}" for event in causes(events)]
-            reasons = reasons or ["  CloudFormation gives none; see the events above."]
             cause = f"the stack {self.name} failed and is in {status}. The cause:"
-            raise CliError("\n".join([cause, *reasons, self.remedy(status)]))
+            raise CliError("\n".join([cause, *_causes(events), self.remedy(status)]))
 
 
 def described(parameters: Mapping[str, str], kept: Collection[str], tags: Mapping[str, str]) -> dict[str, Any]:
@@ -241,10 +202,30 @@ def described(parameters: Mapping[str, str], kept: Collection[str], tags: Mappin
     return {"Parameters": given, "Capabilities": ["CAPABILITY_NAMED_IAM"], **tagged}
 
 
-def causes(events: list[Event]) -> list[Event]:
-    """Return the events that explain a failure, the first cause first: neither its consequences nor its summaries."""
+def _causes(events: list[Event]) -> list[str]:
+    """Return what explains a failure, the first cause first: neither its consequences nor its summaries."""
+    failed = [event for event in events if _has_failed(event)]
     # CloudFormation only stops a resource because another has failed.
-    failed = [event for event in events if event.has_failed and not event.reason.endswith((" cancelled", " canceled"))]
-    of_resources = [event for event in failed if not event.is_stack]
-    of_stack = [event for event in events if event.is_stack and "ROLLBACK" in event.status and event.reason]
-    return of_resources or failed or of_stack
+    failed = [event for event in failed if not _reason(event).endswith((" cancelled", " canceled"))]
+    of_resources = [event for event in failed if not _is_of_stack(event)]
+    of_stack = [event for event in events if _is_of_stack(event) and "ROLLBACK" in event["ResourceStatus"]]
+    found = of_resources or failed or [event for event in of_stack if _reason(event)]
+    lines = [f"  {event['LogicalResourceId']} ({event['ResourceType']}): {_reason(event)}" for event in found]
+    return lines or ["  CloudFormation gives none; see the events above."]
+
+
+def _is_of_stack(event: Event) -> bool:
+    return bool(event.get("PhysicalResourceId") == event["StackId"])
+
+
+def _has_failed(event: Event) -> bool:
+    return str(event["ResourceStatus"]).endswith("_FAILED")
+
+
+def _ends_operation(event: Event) -> bool:
+    """Tell whether nothing follows: the stack has come to rest."""
+    return _is_of_stack(event) and not str(event["ResourceStatus"]).endswith("_IN_PROGRESS")
+
+
+def _reason(event: Event) -> str:
+    return printable(event.get("ResourceStatusReason", ""))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 from rich.console import Console
 
-from cli import request, stack
+from cli import credentials, request, stack
 from cli.__main__ import COMMANDS, execute
 from cli.credentials import Credentials
 from cli.errors import CliError
@@ -66,7 +66,7 @@ class Operator:
         terminal, output = screen(terminal=typed is not None, wide=bool(variables.get("WIDE")))
         if typed is not None:
             self.monkeypatch.setattr(sys, "stdin", Terminal(typed))
-            self.monkeypatch.setattr(Screen, "ask_secret", lambda _, __: sys.stdin.readline().strip())
+            self.monkeypatch.setattr(credentials, "getpass", lambda _: sys.stdin.readline().strip())
         try:
             execute(command, asked(command, given or NOBODY, **variables), terminal)
         except CliError as error:

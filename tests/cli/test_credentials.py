@@ -5,6 +5,7 @@ import pytest
 from cli import credentials
 from cli.credentials import Credentials
 from cli.errors import CliError
+from tests.cli.support import Terminal, screen
 
 GIVEN = Credentials("client-id-1", "client-secret-1")
 
@@ -47,11 +48,13 @@ def test_their_version_changes_with_them_and_only_with_them() -> None:
     assert "secret" not in first
 
 
-def test_they_are_typed_on_a_terminal_and_nothing_typed_is_refused() -> None:
-    lines = iter(["my-id", " my-secret "])
+def test_they_are_typed_on_a_terminal_and_nothing_typed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = iter(["my-id", " my-secret ", "", ""])
+    monkeypatch.setattr(credentials, "getpass", lambda _: next(lines))
+    monkeypatch.setattr("sys.stdin", Terminal())
 
-    assert credentials.ask(True, lambda _: next(lines)) == Credentials("my-id", "my-secret")
+    assert credentials.ask(screen(terminal=True)[0]) == Credentials("my-id", "my-secret")
     with pytest.raises(CliError, match="nothing was typed"):
-        credentials.ask(True, lambda _: "")
+        credentials.ask(screen(terminal=True)[0])
     with pytest.raises(CliError, match="FALCON_CLIENT_SECRET is not set, and there is no terminal"):
-        credentials.ask(False, lambda _: "never asked")
+        credentials.ask(screen()[0])

@@ -1,7 +1,6 @@
 """Asks the function of a launched stack: what a repair would do, how each Region is, and to repair now."""
 
 import json
-from contextlib import nullcontext
 from typing import Any, Final
 
 from botocore.config import Config
@@ -13,7 +12,7 @@ from cli.aws import READING, Aws, connect
 from cli.errors import AttentionError, CliError
 from cli.request import Request
 from cli.screen import Screen
-from cli.stack import GOOD, Snapshot, Stack
+from cli.stack import GOOD, LEFTOVERS, Snapshot, Stack
 
 LONGEST_SECONDS: Final = 910
 """What the function may take, 900 seconds, and a little for the way."""
@@ -48,36 +47,38 @@ def _act(action: str, asked: Request, screen: Screen) -> None:
     stack = Stack(aws.client("cloudformation"), asked.name, screen)
     now = stack.existing()
     if "FunctionName" not in now.outputs:
-        raise CliError(f"the stack {stack.name} is in {now.status} and has no function to ask. Is it this one?")
-    as_json = "JSON" in asked.flags
-    if not as_json:
+        advice = "Wait until it is launched, then ask again." if now.is_moving else "Is it this one?"
+        advice = "Its launch failed: make deploy launches anew." if now.status in LEFTOVERS else advice
+        raise CliError(f"the stack {stack.name} is in {now.status} and has no function to ask. {advice}")
+    if "JSON" in asked.flags:
+        text = _invoke(aws, now, action)
+        screen.raw(text)
+    else:
         header(screen, stack.name, now, aws)
         if now.status not in GOOD:
             screen.say(f"warning: the stack itself is in {now.status}. {stack.remedy(now.status)}", "yellow")
-    waiting = "checking: the function is at work, and Falcon may be slow; waiting"
-    with nullcontext() if as_json else screen.waiting(waiting, LONGEST_SECONDS):
-        failed, text = _invoke(aws, now, action)
-    if as_json:
-        screen.raw(text)
+        with screen.waiting("checking: the function is at work, and Falcon may be slow; waiting", LONGEST_SECONDS):
+            text = _invoke(aws, now, action)
     answer: Any = json.loads(text)
-    if failed:
+    if "ok" not in answer:
         more = "Each Region: make status. " if action == "reconcile" else ""
         problem = answer.get("errorMessage") or answer
         raise CliError(f"{problem}\n  {more}Every line: the log group {now.log_group}")
-    if not as_json:
+    if "JSON" not in asked.flags:
         views.SHOWN[action](answer, screen)
     if not answer["ok"]:
         raise AttentionError
 
 
-def _invoke(aws: Aws, stack: Snapshot, action: str) -> tuple[bool, str]:
-    """Return whether the function failed, and the text of its response."""
+def _invoke(aws: Aws, stack: Snapshot, action: str) -> str:
+    """Return the text of the function's response."""
     payload = json.dumps({"action": action}).encode()
     try:
         answer = aws.client("lambda", _INVOKING).invoke(FunctionName=stack.outputs["FunctionName"], Payload=payload)
-        return "FunctionError" in answer, answer["Payload"].read().decode()
+        text: str = answer["Payload"].read().decode()
     except BotoCoreError as error:
         raise CliError(
             f"the connection to the function broke: {error}\n  It may still be at work. Look at the log group "
             f"{stack.log_group}, then at: make status"
         ) from None
+    return text

@@ -1,5 +1,6 @@
 """`make delete`."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from cli import bucket
@@ -42,7 +43,7 @@ def delete(asked: Request, screen: Screen) -> None:
 
 
 def _delete_stack(asked: Request, stack: Stack, before: Snapshot, screen: Screen) -> None:
-    policy = asked.policy or before.parameters.get(PARAMETER, DEFAULT)
+    policy = policy_of(asked, before.parameters)
     updates = needs_update(stack, before, policy)
     screen.say(f"{PARAMETER}={policy}: {MEANING[policy]}")
     if regions := before.outputs.get("ConnectedRegions"):
@@ -54,6 +55,11 @@ def _delete_stack(asked: Request, stack: Stack, before: Snapshot, screen: Screen
         set_policy(stack, before, policy)
     stack.delete()
     screen.say(f"\nThe stack {stack.name} is deleted. Its log stays: {before.log_group}", "green")
+
+
+def policy_of(asked: Request, held: Mapping[str, str]) -> str:
+    """Return what is to become of the connections: what is asked, else what these parameters say."""
+    return asked.policy or held.get(PARAMETER, DEFAULT)
 
 
 def needs_update(stack: Stack, before: Snapshot, policy: str) -> bool:

@@ -42,7 +42,7 @@ def deploy(asked: Request, screen: Screen) -> None:
     before = stack.settle()
     given = asked.credentials
     if _needs_credentials(asked, before):
-        given = credentials.ask(screen.is_terminal, screen.ask_secret)
+        given = credentials.ask(screen)
     with translated(given.secrets):
         held = before.parameters if before else {}
         (package,) = target.upload(screen, artifacts.package, held=held.get("S3Bucket", ""))

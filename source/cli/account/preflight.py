@@ -50,16 +50,13 @@ def survey(asked: Request) -> tuple[Target, list[str]]:
         raise CliError(*problems, *error.problems) from None
     if asked.bucket:
         problems += bucket.problems_of(aws, asked.bucket, asked.bucket_owner or aws.account)
-    accepted = _accepted_parameters(aws, artifacts.template, problems)
-    problems += request.unknown_parameters(asked.parameters, accepted) if accepted else ()
-    return Target(asked, artifacts, aws, accepted), problems
-
-
-def _accepted_parameters(aws: Aws, template: Artifact, problems: list[str]) -> frozenset[str]:
-    """Return the names of the template's parameters; if CloudFormation refuses it, none, and add the problem."""
+    accepted: frozenset[str] = frozenset()
+    template = artifacts.template
     try:
         answer = aws.client("cloudformation").validate_template(TemplateBody=template.text)
     except (ClientError, BotoCoreError) as error:
         problems.append(f"CloudFormation does not take {template.path.name}: {error_text(error)}")
-        return frozenset()
-    return frozenset(each["ParameterKey"] for each in answer["Parameters"])
+    else:
+        accepted = frozenset(each["ParameterKey"] for each in answer["Parameters"])
+        problems += request.unknown_parameters(asked.parameters, accepted)
+    return Target(asked, artifacts, aws, accepted), problems

@@ -34,15 +34,11 @@ def publish(asked: Request, screen: Screen) -> None:
     screen.say()
     screen.link(f"Template: {page.url(aws)}")
     if host := CONSOLES.get(aws.partition):
-        address = quick_create_link(host.format(region=aws.region), aws.region, page.url(aws), asked.name, parameters)
+        filled = {f"param_{name}": value for name, value in parameters.items()}
+        # Part of the fragment, where a plus sign would not mean a space.
+        query = urlencode({"templateURL": page.url(aws), "stackName": asked.name, **filled}, quote_via=quote, safe="")
+        console = f"https://{host.format(region=aws.region)}/cloudformation/home?region={aws.region}"
+        address = f"{console}#/stacks/quickcreate?{query}"
         screen.link(f"Launch:   {address}")
     else:
         screen.say(f"No console is known for the partition {aws.partition}. Launch the template with {parameters}.")
-
-
-def quick_create_link(console: str, region: str, template: str, stack: str, parameters: Mapping[str, str]) -> str:
-    """Return the console's page that has everything filled in but the Falcon credentials."""
-    fields = {"templateURL": template, "stackName": stack, **{f"param_{k}": v for k, v in parameters.items()}}
-    # Part of the fragment, where a plus sign would not mean a space.
-    query = urlencode(fields, quote_via=quote, safe="")
-    return f"https://{console}/cloudformation/home?region={region}#/stacks/quickcreate?{query}"

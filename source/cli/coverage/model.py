@@ -19,13 +19,9 @@ from typing import Final
 
 from cli.organization.members import Account
 from cli.organization.stack_set import Instance
-from registry_connections.core.model import SCANNING_STATES, Connection, Registry
+from registry_connections.core.model import Connection, Identity, Owner
 
 _ACCOUNT: Final = re.compile(r"(?:https://)?(\d{12})\.", re.IGNORECASE)
-_MARK: Final = re.compile(r"ecr-(?:adopted-)?(?P<stack>[0-9a-f]{8})-")
-"""Begins the alias of a connection that a stack made or adopted: the first group of its UUID."""
-
-PAUSING: Final = frozenset({"pause", "paused"})
 
 
 class State(StrEnum):
@@ -232,9 +228,9 @@ def _state(connection: Connection) -> State:
     """Return what Falcon says of a connection."""
     if connection.expired:
         return State.EXPIRED
-    if connection.state.lower() in PAUSING:
+    if connection.state.lower() == "paused":
         return State.PAUSED
-    return State.CONNECTED if connection.state.lower() in SCANNING_STATES else State.BROKEN
+    return State.BROKEN if connection.problem else State.CONNECTED
 
 
 def _whose(connection: Connection) -> str:
@@ -243,10 +239,9 @@ def _whose(connection: Connection) -> str:
 
 def _is_ours(connection: Connection, account: str, scope: Scope, stack: Instance | None = None) -> bool:
     """Tell whether the alias carries the mark of the account's stack, or of any if its stack is not known."""
-    marked = _MARK.match(connection.alias)
-    uuid = stack.stack.rpartition("/")[2] if stack else ""
-    same = marked is not None and (not uuid or uuid.startswith(marked["stack"]))
-    return same and connection.is_for(Registry(connection.region, account, scope.url_suffix))
+    identity = Identity(account, "", scope.url_suffix, stack.stack if stack else "", "", "")
+    others = {Owner.NOBODY, Owner.OTHER_STACK} if identity.stack_id else {Owner.NOBODY}
+    return identity.owner(connection.alias) not in others and connection.is_for(identity.registry(connection.region))
 
 
 def _lacking(account: Account, stack: Instance | None, scope: Scope) -> Cell:

@@ -16,16 +16,16 @@ from cli.coverage.model import MEANINGS, NEED_ATTENTION, Coverage, Finding, Row,
 
 TEMPLATE: Final = Path(__file__).with_name("page.html")
 MARKS: Final = {
-    State.FAILED: "F",
-    State.BROKEN: "N",
-    State.EXPIRED: "E",
-    State.MISSING: "M",
-    State.PAUSED: "P",
-    State.ORPHAN: "O",
-    State.UNMANAGED: "U",
     State.CONNECTED: "✓",
+    State.UNMANAGED: "U",
+    State.PAUSED: "P",
+    State.MISSING: "M",
+    State.EXPIRED: "E",
+    State.BROKEN: "N",
+    State.FAILED: "F",
+    State.ORPHAN: "O",
 }
-"""What is in a cell, so that nobody depends on its colour."""
+"""What is in a cell, so that nobody depends on its colour; from good to bad to odd, as a bar is read."""
 
 CLASSES: Final = {state: "c" if state == State.CONNECTED else mark.lower() for state, mark in MARKS.items()}
 LONGEST_TITLE: Final = 200  # characters of a reason in a cell; the findings have all of it
@@ -81,8 +81,8 @@ def html(coverage: Coverage, about: About) -> str:
         "percent": percent(coverage),
         "headline": headline(coverage),
         "bar": _bar(coverage),
-        "bar_label": ", ".join(f"{coverage.totals[state]:,} {state}" for state in _shown_states()),
-        "tiles": "".join(_tile(state, coverage.totals[state]) for state in _shown_states()),
+        "bar_label": ", ".join(f"{coverage.totals[state]:,} {state}" for state in MARKS),
+        "tiles": "".join(_tile(state, coverage.totals[state]) for state in MARKS),
         "findings": "".join(_finding(number, finding) for number, finding in enumerate(findings))
         or '<tr><td colspan="5">Nothing: every registry has a connection of ours.</td></tr>',
         "options": "".join(f"<option>{escape(region)}</option>" for region in regions),
@@ -96,17 +96,9 @@ def html(coverage: Coverage, about: About) -> str:
     return _PLACE.sub(lambda place: parts[place[1]], template)
 
 
-_BAD: Final = (State.MISSING, State.EXPIRED, State.BROKEN, State.FAILED)
-
-
-def _shown_states() -> list[State]:
-    """Return the states from good to bad to odd, as a bar is read."""
-    return [State.CONNECTED, State.UNMANAGED, State.PAUSED, *_BAD, State.ORPHAN]
-
-
 def _bar(coverage: Coverage) -> str:
     """Return a rectangle for each state, with a width that can be seen however rare it is."""
-    counts = [(state, coverage.totals[state]) for state in _shown_states() if coverage.totals[state]]
+    counts = [(state, coverage.totals[state]) for state in MARKS if coverage.totals[state]]
     total = sum(count for _, count in counts) or 1
     widths = [max(count * 1000 / total, 5.0) for _, count in counts]
     at, drawn = 0.0, []
@@ -163,7 +155,7 @@ def _cell(row: Row, region: str) -> str:
 
 
 def _legend(coverage: Coverage) -> list[str]:
-    lines = [f"{MARKS[state]} {state}: {MEANINGS[state]}." for state in _shown_states()]
+    lines = [f"{mark} {state}: {MEANINGS[state]}." for state, mark in MARKS.items()]
     lines.append("A hatched cell is a Region that the account has not enabled, or that is left out.")
     lines.append(
         "A connection counts as ours if its URL is the registry's and its alias begins with the mark of the account's "

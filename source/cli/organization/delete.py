@@ -1,15 +1,17 @@
 """`make delete-org`."""
 
+from collections.abc import Sequence
+
 from cli import bucket
-from cli.account.delete import DEFAULT, MEANING, PARAMETER, needs_update, set_policy
+from cli.account.delete import DEFAULT, MEANING, PARAMETER, needs_update, policy_of, set_policy
 from cli.aws import Aws, connect
 from cli.errors import CliError
 from cli.organization import members, shared_secret
 from cli.organization.failures import show_failures
-from cli.organization.stack_set import Definition, Instance, StackSet
+from cli.organization.stack_set import Definition, StackSet
 from cli.request import Request
 from cli.screen import Screen, counted
-from cli.stack import Snapshot, Stack
+from cli.stack import LEFTOVERS, Stack
 
 
 def delete(asked: Request, screen: Screen) -> None:
@@ -36,7 +38,7 @@ class Deletion:
         self._set = StackSet(cloudformation, asked.name, asked.call_as, asked.max_concurrent, screen)
         self._set.settle()
         self._definition = self._set.now()
-        self._instances: list[Instance] = self._set.instances() if self._definition else []
+        self._instances = self._set.instances() if self._definition else []
         self._stack = Stack(cloudformation, asked.name, screen)
         self._management = self._stack.settle() if "INCLUDE_MANAGEMENT" in asked.flags else None
         self._secret = shared_secret.stack_of(aws, asked.name, screen)
@@ -47,7 +49,7 @@ class Deletion:
             raise CliError(f"there is no stack set {self._set.name} in {self._aws.region}.")
         say, name = self._screen.say, self._set.name
         if self._definition:
-            policy = self._policy(self._definition)
+            policy = policy_of(self._asked, self._definition.parameters)
             version, count = self._definition.version or "unknown", counted(len(self._instances), "account")
             say(f"The stack set {name} (version {version}) and its stacks in {count} are deleted.")
             say(f"{PARAMETER}={policy}: {MEANING[policy]}")
@@ -60,12 +62,17 @@ class Deletion:
         """Delete. Raises CliError with the accounts that failed, or whose connections stay."""
         missed: dict[str, str] = {}
         if self._definition:
-            missed = self._inform(self._definition)
-            self._delete_instances(self._definition)
+            units = sorted(self._definition.units or {each.unit for each in self._instances})
+            missed = self._inform(self._definition, units)
+            self._delete_instances(units)
             self._set.delete()
             self._screen.say(f"the stack set {self._set.name} is deleted")
         if self._management:
-            self._delete_management(self._management)
+            policy = policy_of(self._asked, self._management.parameters)
+            if needs_update(self._stack, self._management, policy):
+                set_policy(self._stack, self._management, policy)
+            self._stack.delete()
+            self._screen.say(f"the stack {self._stack.name} of the management account is deleted")
         self._delete_secret()
         if "DELETE_BUCKET" in self._asked.flags and bucket.delete(self._aws, self._screen, of_organization=True):
             self._screen.say("the bucket is deleted")
@@ -75,29 +82,22 @@ class Deletion:
                 f"their stacks' parameter said before: {', '.join(sorted(missed))}"
             )
 
-    def _policy(self, held: Definition | Snapshot) -> str:
-        return self._asked.policy or held.parameters.get(PARAMETER, DEFAULT)
-
-    def _units(self, definition: Definition) -> list[str]:
-        return sorted(definition.units or {each.unit for each in self._instances})
-
-    def _inform(self, definition: Definition) -> dict[str, str]:
+    def _inform(self, definition: Definition, units: Sequence[str]) -> dict[str, str]:
         """Update every stack to the choice, as which it deletes; return who was not reached, and why.
 
         Raises CliError if anybody was not reached, unless by FORCE.
         """
-        policy = self._policy(definition)
+        policy = policy_of(self._asked, definition.parameters)
         changes = policy != definition.parameters.get(PARAMETER, DEFAULT)
         if changes:
             kept = definition.parameters.keys() - {PARAMETER}
             self._set.update(f"Setting {PARAMETER}={policy}", {PARAMETER: policy}, kept)
         elif again := sorted(self._missed(changes=False)):
             region = next((each.region for each in self._instances), self._aws.region)
-            self._set.repeat(f"Setting {PARAMETER}={policy} again", self._units(definition), region, again)
+            self._set.change(f"Setting {PARAMETER}={policy} again", "update", units, region, again)
         self._instances = self._set.instances()
         missed = self._missed(changes=changes)
-        if missed:
-            show_failures(missed, {}, self._screen)
+        show_failures(missed, self._screen)
         if missed and "FORCE" not in self._asked.flags:
             raise CliError(
                 f"{counted(len(missed), 'account')} could not be updated to {PARAMETER}={policy}, so nothing was "
@@ -114,36 +114,32 @@ class Deletion:
         left = (each for each in self._instances if not each.is_current and each.status not in known)
         return {each.account: each.reason for each in left}
 
-    def _delete_instances(self, definition: Definition) -> None:
-        units = self._units(definition)
+    def _delete_instances(self, units: Sequence[str]) -> None:
         regions = sorted({each.region for each in self._instances} or {self._aws.region})
         for region in regions if units else ():
-            self._set.remove("Deleting", units, region)
+            self._set.change("Deleting", "delete", units, region, count=len(self._instances), RetainStacks=False)
             if suspended := [each.account for each in self._set.instances() if each.is_suspended]:
                 # StackSets passes them over unless their stacks are retained.
-                self._set.remove("Taking out suspended accounts", units, region, suspended)
+                title = "Taking out suspended accounts"
+                self._set.change(title, "delete", units, region, suspended, RetainStacks=True)
                 self._screen.say(f"taken out, their stacks and connections stay: {', '.join(suspended)}")
         left = {each.account: each.reason for each in self._set.instances()}
+        show_failures(left, self._screen)
         if left:
-            show_failures(left, {}, self._screen)
             raise CliError(
                 f"there is still a stack in {counted(len(left), 'account')}. Correct the cause and run this again; "
                 "where StackSets calls a stack INOPERABLE, delete it in its account, then take it out of the stack set "
                 "with delete-stack-instances --retain-stacks."
             )
 
-    def _delete_management(self, before: Snapshot) -> None:
-        policy = self._policy(before)
-        if needs_update(self._stack, before, policy):
-            set_policy(self._stack, before, policy)
-        self._stack.delete()
-        self._screen.say(f"the stack {self._stack.name} of the management account is deleted")
-
     def _delete_secret(self) -> None:
         """Delete the shared secret, unless the management account's stack, which stays, still reads it."""
-        if self._secret.now() is None:
+        secret, stack = self._secret.now(), self._stack.now()
+        if secret is None:
             return
-        if self._stack.now():
+        # A secret is named by its ARN, by the ARN without its last characters, or by its name.
+        named = stack.parameters.get("SecretsManagerSecretName") if stack and stack.status not in LEFTOVERS else ""
+        if named and named in secret.outputs.get("SecretArn", ""):
             self._screen.say(f"the shared secret is kept: the stack {self._stack.name} of this account may read it")
             return
         self._secret.delete()

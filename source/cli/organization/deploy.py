@@ -115,7 +115,7 @@ def _management(
 def _conclude(accounts: Mapping[str, str], failed: Mapping[str, str], screen: Screen) -> None:
     """Print that these accounts, with their names, are covered. Raises CliError if some failed."""
     if failed:
-        show_failures(failed, accounts, screen)
+        show_failures(failed, screen, accounts)
         count = f"{len(failed)} of {len(accounts)} accounts" if len(accounts) > 1 else "the account"
         raise CliError(f"{count} failed. Correct the cause, then run this again: it goes on with what is left to do.")
     verb = "is" if len(accounts) == 1 else "are"

@@ -9,13 +9,15 @@ NAMED: Final = 5
 """Accounts that are named of many that failed for the same reason."""
 
 
-def show_failures(failed: Mapping[str, str], names: Mapping[str, str], screen: Screen) -> None:
-    """Print the accounts that failed with their reasons; those that share one are one line, with their number."""
+def show_failures(failed: Mapping[str, str], screen: Screen, names: Mapping[str, str] | None = None) -> None:
+    """Print the accounts that failed with their reasons, if any; those that share one are one line."""
+    if not failed:
+        return
     by_reason: dict[str, list[str]] = {}
     for account, reason in sorted(failed.items()):
         common = (reason or "StackSets gives no reason.").replace(account, "<account>")
         by_reason.setdefault(common, []).append(account)
-    rows = [_row(accounts, reason, names) for reason, accounts in by_reason.items()]
+    rows = [_row(accounts, reason, names or {}) for reason, accounts in by_reason.items()]
     screen.table(
         ("ACCOUNT", "WHY"), [("red", row) for row in rows], title=f"Failed in {counted(len(failed), 'account')}"
     )

@@ -48,32 +48,30 @@ class Organization:
         pages = self.client.get_paginator("list_accounts").paginate()
         return [Account.parse(raw) for page in pages for raw in page["Accounts"]]
 
-    def accounts_below(self, units: Sequence[str]) -> list[Account]:
-        """Return the active member accounts in these units and all units below: those that a stack set reaches."""
+    def targets(self, units: Sequence[str]) -> list[Account]:
+        """Return the active member accounts in these units and all units below: those that a stack set reaches.
+
+        Raises CliError if there are none.
+        """
         found: dict[str, Account] = {}
         waiting = list(units)  # which grows; a unit that is named beside its parent is read twice
-        for unit in waiting:
-            pages = self.client.get_paginator("list_accounts_for_parent").paginate(ParentId=unit)
-            found |= {raw["Id"]: Account.parse(raw) for page in pages for raw in page["Accounts"]}
-            below = self.client.get_paginator("list_organizational_units_for_parent").paginate(ParentId=unit)
-            waiting += [raw["Id"] for page in below for raw in page["OrganizationalUnits"]]
-        reached = (each for each in found.values() if each.is_active and each.id != self.management)
-        return sorted(reached, key=lambda each: each.id)
-
-    def targets(self, units: Sequence[str]) -> list[Account]:
-        """Return the accounts that a stack set in these units reaches. Raises CliError if there are none."""
         try:
-            found = self.accounts_below(units)
+            for unit in waiting:
+                pages = self.client.get_paginator("list_accounts_for_parent").paginate(ParentId=unit)
+                found |= {raw["Id"]: Account.parse(raw) for page in pages for raw in page["Accounts"]}
+                below = self.client.get_paginator("list_organizational_units_for_parent").paginate(ParentId=unit)
+                waiting += [raw["Id"] for page in below for raw in page["OrganizationalUnits"]]
         except ClientError as error:
             if error_code(error) not in {"ParentNotFoundException", "InvalidInputException"}:
                 raise
             raise CliError(f"OU_IDS names a unit that is not in {self.id}: {error_text(error)}") from None
-        if not found:
+        reached = [found[number] for number in sorted(found) if found[number].is_active and number != self.management]
+        if not reached:
             raise CliError(
                 f"there is no active account in {', '.join(units)} that a stack set reaches; the management account "
                 "is never one. Look at: aws organizations list-accounts-for-parent --parent-id ..."
             )
-        return found
+        return reached
 
 
 def find(aws: Aws) -> Organization:

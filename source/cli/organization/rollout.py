@@ -38,13 +38,18 @@ class Rollout:
             self.stack_set.create(template_url, parameters, DESCRIPTION, tags)
             self.screen.say(f"the stack set {name} is created")
             return
-        self._require_one_region()
+        instances = self.stack_set.instances()
+        if elsewhere := sorted({each.region for each in instances} - {self.region}):
+            raise CliError(
+                f"the stack set {name} deploys to {', '.join(elsewhere)}, not {self.region}. One Region "
+                f"covers all others, and a second would register everything twice. Use REGION={elsewhere[0]}."
+            )
         if not (news := _news(before, template, parameters, tags)):
             self.screen.say(f"the stack set {name} is as it should be already")
             return
         self.screen.say(f"the stack set {name} changes: {', '.join(news)}")
         kept = (before.parameters.keys() & accepted) - parameters.keys()
-        self._tried |= {each.account for each in self.stack_set.instances()}
+        self._tried |= {each.account for each in instances}
         self.stack_set.update("Updating", parameters, kept, template_url=template_url, tags=tags)
 
     def reach(self) -> dict[str, str]:
@@ -54,17 +59,18 @@ class Rollout:
         known = before.units if before else frozenset()
         if new := [unit for unit in units if unit not in known]:
             lacking = self._lacking()
-            stack_set.add("Deploying", new, region, len(lacking))
+            stack_set.change("Deploying", "create", new, region, count=len(lacking))
             self._tried |= lacking
         if missing := sorted(self._lacking() - self._tried):
-            stack_set.add("Deploying", units, region, len(missing), missing)
+            stack_set.change("Deploying", "create", units, region, missing)
             self._tried |= set(missing)
         if again := sorted(self._stale() - self._tried):
-            stack_set.repeat("Trying again", units, region, again)
+            stack_set.change("Trying again", "update", units, region, again)
             # What an update could not mend, such as a stack that was deleted by hand, is created.
             if left := sorted(self._stale() & set(again)):
-                stack_set.add("Creating again", units, region, len(left), left)
-        return self._failures()
+                stack_set.change("Creating again", "create", units, region, left)
+        failed = {each.account: each.reason for each in self._instances() if not each.is_current}
+        return failed | dict.fromkeys(self._lacking(), "It got no stack: see the stack set's operations.")
 
     def _instances(self) -> list[Instance]:
         return [each for each in self.stack_set.instances() if each.region == self.region]
@@ -77,19 +83,6 @@ class Rollout:
         """Return the accounts to cover whose stack is not as the stack set says."""
         return {each.account for each in self._instances() if not each.is_current} & set(self.accounts)
 
-    def _failures(self) -> dict[str, str]:
-        """Return the accounts that lack a stack as the stack set says, each with the reason."""
-        failed = {each.account: each.reason for each in self._instances() if not each.is_current}
-        return failed | dict.fromkeys(self._lacking(), "It got no stack: see the stack set's operations.")
-
-    def _require_one_region(self) -> None:
-        elsewhere = sorted({each.region for each in self.stack_set.instances()} - {self.region})
-        if elsewhere:
-            raise CliError(
-                f"the stack set {self.stack_set.name} deploys to {', '.join(elsewhere)}, not {self.region}. One Region "
-                f"covers all others, and a second would register everything twice. Use REGION={elsewhere[0]}."
-            )
-
 
 def _news(before: Definition, template: str, parameters: Mapping[str, str], tags: Mapping[str, str]) -> list[str]:
     """Return what differs from the stack set as it is.
@@ -100,6 +93,6 @@ def _news(before: Definition, template: str, parameters: Mapping[str, str], tags
     shown = sorted(parameters.keys() - set(PARAMETERS.values()))
     news += [name for name in shown if before.parameters.get(name) != parameters[name]]
     news += [f"the tag {name}" for name, value in sorted(tags.items()) if before.tags.get(name) != value]
-    if not (before.auto_deployment and before.managed_execution):
+    if not before.lasting:
         news.append("new accounts are covered by themselves")
     return news

@@ -48,8 +48,8 @@ class Definition:
 
     template: str
     parameters: Mapping[str, str]
-    auto_deployment: bool
-    managed_execution: bool
+    lasting: bool
+    """Whether new accounts are covered by themselves, and operations wait for each other."""
     units: frozenset[str]
     """The units that it deploys to."""
     tags: Mapping[str, str]
@@ -128,8 +128,8 @@ class StackSet:
         return Definition(
             template=raw.get("TemplateBody", ""),
             parameters={each["ParameterKey"]: each.get("ParameterValue", "") for each in raw.get("Parameters", ())},
-            auto_deployment=raw.get("AutoDeployment", {}).get("Enabled", False),
-            managed_execution=raw.get("ManagedExecution", {}).get("Active", False),
+            lasting=raw.get("AutoDeployment", {}).get("Enabled", False)
+            and raw.get("ManagedExecution", {}).get("Active", False),
             units=frozenset(raw.get("OrganizationalUnitIds", ())),
             tags={each["Key"]: each["Value"] for each in raw.get("Tags", ())},
         )
@@ -175,21 +175,24 @@ class StackSet:
         definition = {**_LASTING, **described(parameters, kept, tags or {}), **template}
         self._run(title, len(self.instances()), self._cloudformation.update_stack_set, definition)
 
-    def add(self, title: str, units: Sequence[str], region: str, count: int, accounts: Sequence[str] = ()) -> None:
-        """Deploy to these units, which have so many accounts; to these accounts of them only, if any are named."""
-        where = _targets(units, region, accounts)
-        self._run(title, count, self._cloudformation.create_stack_instances, where)
+    def change(
+        self,
+        title: str,
+        verb: str,
+        units: Sequence[str],
+        region: str,
+        accounts: Sequence[str] = (),
+        *,
+        count: int = 0,
+        **options: bool,
+    ) -> None:
+        """Create, update or delete the stacks in these units; of these accounts only, if any are named.
 
-    def repeat(self, title: str, units: Sequence[str], region: str, accounts: Sequence[str]) -> None:
-        """Deploy again to accounts of these units that have a stack already, or failed to get one."""
-        where = _targets(units, region, accounts)
-        self._run(title, len(accounts), self._cloudformation.update_stack_instances, where)
-
-    def remove(self, title: str, units: Sequence[str], region: str, retained: Sequence[str] = ()) -> None:
-        """Delete the stacks in these units; of `retained` accounts only, if any are named, and these stacks stay."""
-        where = _targets(units, region, retained) | {"RetainStacks": bool(retained)}
-        count = len(retained or self.instances())
-        self._run(title, count, self._cloudformation.delete_stack_instances, where)
+        `count` is how many accounts that are if none are named. An update repeats also what was never created.
+        """
+        only = {"Accounts": list(accounts), "AccountFilterType": "INTERSECTION"} if accounts else {}
+        where = {"DeploymentTargets": {"OrganizationalUnitIds": list(units), **only}, "Regions": [region], **options}
+        self._run(title, count or len(accounts), getattr(self._cloudformation, f"{verb}_stack_instances"), where)
 
     def delete(self) -> None:
         """Delete the stack set, which must be empty."""
@@ -223,12 +226,6 @@ class StackSet:
                 if status not in UNDER_WAY:
                     return
                 time.sleep(max(POLL_SECONDS, (time.monotonic() - begun) * SHARE_OF_TIME))
-
-
-def _targets(units: Sequence[str], region: str, accounts: Sequence[str]) -> dict[str, Any]:
-    """Return these units, or only these accounts of them, as StackSets takes them."""
-    only = {"Accounts": list(accounts), "AccountFilterType": "INTERSECTION"} if accounts else {}
-    return {"DeploymentTargets": {"OrganizationalUnitIds": list(units), **only}, "Regions": [region]}
 
 
 def reason(text: str) -> str:

@@ -218,7 +218,7 @@ def facts(**fields: Any) -> Facts:
         "organization": "o-exampleorgid",
         "management": MANAGEMENT,
         "accounts": [Account(A, "one", "ACTIVE")],
-        "definition": Definition("", {"ExcludedRegions": "eu-west-1, sa-east-1"}, True, True, frozenset(), {}),
+        "definition": Definition("", {"ExcludedRegions": "eu-west-1, sa-east-1"}, True, frozenset(), {}),
         "instances": [instance(A)],
         "connections": [connection(A, "eu-west-1")],
         "cloud": "us-1",

@@ -239,7 +239,7 @@ def test_progress_on_a_terminal_is_a_bar() -> None:
     played.failing = {ACCOUNTS[2]: "failure"}
     stack_set = StackSet(played, "falcon", "SELF", 7, shown)  # type: ignore[arg-type]
 
-    stack_set.add("Deploying", [UNIT], "us-east-1", 4)
+    stack_set.change("Deploying", "create", [UNIT], "us-east-1", count=4)
 
     assert "4/4" in output.getvalue()
     assert "1 failed" in output.getvalue()
@@ -249,7 +249,7 @@ def test_accounts_that_failed_for_the_same_reason_are_one_line() -> None:
     many = {f"{number:012}": f"Account {number:012} lacks a role" for number in range(1, 8)}
     shown, output = screen()
 
-    show_failures(many | {"200000000001": "[red]x \x1b[2J"}, {"200000000001": "[b]one"}, shown)
+    show_failures(many | {"200000000001": "[red]x \x1b[2J"}, shown, {"200000000001": "[b]one"})
 
     lines = [line.rstrip() for line in output.getvalue().splitlines() if line.strip()]
     assert lines[0] == "Failed in 8 accounts"

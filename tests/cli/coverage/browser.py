@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,69 +49,82 @@ def _address(file: Path) -> str:
     return f"http://127.0.0.1:{file.read_text().splitlines()[0]}"
 
 
-def visit(devtools: str, path: Path, act: Callable[["Page"], Coroutine[Any, Any, None]]) -> None:
-    """Open a page and do something with it."""
+@contextmanager
+def opened(devtools: str, path: Path) -> Iterator["Page"]:
+    """Open a page, and close it afterwards."""
 
-    async def run() -> None:
-        async with aiohttp.ClientSession() as session:
-            async with session.put(f"{devtools}/json/new?about:blank") as answer:
-                target = await answer.json()
-            async with session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=64 << 20) as socket:
-                page = Page(socket)
-                await page.open(path)
-                await act(page)
+    async def connect() -> tuple[aiohttp.ClientSession, aiohttp.ClientWebSocketResponse]:
+        session = aiohttp.ClientSession()
+        async with session.put(f"{devtools}/json/new?about:blank") as answer:
+            target = await answer.json()
+        return session, await session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=64 << 20)
 
-    asyncio.run(run())
+    with asyncio.Runner() as runner:
+        session, socket = runner.run(connect())
+        try:
+            page = Page(runner, socket)
+            for domain in ("Page", "Network", "Runtime", "Log"):
+                page.call(f"{domain}.enable")
+            page.call("Page.navigate", url=path.as_uri())
+            while page.evaluate("location.protocol + document.readyState") != "file:complete":
+                time.sleep(0.05)
+            yield page
+        finally:
+            runner.run(socket.close())
+            runner.run(session.close())
 
 
 class Page:
     """A page in the browser, driven through the DevTools protocol."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self._socket, self._number = socket, 0
+    def __init__(self, runner: asyncio.Runner, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._runner, self._socket, self._number = runner, socket, 0
         self.events: list[dict[str, Any]] = []
 
-    async def call(self, method: str, **parameters: Any) -> Any:
+    def call(self, method: str, **parameters: Any) -> Any:
         """Return the answer to one command; keep the events that come before it."""
         self._number += 1
-        await self._socket.send_json({"id": self._number, "method": method, "params": parameters})
+        self._runner.run(self._socket.send_json({"id": self._number, "method": method, "params": parameters}))
         while True:
-            message = await self._socket.receive_json(timeout=ANSWER_SECONDS)
+            message = self._runner.run(self._socket.receive_json(timeout=ANSWER_SECONDS))
             if message.get("id") != self._number:
                 self.events.append(message)
                 continue
             assert "error" not in message, message
             return message["result"]
 
-    async def evaluate(self, script: str) -> Any:
+    def evaluate(self, script: str) -> Any:
         """Return the value of a script."""
-        answer = await self.call("Runtime.evaluate", expression=script, returnByValue=True)
+        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
-    async def open(self, path: Path) -> None:
-        """Load a page and wait until it is there."""
-        for domain in ("Page", "Network", "Runtime", "Log"):
-            await self.call(f"{domain}.enable")
-        await self.call("Page.navigate", url=path.as_uri())
-        while await self.evaluate("location.protocol + document.readyState") != "file:complete":
-            await asyncio.sleep(0.05)
+    def resize(self, width: int, height: int, *, mobile: bool = False) -> None:
+        """Give the page so many pixels."""
+        screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile}
+        self.call("Emulation.setDeviceMetricsOverride", **screen)
 
-    async def shown(self) -> list[str]:
+    def shown(self) -> list[str]:
         """Return the account numbers that are visible."""
         script = "[...document.querySelectorAll('#map tbody tr')].filter(row => row.offsetHeight)"
-        found: list[str] = await self.evaluate(f"{script}.map(row => row.querySelector('code').textContent)")
+        found: list[str] = self.evaluate(f"{script}.map(row => row.querySelector('code').textContent)")
         return found
 
-    async def click(self, selector: str) -> None:
-        await self.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
+    def click(self, selector: str) -> None:
+        self.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
 
-    async def enter(self, selector: str, value: str) -> None:
+    def enter(self, selector: str, value: str) -> None:
         """Put a value into a field, as typing or choosing does."""
-        await self.evaluate(
+        self.evaluate(
             f"(field => {{ field.value = {json.dumps(value)}; field.dispatchEvent(new Event('input')) }})"
             f"(document.querySelector({json.dumps(selector)}))"
         )
+
+    def press(self, key: str, code: int) -> None:
+        """Press and release a key."""
+        text = {"text": key} if key == " " else {}
+        for kind in ("keyDown", "char", "keyUp") if text else ("keyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, **text)
 
     @property
     def complaints(self) -> list[Any]:

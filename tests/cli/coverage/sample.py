@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cli.coverage import page as coverage_page
+from cli.coverage import page
 from cli.coverage.model import Coverage, Scope, cover
 from cli.coverage.page import About
 from cli.organization.members import Account
@@ -110,19 +110,14 @@ def about(*remarks: str) -> About:
 
 def take_picture(path: Path) -> None:
     """Show the sample in a browser, and keep what the first screen looks like."""
-
-    async def act(page: browser.Page) -> None:
-        screen = {"width": 1360, "height": 1340, "deviceScaleFactor": 1, "mobile": False}
-        await page.call("Emulation.setDeviceMetricsOverride", **screen)
-        taken = await page.call("Page.captureScreenshot", format="png")
-        path.write_bytes(base64.b64decode(taken["data"]))
-
     found = browser.find()
     assert found, f"no browser on PATH: {', '.join(browser.NAMES)}"
     with tempfile.TemporaryDirectory() as directory, browser.running(found) as devtools:
-        page = Path(directory) / "page.html"
-        page.write_text(coverage_page.html(sample(), about()), encoding="utf-8")
-        browser.visit(devtools, page, act)
+        file = Path(directory) / "page.html"
+        file.write_text(page.html(sample(), about()), encoding="utf-8")
+        with browser.opened(devtools, file) as shown:
+            shown.resize(1360, 1340)
+            path.write_bytes(base64.b64decode(shown.call("Page.captureScreenshot", format="png")["data"]))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cli.coverage import page
-from cli.coverage.model import Cell, Coverage, Row, Scope, State, cover
+from cli.coverage.model import HAVE_CONNECTION, NEED_ATTENTION, Cell, Coverage, Row, Scope, State, cover
 from cli.coverage.report import remarks, report, scope_of
 from cli.coverage.sources import Facts
 from cli.errors import CliError
@@ -16,7 +16,8 @@ from tests.cli.coverage.sample import DENIED, MANAGEMENT, MARK, SUFFIX, connecti
 from tests.cli.support import asked, screen
 
 A, B = "200000000001", "200000000002"
-REGIONS = frozenset({"us-east-1", "eu-west-1"})
+HERE = "us-east-1"
+REGIONS = frozenset({HERE, "eu-west-1"})
 SCOPE = Scope(SUFFIX, MANAGEMENT, {}, REGIONS)
 
 
@@ -34,65 +35,45 @@ def covered(*connections: Any, instances: Any = None, scope: Scope = SCOPE, stat
 # What is known
 
 
-def test_a_connection_of_ours_is_connected_and_none_is_missing() -> None:
-    found = covered(connection(A, "us-east-1"))
-
-    assert states(found) == {"us-east-1": State.CONNECTED, "eu-west-1": State.MISSING}
-    assert (found.connected, found.expected) == (1, 2)
-    (finding,) = found.findings()
-    assert "the account's own status says why" in finding.reason
-
-
 @pytest.mark.parametrize(
-    "fields",
+    ("fields", "shown", "reason"),
     [
-        {"alias": "made by hand"},
-        {"alias": ""},
-        {"alias": f"ecr-{A}-us-east-1"},
-        {"alias": f"ecr-0000aaaa-{A}-us-east-1"},  # of another stack of this account
-        {"url": f"https://{A}.dkr-ecr.us-east-1.on.aws"},
+        # URLs are compared as the function does, and the mark is what counts.
+        ({}, State.CONNECTED, ""),
+        ({"url": f"https://{A}.dkr.ecr.us-east-1.amazonaws.com/"}, State.CONNECTED, ""),
+        ({"url": f"HTTPS://{A}.DKR.ECR.us-east-1.amazonaws.com"}, State.CONNECTED, ""),
+        ({"alias": f"ecr-adopted-{MARK}-{A}-us-east-1"}, State.CONNECTED, ""),
+        ({"alias": f"ecr-{MARK}-{A}-us-"}, State.CONNECTED, ""),  # cut short
+        # Another alias or form of URL is not managed by us.
+        ({"alias": "made by hand"}, State.UNMANAGED, "made by somebody else (alias made by hand)"),
+        ({"alias": ""}, State.UNMANAGED, "(without an alias)"),
+        ({"alias": f"ecr-{A}-us-east-1"}, State.UNMANAGED, ""),
+        ({"alias": f"ecr-0000aaaa-{A}-us-east-1"}, State.UNMANAGED, ""),  # of another stack of this account
+        ({"url": f"https://{A}.dkr-ecr.us-east-1.on.aws"}, State.UNMANAGED, ""),
+        # What only looks like a connection of the account is none.
+        ({"type": "docker"}, State.MISSING, ""),
+        ({"url": f"https://{A}4.dkr.ecr.us-east-1.amazonaws.com"}, State.MISSING, ""),
+        ({"url": f"https://harbor.example.com/{A}"}, State.MISSING, ""),
+        ({"url": f"https://{A}.dkr.ecr.us-east-1.amazonaws.com.cn"}, State.MISSING, ""),
+        ({"url": f"https://mirror.{A}.dkr.ecr.us-east-1.amazonaws.com"}, State.MISSING, ""),
+        ({"url": ""}, State.MISSING, ""),
+        # Falcon's state.
+        ({"state": "pending"}, State.CONNECTED, ""),
+        ({"state": "Active"}, State.CONNECTED, ""),
+        ({"state": "Paused"}, State.PAUSED, "Falcon gives its state as Paused"),
+        ({"state": "offline"}, State.BROKEN, "Falcon gives its state as offline"),
+        ({"state": "failed"}, State.BROKEN, "Falcon gives its state as failed"),
+        ({"expired": True}, State.EXPIRED, "the credential has expired"),
     ],
 )
-def test_a_connection_with_another_alias_or_form_of_url_is_not_managed_by_us(fields: dict[str, str]) -> None:
-    found = covered(connection(A, "us-east-1", **fields))
+def test_a_connection_is_what_its_url_alias_and_state_say(fields: dict[str, str], shown: State, reason: str) -> None:
+    found = covered(connection(A, HERE, **fields), scope=replace(SCOPE, otherwise=frozenset({HERE})))
 
-    assert states(found)["us-east-1"] == State.UNMANAGED
-    assert found.connected == 1
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"url": f"https://{A}.dkr.ecr.us-east-1.amazonaws.com/"},
-        {"url": f"HTTPS://{A}.DKR.ECR.us-east-1.amazonaws.com"},
-        {"alias": f"ecr-adopted-{MARK}-{A}-us-east-1"},
-        {"alias": f"ecr-{MARK}-{A}-us-"},  # cut short
-    ],
-)
-def test_urls_are_compared_as_the_function_does_and_the_mark_is_what_counts(fields: dict[str, str]) -> None:
-    assert states(covered(connection(A, "us-east-1", **fields)))["us-east-1"] == State.CONNECTED
-
-
-@pytest.mark.parametrize(
-    ("state", "shown", "attention"),
-    [
-        ("", State.CONNECTED, 0),
-        ("pending", State.CONNECTED, 0),
-        ("Active", State.CONNECTED, 0),
-        ("paused", State.PAUSED, 0),
-        ("offline", State.BROKEN, 1),
-        ("failed", State.BROKEN, 1),
-    ],
-)
-def test_a_connection_that_does_not_work_is_named_with_its_state(state: str, shown: State, attention: int) -> None:
-    scope = replace(SCOPE, otherwise=frozenset({"us-east-1"}))
-
-    found = covered(connection(A, "us-east-1", state=state), scope=scope)
-
-    cell = found.rows[0].cells["us-east-1"]
+    cell = found.rows[0].cells[HERE]
     assert cell.state == shown
-    assert found.attention == attention
-    assert shown == State.CONNECTED or state in cell.reason
+    assert reason in cell.reason
+    assert (found.connected, found.expected) == (shown in HAVE_CONNECTION, 1)
+    assert found.attention == (shown in NEED_ATTENTION)
 
 
 def test_what_somebody_wanted_so_needs_no_attention() -> None:
@@ -103,78 +84,54 @@ def test_what_somebody_wanted_so_needs_no_attention() -> None:
     assert by_hand.findings()
 
 
-def test_an_accounts_version_is_the_stack_sets_if_its_stack_is_current() -> None:
-    scope = replace(SCOPE, version="1.2.3")
-
-    assert covered(scope=scope).rows[0].version == "1.2.3"
-    assert covered(instances=[instance(A, "OUTDATED", DENIED)], scope=scope).rows[0].version == ""
-    assert covered(instances=[], scope=scope).rows[0].version == ""
-
-
 @pytest.mark.parametrize(
-    "fields",
-    [
-        {"type": "docker"},
-        {"url": f"https://{A}4.dkr.ecr.us-east-1.amazonaws.com"},
-        {"url": f"https://harbor.example.com/{A}"},
-        {"url": f"https://{A}.dkr.ecr.us-east-1.amazonaws.com.cn"},
-        {"url": f"https://mirror.{A}.dkr.ecr.us-east-1.amazonaws.com"},
-        {"url": ""},
-    ],
+    ("instances", "version"), [([instance(A)], "1.2.3"), ([instance(A, "OUTDATED", DENIED)], ""), ([], "")]
 )
-def test_what_only_looks_like_a_connection_of_the_account_is_none(fields: dict[str, str]) -> None:
-    assert states(covered(connection(A, "us-east-1", **fields)))["us-east-1"] == State.MISSING
+def test_an_accounts_version_is_the_stack_sets_if_its_stack_is_current(instances: Any, version: str) -> None:
+    assert covered(instances=instances, scope=replace(SCOPE, version="1.2.3")).rows[0].version == version
 
 
 def test_of_two_connections_one_that_works_counts_and_ours_before_others() -> None:
-    by_hand = connection(A, "us-east-1", id="x", alias="by hand")
-    expired = connection(A, "us-east-1", expired=True)
+    by_hand = connection(A, HERE, id="x", alias="by hand")
+    expired = connection(A, HERE, expired=True, expired_at="2026-11-20T04:00:00Z")
 
-    assert states(covered(by_hand, connection(A, "us-east-1")))["us-east-1"] == State.CONNECTED
-    assert states(covered(expired, by_hand))["us-east-1"] == State.UNMANAGED
-
-
-def test_an_expired_credential_scans_nothing() -> None:
-    found = covered(connection(A, "us-east-1", expired=True, expired_at="2026-11-20T04:00:00Z"))
-
-    assert states(found)["us-east-1"] == State.EXPIRED
-    assert found.rows[0].cells["us-east-1"].detail == "since 2026-11-20T04:00:00Z"
-    assert found.connected == 0
+    assert states(covered(by_hand, connection(A, HERE)))[HERE] == State.CONNECTED
+    assert states(covered(expired, by_hand))[HERE] == State.UNMANAGED
+    assert covered(expired).rows[0].cells[HERE].detail == "since 2026-11-20T04:00:00Z"
 
 
 def test_a_failed_stack_fails_what_is_not_connected_and_says_why() -> None:
-    found = covered(connection(A, "us-east-1"), instances=[instance(A, "OUTDATED", DENIED)])
+    found = covered(connection(A, HERE), instances=[instance(A, "OUTDATED", DENIED)])
 
-    assert states(found) == {"us-east-1": State.CONNECTED, "eu-west-1": State.FAILED}
+    assert states(found) == {HERE: State.CONNECTED, "eu-west-1": State.FAILED}
     assert found.rows[0].cells["eu-west-1"].reason == DENIED
     assert DENIED in found.rows[0].note
 
 
-def test_an_account_without_a_stack_and_the_management_account_are_told_apart() -> None:
-    accounts = [Account(A, "one", "ACTIVE"), Account(MANAGEMENT, "root", "ACTIVE")]
+def test_why_an_account_has_no_connection_is_told_by_its_stack() -> None:
+    accounts = [Account(each, "", "ACTIVE") for each in (A, B, MANAGEMENT)]
 
-    found = cover(accounts, [], [], SCOPE)
+    found = cover(accounts, [instance(B)], [], SCOPE)
 
     reasons = {finding.accounts[0][0]: finding.reason for finding in found.findings()}
     assert "none of the stack set's units" in reasons[A]
+    assert "the account's own status says why" in reasons[B]
     assert "INCLUDE_MANAGEMENT=1" in reasons[MANAGEMENT]
 
 
 @pytest.mark.parametrize("status", ["SUSPENDED", "PENDING_CLOSURE"])
 def test_a_closed_account_lacks_nothing_and_its_connections_are_orphans(status: str) -> None:
-    found = covered(connection(A, "us-east-1"), connection(A, "eu-west-1", alias="x"), instances=[], status=status)
+    found = covered(connection(A, HERE), connection(A, "eu-west-1", alias="x"), instances=[], status=status)
 
-    assert states(found) == {"us-east-1": State.ORPHAN, "eu-west-1": State.ORPHAN}
+    assert states(found) == {HERE: State.ORPHAN, "eu-west-1": State.ORPHAN}
     assert found.expected == 0
     assert page.percent(found) == "none"
 
 
 def test_ours_of_an_account_outside_the_organization_is_an_orphan_and_others_are_only_counted() -> None:
-    found = covered(
-        connection(A, "us-east-1"), connection(B, "us-east-1"), connection("200000000003", "us-east-1", alias="theirs")
-    )
+    found = covered(connection(A, HERE), connection(B, HERE), connection("200000000003", HERE, alias="theirs"))
 
-    assert states(found, B) == {"us-east-1": State.ORPHAN}
+    assert states(found, B) == {HERE: State.ORPHAN}
     assert {row.account for row in found.rows} == {A, B}
     assert found.foreign == 1
 
@@ -182,8 +139,8 @@ def test_ours_of_an_account_outside_the_organization_is_an_orphan_and_others_are
 def test_regions_that_are_not_enabled_or_left_out_have_no_cell() -> None:
     scope = replace(SCOPE, regions={A: REGIONS | {"af-south-1"}}, excluded=frozenset({"eu-west-1"}))
 
-    assert states(covered(scope=scope)).keys() == {"us-east-1", "af-south-1"}
-    assert states(covered(scope=replace(scope, wanted=frozenset({"us-east-1"})))).keys() == {"us-east-1"}
+    assert states(covered(scope=scope)).keys() == {HERE, "af-south-1"}
+    assert states(covered(scope=replace(scope, wanted=frozenset({HERE})))).keys() == {HERE}
     assert states(covered(connection(A, "eu-west-1"), scope=scope))["eu-west-1"] == State.CONNECTED
 
 
@@ -191,7 +148,7 @@ def test_findings_gather_accounts_with_the_same_reason_the_worst_first() -> None
     accounts = [Account(each, "", "ACTIVE") for each in (A, B)]
     instances = [instance(each, "OUTDATED", DENIED) for each in (A, B)]
 
-    found = cover(accounts, instances, [connection(A, "us-east-1", expired=True)], SCOPE)
+    found = cover(accounts, instances, [connection(A, HERE, expired=True)], SCOPE)
 
     failed, expired = found.findings()
     assert (failed.state, failed.registries, [account for account, _ in failed.accounts]) == (State.FAILED, 3, [B, A])
@@ -212,46 +169,46 @@ def test_the_share_is_never_rounded_to_all_or_to_none(scanned: int, missing: int
 
 # The scope
 
-
-def facts(**fields: Any) -> Facts:
-    made: dict[str, Any] = {
-        "organization": "o-exampleorgid",
-        "management": MANAGEMENT,
-        "accounts": [Account(A, "one", "ACTIVE")],
-        "definition": Definition("", {"ExcludedRegions": "eu-west-1, sa-east-1"}, True, frozenset(), {}),
-        "instances": [instance(A)],
-        "connections": [connection(A, "eu-west-1")],
-        "cloud": "us-1",
-        "url_suffix": SUFFIX,
-        "regions": {},
-        "unread": "",
-    }
-    return Facts(**made | fields)
+FACTS = Facts(
+    organization="o-exampleorgid",
+    management=MANAGEMENT,
+    accounts=[Account(A, "one", "ACTIVE")],
+    definition=Definition("", {"ExcludedRegions": "eu-west-1, sa-east-1"}, True, frozenset(), {}),
+    instances=[instance(A)],
+    connections=[connection(A, "eu-west-1")],
+    cloud="us-1",
+    url_suffix=SUFFIX,
+    regions={},
+    unread="",
+)
 
 
-def test_regions_that_cannot_be_read_are_those_seen_and_the_page_says_so() -> None:
-    unread = facts(unread="AccessDeniedException")
+@pytest.mark.parametrize(
+    ("named", "stand_in", "said"),
+    [
+        (frozenset(), REGIONS, "seen in Falcon, which may be more or fewer"),
+        (frozenset({"ca-central-1"}), {"ca-central-1"}, "those named in REGIONS"),
+    ],
+)
+def test_what_stands_in_for_regions_that_cannot_be_read_is_told(
+    named: frozenset[str], stand_in: set[str], said: str
+) -> None:
+    unread = replace(FACTS, unread="AccessDeniedException")
 
-    assert scope_of(unread, frozenset()).otherwise == {"us-east-1", "eu-west-1"}
-    (said, _) = remarks(unread, frozenset())
-    assert "1 accounts could not be read (AccessDeniedException" in said
-    assert "seen in Falcon, which may be more or fewer" in said
+    remark, _ = remarks(unread, named)
 
-
-def test_regions_that_are_named_stand_in_for_those_that_cannot_be_read() -> None:
-    named = frozenset({"ca-central-1"})
-
-    assert scope_of(facts(), named).otherwise == named
-    assert "those named in REGIONS" in remarks(facts(unread="x"), named)[0]
+    assert scope_of(unread, named).otherwise == stand_in
+    assert "1 accounts could not be read (AccessDeniedException" in remark
+    assert said in remark
 
 
 def test_the_stack_sets_own_limits_are_heeded_and_told() -> None:
-    assert scope_of(facts(), frozenset()).excluded == {"eu-west-1", "sa-east-1"}
-    assert remarks(facts(), frozenset()) == ["The stack set is limited by ExcludedRegions=eu-west-1, sa-east-1."]
+    assert scope_of(FACTS, frozenset()).excluded == {"eu-west-1", "sa-east-1"}
+    assert remarks(FACTS, frozenset()) == ["The stack set is limited by ExcludedRegions=eu-west-1, sa-east-1."]
 
 
 def test_every_problem_of_a_request_is_told_at_once() -> None:
-    given = asked("coverage-report", FALCON_CLOUD="mars-1", FALCON_API_URL="http://x", CALL_AS="me", REGION="us-east-1")
+    given = asked("coverage-report", FALCON_CLOUD="mars-1", FALCON_API_URL="http://x", CALL_AS="me", REGION=HERE)
 
     with pytest.raises(CliError) as error:
         report(given, screen()[0])

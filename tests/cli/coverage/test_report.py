@@ -22,14 +22,15 @@ from cli.credentials import Credentials
 from cli.errors import CliError, UnansweredError
 from cli.falcon import connections, logged_in
 from cli.organization.members import Account
-from tests.cli.organization.support import MANAGEMENT, MEMBERS, STACK_SET, OrganizationOperator, organize
-from tests.cli.support import Ran, screen
+from cli.screen import Screen
+from tests.cli.organization.support import MANAGEMENT, MEMBERS, OrganizationOperator
+from tests.cli.support import screen
 from tests.sandbox.local_aws import LocalAws
 from tests.simulator import Connection, FalconSimulator, Fault, Status, missing_scope
 from tests.simulator.probe import registry
 from tests.stack.customer import PROJECT, ROLE
 
-pytest_plugins = ["tests.stack.launching"]
+pytest_plugins = ["tests.cli.fixtures"]
 
 REGIONS = ("us-east-1", "eu-west-1")
 ALLOWED = [
@@ -45,22 +46,11 @@ ALWAYS = ["sts:GetCallerIdentity"]
 GONE = "277777777777"
 
 
-@pytest.fixture
-def administrator(
-    aws: LocalAws, falcon: FalconSimulator, package: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> OrganizationOperator:
-    assert package  # is built
+@pytest.fixture(autouse=True)
+def _elsewhere_and_trusted(tmp_path: Path, authority: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "DIRECTORY", tmp_path)
-    found, units = organize(aws)
-    for account in (MANAGEMENT, *MEMBERS):
-        aws.set_regions(account, enabled=REGIONS)
-    return OrganizationOperator(aws, falcon, monkeypatch, units=units, organization=found)
-
-
-def report(administrator: OrganizationOperator, given: Credentials | None = None, **variables: str) -> Ran:
-    """Run `make coverage-report`."""
-    asked = {"STACK_SET": STACK_SET, "FALCON_CLOUD": "us-1", "FALCON_API_URL": administrator.falcon.url}
-    return administrator.run("coverage-report", given or administrator.credentials, None, **asked | variables)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.ca_file))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/of/another/tool")  # which is put back afterwards
 
 
 def states(directory: Path) -> dict[str, dict[str, str]]:
@@ -76,6 +66,8 @@ def test_the_report_shows_what_became_of_every_account_and_changes_nothing(
     aws: LocalAws, administrator: OrganizationOperator, tmp_path: Path
 ) -> None:
     falcon, (fine, failed, expired, missing, closed, by_hand) = administrator.falcon, MEMBERS
+    for account in (MANAGEMENT, *MEMBERS):
+        aws.set_regions(account, enabled=REGIONS)
     aws.client("iam", failed).create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps({}))
     assert administrator.deploy(given=administrator.credentials).problem
     falcon.tenant.expire_credential(falcon.connections_of(expired)[0].id)
@@ -92,7 +84,7 @@ def test_the_report_shows_what_became_of_every_account_and_changes_nothing(
         "AWS_SESSION_TOKEN": reader["SessionToken"],
     }
 
-    ran = report(administrator)
+    ran = administrator.report()
 
     assert not ran.ok  # a timer sees that something is missing
     assert ran.problem == ""
@@ -113,7 +105,7 @@ def test_the_report_shows_what_became_of_every_account_and_changes_nothing(
 
 
 def test_a_missing_stack_set_is_an_error(administrator: OrganizationOperator, tmp_path: Path) -> None:
-    ran = report(administrator, STACK_SET="another")
+    ran = administrator.report(STACK_SET="another")
 
     assert ran.problem == "there is no stack set another in us-east-1. Name it: STACK_SET=... REGION=..."
     assert not list(tmp_path.glob("coverage.*"))
@@ -143,65 +135,52 @@ class NoRegions:
 ACCOUNTS = [Account(each, "", "ACTIVE") for each in (MANAGEMENT, *MEMBERS[:2])] + [Account(GONE, "", "SUSPENDED")]
 
 
-def test_regions_are_read_account_by_account_and_the_own_is_not_named() -> None:
-    aws: Any = NoRegions(set())
-
-    regions, unread = sources.regions_of(aws, ACCOUNTS)
-
-    assert regions == dict.fromkeys([MANAGEMENT, *MEMBERS[:2]], frozenset({"us-east-1", "af-south-1"}))
-    assert unread == ""
-    assert sorted(aws.asked) == sorted([MEMBERS[0], MEMBERS[0], MEMBERS[1], "own"])
+HERE, (FIRST, SECOND) = REGIONS[0], MEMBERS[:2]
 
 
-def test_who_may_not_read_regions_asks_once_and_the_report_says_so() -> None:
-    aws: Any = NoRegions(set(MEMBERS))
+@pytest.mark.parametrize(
+    ("refused", "known", "unread", "asked"),
+    [
+        # The own account is not named, and the first of the others shows whether it is allowed at all.
+        (set(), [MANAGEMENT, FIRST, SECOND], "", [FIRST, FIRST, SECOND, "own"]),
+        ({SECOND}, [MANAGEMENT, FIRST], "AccessDeniedException", [FIRST, FIRST, SECOND, "own"]),
+        (set(MEMBERS), [], "AccessDeniedException", [FIRST]),
+    ],
+)
+def test_regions_are_read_account_by_account(
+    refused: set[str], known: list[str], unread: str, asked: list[str]
+) -> None:
+    aws: Any = NoRegions(refused)
 
-    assert sources.regions_of(aws, ACCOUNTS) == ({}, "AccessDeniedException")
-    assert aws.asked == [MEMBERS[0]]
-
-
-def test_an_account_whose_regions_cannot_be_read_is_told_and_the_others_are_used() -> None:
-    aws: Any = NoRegions({MEMBERS[1]})
-
-    regions, unread = sources.regions_of(aws, ACCOUNTS)
-
-    assert regions.keys() == {MANAGEMENT, MEMBERS[0]}
-    assert unread == "AccessDeniedException"
+    assert sources.regions_of(aws, ACCOUNTS) == (dict.fromkeys(known, frozenset({HERE, "af-south-1"})), unread)
+    assert sorted(aws.asked) == asked
 
 
 # Falcon
 
 
-def read_falcon(simulator: FalconSimulator, secret: str = "") -> tuple[list[Any], str]:
-    """Return every connection, and what was printed meanwhile."""
-    shown, output = screen()
+def read_falcon(simulator: FalconSimulator, secret: str = "", *, shown: Screen) -> list[Any]:
+    """Return every connection."""
     given = Credentials(simulator.client_id, secret or simulator.client_secret)
     with logged_in(given, "us-1", simulator.url, BUILT_PACKAGE, shown) as tenant:
-        return connections(tenant), output.getvalue()
-
-
-@pytest.fixture(autouse=True)
-def _trust(authority: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.ca_file))
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/of/another/tool")  # which is put back afterwards
+        return connections(tenant)
 
 
 def test_one_listing_covers_the_tenant_however_large(falcon: FalconSimulator) -> None:
     falcon.seed(12_000)
+    shown, output = screen()
 
-    found, printed = read_falcon(falcon)
-
-    assert len(found) == 12_000
-    assert printed == ""
+    assert len(read_falcon(falcon, shown=shown)) == 12_000
+    assert output.getvalue() == ""
     assert falcon.journal.operations() == {"token": 1, "list": 3, "read": 120}
 
 
 def test_what_falcon_refuses_is_told_at_once_and_without_the_secret(falcon: FalconSimulator) -> None:
     with pytest.raises(CliError, match=r"^Falcon cannot be read: Falcon login: the client secret is wrong") as wrong:
-        read_falcon(falcon, "wrong-secret")
+        read_falcon(falcon, "wrong-secret", shown=screen()[0])
     falcon.arm(Fault("list", missing_scope()))
     with pytest.raises(CliError, match="lacks the scope Falcon Container Image: READ"):
-        read_falcon(falcon)
+        read_falcon(falcon, shown=screen()[0])
 
     assert "wrong-secret" not in str(wrong.value)
     assert not isinstance(wrong.value, UnansweredError)
@@ -213,13 +192,9 @@ def test_trouble_is_announced_and_is_no_refusal(falcon: FalconSimulator, monkeyp
     monkeypatch.setattr("cli.screen.QUIET_SECONDS", 0.0)
     falcon.arm(Fault("token", Status(503)))
     shown, output = screen()
-    given = Credentials(falcon.client_id, falcon.client_secret)
 
-    with (
-        pytest.raises(UnansweredError, match="Falcon cannot be read"),
-        logged_in(given, "us-1", falcon.url, BUILT_PACKAGE, shown),
-    ):
-        pytest.fail("it is not logged in")
+    with pytest.raises(UnansweredError, match="Falcon cannot be read"):
+        read_falcon(falcon, shown=shown)
 
     assert output.getvalue().startswith("Falcon does not answer yet, trying until ")
 

@@ -53,6 +53,11 @@ class OrganizationOperator(Operator):
         """Run `make delete-org`, agreeing in advance."""
         return self.run("delete-org", None, None, **{"STACK_SET": STACK_SET, "YES": "1"} | variables)
 
+    def report(self, **variables: str) -> Ran:
+        """Run `make coverage-report`."""
+        asked = {"STACK_SET": STACK_SET, "FALCON_CLOUD": "us-1", "FALCON_API_URL": self.falcon.url}
+        return self.run("coverage-report", self.credentials, None, **asked | variables)
+
     # What there is
 
     def instances(self) -> dict[str, str]:

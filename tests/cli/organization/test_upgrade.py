@@ -9,7 +9,7 @@ import pytest
 
 from cli.artifact import BUILT_PACKAGE, Artifact
 from cli.coverage import report
-from tests.cli.organization.support import MEMBERS, STACK_SET, OrganizationOperator
+from tests.cli.organization.support import MEMBERS, OrganizationOperator
 from tests.cli.releases import publish
 from tests.simulator import Fault, missing_scope
 from tests.stack.customer import FUNCTION
@@ -51,8 +51,7 @@ def code(administrator: OrganizationOperator, account: str) -> str:
 
 def covered(administrator: OrganizationOperator, directory: Path) -> dict[str, str]:
     """Return the version of each account in the coverage report."""
-    asked = {"STACK_SET": STACK_SET, "FALCON_CLOUD": "us-1", "FALCON_API_URL": administrator.falcon.url}
-    administrator.run("coverage-report", administrator.credentials, None, **asked)
+    administrator.report()
     with (directory / "coverage.csv").open(newline="") as file:
         found = {line["account"].strip("'"): line["version"] for line in csv.DictReader(file)}
     return {account: found[account] for account in MEMBERS}

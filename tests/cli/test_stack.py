@@ -11,24 +11,28 @@ from cli.stack import Stack
 from tests.cli.support import screen
 
 ID = "arn:aws:cloudformation:us-east-1:111122223333:stack/falcon/1a2b3c4d-0000-0000-0000-000000000000"
-ROLE = ("Role", "AWS::IAM::Role")
+
+Script = list[tuple[str, str, str]]
+"""The status, resource and reason of each event; without a resource it is the stack's."""
+
+CREATED: Script = [("CREATE_IN_PROGRESS", "", ""), ("CREATE_COMPLETE", "Role", ""), ("CREATE_COMPLETE", "", "")]
+UPDATED: Script = [("UPDATE_IN_PROGRESS", "", ""), ("UPDATE_COMPLETE", "", "")]
+DELETED: Script = [("DELETE_IN_PROGRESS", "", ""), ("DELETE_COMPLETE", "", "")]
+STOPPED = ("CREATE_FAILED", "Rule", "Resource creation cancelled")
 
 
 class FakeCloudFormation:
-    """One stack that goes through `scripts`, one for each operation: (status, resource, reason) an event."""
+    """One stack that goes through `scripts`, one for each operation."""
 
-    class Meta:
+    class meta:  # noqa: N801 - as a client has it
         region_name = "us-east-1"
 
-    meta = Meta
-
-    def __init__(self, status: str = "", *scripts: list[tuple[str, str, str]]) -> None:
+    def __init__(self, status: str = "", *scripts: Script) -> None:
         self.status, self.scripts = status, list(scripts)
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.events: list[dict[str, Any]] = []
         self.waiting: list[dict[str, Any]] = []
         self.broken = False
-        self.unchanged = False
 
     def describe_stacks(self, **_: Any) -> Any:
         if not self.status or self.status == "DELETE_COMPLETE":
@@ -40,7 +44,7 @@ class FakeCloudFormation:
         return self.begin("create", request)
 
     def update_stack(self, **request: Any) -> Any:
-        if self.unchanged:
+        if not self.scripts:
             raise refusal("No updates are to be performed.")
         return self.begin("update", request)
 
@@ -50,23 +54,21 @@ class FakeCloudFormation:
     def begin(self, name: str, request: dict[str, Any]) -> Any:
         """Begin the next script, as this request or as somebody else's."""
         self.calls.append((name, request))
-        token = request.get("ClientRequestToken", "")
-        self.waiting = [self._event(token, *each) for each in self.scripts.pop(0)]
+        self.waiting = [
+            {
+                "EventId": f"{len(self.calls)}-{status}-{resource}",
+                "Timestamp": datetime(2026, 11, 25, 12, 0, 1, tzinfo=UTC),
+                "LogicalResourceId": resource or "falcon",
+                "ResourceType": "AWS::IAM::Role" if resource else "AWS::CloudFormation::Stack",
+                "PhysicalResourceId": resource or ID,
+                "StackId": ID,
+                "ResourceStatus": status,
+                "ResourceStatusReason": reason,
+                "ClientRequestToken": request.get("ClientRequestToken", ""),
+            }
+            for status, resource, reason in self.scripts.pop(0)
+        ]
         return {"StackId": ID}
-
-    def _event(self, token: str, status: str, resource: str, reason: str) -> dict[str, Any]:
-        number = len(self.events) + len(self.waiting) + len(self.scripts) * 100
-        return {
-            "EventId": f"{number}-{status}-{resource}",
-            "Timestamp": datetime(2026, 11, 25, 12, 0, 1, tzinfo=UTC),
-            "LogicalResourceId": resource or "falcon",
-            "ResourceType": "AWS::IAM::Role" if resource else "AWS::CloudFormation::Stack",
-            "PhysicalResourceId": resource or ID,
-            "StackId": ID,
-            "ResourceStatus": status,
-            "ResourceStatusReason": reason,
-            "ClientRequestToken": token,
-        }
 
     def get_paginator(self, _: str) -> Any:
         return self
@@ -77,25 +79,13 @@ class FakeCloudFormation:
             raise EndpointConnectionError(endpoint_url="https://cloudformation")
         if self.waiting:
             self.events.append(self.waiting.pop(0))
-            if not self.events[-1]["LogicalResourceId"].startswith("R"):
+            if self.events[-1]["PhysicalResourceId"] == ID:
                 self.status = self.events[-1]["ResourceStatus"]
         return [{"StackEvents": self.events[::-1]}]
 
 
 def refusal(message: str) -> ClientError:
     return ClientError({"Error": {"Code": "ValidationError", "Message": message}}, "Operation")
-
-
-CREATED = [("CREATE_IN_PROGRESS", "", ""), ("CREATE_COMPLETE", "Role", ""), ("CREATE_COMPLETE", "", "")]
-UPDATED = [("UPDATE_IN_PROGRESS", "", ""), ("UPDATE_COMPLETE", "", "")]
-DELETED = [("DELETE_IN_PROGRESS", "", ""), ("DELETE_COMPLETE", "", "")]
-FAILED = [
-    ("CREATE_IN_PROGRESS", "", ""),
-    ("CREATE_FAILED", "Role", "role \x1b[31malready exists"),
-    ("CREATE_FAILED", "Rule", "Resource creation cancelled"),
-    ("ROLLBACK_IN_PROGRESS", "", "The following resource(s) failed to create: [Role]."),
-    ("ROLLBACK_COMPLETE", "", ""),
-]
 
 
 def stack(played: FakeCloudFormation) -> tuple[Stack, Any]:
@@ -119,9 +109,8 @@ def test_a_launch_is_followed_from_its_first_event_to_its_last() -> None:
 
 def test_an_update_keeps_what_is_not_given_and_drops_what_the_template_lost() -> None:
     played = FakeCloudFormation("UPDATE_ROLLBACK_COMPLETE", UPDATED)
-    given, _ = stack(played)
 
-    given.deploy({"TemplateBody": "{}"}, {"S3Key": "new"}, ["Regions", "S3Key"])
+    stack(played)[0].deploy({"TemplateBody": "{}"}, {"S3Key": "new"}, ["Regions", "S3Key"])
 
     assert played.calls[0][1]["Parameters"] == [
         {"ParameterKey": "S3Key", "ParameterValue": "new"},
@@ -130,10 +119,7 @@ def test_an_update_keeps_what_is_not_given_and_drops_what_the_template_lost() ->
 
 
 def test_nothing_to_change_is_no_failure() -> None:
-    played = FakeCloudFormation("CREATE_COMPLETE")
-    played.unchanged = True
-
-    assert stack(played)[0].deploy({}, {}, [])[1] is False
+    assert stack(FakeCloudFormation("CREATE_COMPLETE"))[0].deploy({}, {}, [])[1] is False
 
 
 def test_what_is_under_way_is_followed_to_its_end_before_anything_is_begun() -> None:
@@ -142,14 +128,14 @@ def test_what_is_under_way_is_followed_to_its_end_before_anything_is_begun() -> 
     given.deploy({}, {}, [])
     played.begin("update", {})  # somebody else's, or that of a command that was interrupted
     played.status = "UPDATE_IN_PROGRESS"
-    before = len(output.getvalue().splitlines())
+    before = len(output.getvalue())
 
     given.deploy({}, {}, [])
 
-    lines = output.getvalue().splitlines()[before:]
-    assert "the stack falcon is in UPDATE_IN_PROGRESS: following what is under way" in lines[0]
-    assert sum("UPDATE_COMPLETE" in line for line in lines) == 2
-    assert not any("CREATE_COMPLETE" in line for line in lines)  # of an earlier operation
+    printed = output.getvalue()[before:]
+    assert printed.startswith("the stack falcon is in UPDATE_IN_PROGRESS: following what is under way\n")
+    assert printed.count("UPDATE_COMPLETE") == 2
+    assert "CREATE_COMPLETE" not in printed  # of an earlier operation
     assert [name for name, _ in played.calls] == ["create", "update", "update"]
 
 
@@ -164,15 +150,23 @@ def test_what_is_left_of_a_failed_launch_is_deleted_and_launched_anew(status: st
     assert f"deleting what is left of a failed launch ({status})" in output.getvalue()
 
 
-def test_a_failure_names_its_cause_without_consequences_and_the_remedy() -> None:
-    given, output = stack(FakeCloudFormation("", FAILED))
+@pytest.mark.parametrize(
+    ("events", "cause"),
+    [
+        ([("CREATE_FAILED", "Role", "role \x1b[31mexists"), STOPPED], "Role (AWS::IAM::Role): role  [31mexists"),
+        ([("ROLLBACK_IN_PROGRESS", "", "denied")], "falcon (AWS::CloudFormation::Stack): denied"),
+        ([], "CloudFormation gives none; see the events above."),
+    ],
+)
+def test_a_failure_names_its_cause_without_consequences_and_the_remedy(events: Script, cause: str) -> None:
+    given, output = stack(FakeCloudFormation("", [*events, ("ROLLBACK_COMPLETE", "", "")]))
 
     with pytest.raises(CliError) as raised:
         given.deploy({}, {}, [])
 
     assert str(raised.value).splitlines() == [
         "the stack falcon failed and is in ROLLBACK_COMPLETE. The cause:",
-        "  Role (AWS::IAM::Role): role  [31malready exists",
+        f"  {cause}",
         "Correct the cause, then run this again: it deletes what is left and launches anew.",
     ]
     assert "\x1b" not in output.getvalue()
@@ -181,10 +175,7 @@ def test_a_failure_names_its_cause_without_consequences_and_the_remedy() -> None
 @pytest.mark.parametrize(
     ("status", "remedy"),
     [
-        (
-            "UPDATE_ROLLBACK_FAILED",
-            "aws cloudformation continue-update-rollback --stack-name falcon --region us-east-1",
-        ),
+        ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback --stack-name falcon --region us-east-1"),
         ("UPDATE_FAILED", "aws cloudformation rollback-stack --stack-name falcon --region us-east-1"),
         ("DELETE_FAILED", "--retain-resources RegistryConnections"),
     ],
@@ -203,11 +194,10 @@ def test_a_deletion_that_fails_says_why_whole_and_how_to_leave() -> None:
     reason = "eu-west-1: HTTP 403 " + "x" * 300
     script = [("DELETE_IN_PROGRESS", "", ""), ("DELETE_FAILED", "Role", reason), ("DELETE_FAILED", "", "")]
 
-    with pytest.raises(CliError) as raised:
+    with pytest.raises(CliError, match="delete it again with the same command") as raised:
         stack(FakeCloudFormation("CREATE_COMPLETE", script))[0].delete()
 
     assert reason in str(raised.value)
-    assert "delete it again with the same command" in str(raised.value)
 
 
 def test_a_network_that_is_gone_leaves_the_operation_unwatched_and_says_so() -> None:

@@ -1,12 +1,15 @@
 """StackSets for tests without AWS: they play a part, and write down all that they are asked."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 TEMPLATE = "Resources: {}"
+UNIT = "ou-abcd-11111111"
 ACCOUNTS = [f"20000000000{number}" for number in range(1, 5)]
+CURRENT = dict.fromkeys(ACCOUNTS, "CURRENT")
 
 Request = dict[str, Any]
 
@@ -17,7 +20,7 @@ class FakeStackSets:
     def __init__(
         self,
         parameters: Mapping[str, str] | None = None,
-        units: tuple[str, ...] = (),
+        units: Sequence[str] = (),
         statuses: Mapping[str, str] | None = None,
     ) -> None:
         """Prepare to play a stack set with these parameters, which exists if there are any."""
@@ -25,15 +28,21 @@ class FakeStackSets:
         self.asked: list[Request] = []
         self.calls: list[tuple[str, Request]] = []
         """Those that change something."""
-        self.running: dict[str, list[str]] = {}  # accounts still to come, by operation
-        self.done: dict[str, list[str]] = {}
+        self.operations: list[dict[str, str]] = []
+        """The result of each account, by the number of the operation."""
         self.failing: dict[str, str] = {}
+        """Why these accounts' stacks cannot be created or updated."""
+        self.stuck: set[str] = set()
         self.suspended: set[str] = set()
         self.refusals: list[str] = []
         self.creation_mends = False
-        self.mending: set[str] = set()
-        """Operations that nothing fails in."""
         self.tags: dict[str, str] = {}
+        self.stacks: dict[str, Any] = {}
+
+    @property
+    def changes(self) -> list[str]:
+        """What was changed, in order."""
+        return [name for name, _ in self.calls]
 
     def describe_stack_set(self, **request: Any) -> Any:
         self.asked.append(request)
@@ -50,40 +59,41 @@ class FakeStackSets:
             }
         }
 
+    def describe_stacks(self, StackName: str) -> Any:  # noqa: N803 - boto3's name
+        if StackName not in self.stacks:
+            raise refusal("ValidationError", "it does not exist")
+        return {"Stacks": [self.stacks[StackName]]}
+
     def create_stack_set(self, **request: Any) -> Any:
         self._change("create_stack_set", request)
         self.parameters = {each["ParameterKey"]: each["ParameterValue"] for each in request["Parameters"]}
 
     def update_stack_set(self, **request: Any) -> Any:
         self._change("update_stack_set", request)
-        return {"OperationId": self.begin(list(self.statuses))}
+        self.parameters |= {each["ParameterKey"]: each.get("ParameterValue", "") for each in request["Parameters"]}
+        return self.begin(self.statuses)
 
     def create_stack_instances(self, **request: Any) -> Any:
         self._change("create_stack_instances", request)
         targets = request["DeploymentTargets"]
         self.units = sorted({*self.units, *targets["OrganizationalUnitIds"]})
-        operation = self.begin(targets.get("Accounts", ACCOUNTS))
-        self.mending |= {operation} if self.creation_mends else set()
-        return {"OperationId": operation}
+        self.failing = {} if self.creation_mends else self.failing
+        return self.begin(targets.get("Accounts", ACCOUNTS))
 
     def update_stack_instances(self, **request: Any) -> Any:
         self._change("update_stack_instances", request)
-        return {"OperationId": self.begin(request["DeploymentTargets"]["Accounts"])}
+        return self.begin(request["DeploymentTargets"]["Accounts"])
 
     def delete_stack_instances(self, **request: Any) -> Any:
         self._change("delete_stack_instances", request)
-        named = request["DeploymentTargets"].get("Accounts", list(self.statuses))
-        gone = [each for each in named if request["RetainStacks"] or each not in self.suspended | self.failing.keys()]
-        for account in gone:
-            del self.statuses[account]
-        return {"OperationId": self.begin([])}
+        for account in request["DeploymentTargets"].get("Accounts", list(self.statuses)):
+            if request["RetainStacks"] or account not in self.suspended | self.stuck:
+                del self.statuses[account]
+        return self.begin(())
 
     def delete_stack_set(self, **request: Any) -> None:
         self._change("delete_stack_set", request)
         assert not self.statuses, "it is not empty"
-
-    def describe_stacks(self, **_: Any) -> Any:
-        raise refusal("ValidationError", "it does not exist")
 
     def _change(self, name: str, request: Request) -> None:
         self.asked.append(request)
@@ -91,64 +101,50 @@ class FakeStackSets:
             raise refusal(self.refusals.pop())
         self.calls.append((name, request))
 
-    def begin(self, accounts: list[str]) -> str:
+    def begin(self, accounts: Mapping[str, str] | Sequence[str]) -> Any:
         """Begin an operation on these accounts, as somebody else may have done."""
-        operation = f"operation-{len(self.done)}"
-        self.running[operation], self.done[operation] = list(accounts), []
-        return operation
+        self.operations.append(dict.fromkeys(accounts, "PENDING"))
+        return {"OperationId": str(len(self.operations) - 1)}
 
     def describe_stack_set_operation(self, **request: Any) -> Any:
         self.asked.append(request)
-        operation = request["OperationId"]
-        if waiting := self.running[operation]:
-            account = waiting.pop(0)
-            self.done[operation].append(account)
-            failed = account in self.failing and not self._mends(operation)
-            self.statuses[account] = "OUTDATED" if failed else "CURRENT"
-        return {"StackSetOperation": {"Status": "RUNNING" if waiting else "SUCCEEDED"}}
+        results = self.operations[int(request["OperationId"])]
+        if waiting := [account for account, status in results.items() if status == "PENDING"]:
+            account = waiting[0]
+            results[account] = "FAILED" if account in self.failing else "SUCCEEDED"
+            self.statuses[account] = "OUTDATED" if account in self.failing else "CURRENT"
+        return {"StackSetOperation": {"Status": "RUNNING" if waiting[1:] else "SUCCEEDED"}}
 
-    def _mends(self, operation: str) -> bool:
-        return operation in self.mending
+    def get_paginator(self, name: str) -> Any:
+        """Return a paginator whose pages have one item each."""
 
-    def get_paginator(self, name: str) -> "Pages":
-        listed: dict[str, Callable[[Request], list[Any]]] = {
-            "list_stack_instances": lambda _: [self._instance(account) for account in self.statuses],
-            "list_stack_set_operations": lambda _: self._operations(),
-            "list_stack_set_operation_results": lambda request: self._results(request["OperationId"]),
-        }
-        return Pages(listed[name], self.asked)
+        def paginate(**request: Any) -> Any:
+            self.asked.append(request)
+            return [{"Summaries": [each]} for each in getattr(self, f"_{name}")(request)]
 
-    def _instance(self, account: str) -> Any:
-        return {
-            "Account": account,
-            "Region": "us-east-1",
-            "Status": self.statuses[account],
-            "StatusReason": self.failing.get(account, ""),
-            "StackInstanceStatus": {
-                "DetailedStatus": "SKIPPED_SUSPENDED_ACCOUNT" if account in self.suspended else "SUCCEEDED"
-            },
-        }
+        return SimpleNamespace(paginate=paginate)
 
-    def _operations(self) -> list[Any]:
-        """Return the operations, the latest first."""
-        found = [{"OperationId": operation, "Status": "RUNNING"} for operation, left in self.running.items() if left]
-        return found[::-1]
+    def _list_stack_instances(self, _: Request) -> list[Any]:
+        return [
+            {
+                "Account": account,
+                "Region": "us-east-1",
+                "Status": status,
+                "StatusReason": self.failing.get(account, ""),
+                "StackInstanceStatus": {"DetailedStatus": "SKIPPED_SUSPENDED_ACCOUNT"}
+                if account in self.suspended
+                else {},
+            }
+            for account, status in self.statuses.items()
+        ]
 
-    def _results(self, operation: str) -> list[Any]:
-        over = {account: "FAILED" if account in self.failing else "SUCCEEDED" for account in self.done[operation]}
-        statuses = over | dict.fromkeys(self.running[operation], "PENDING")
-        return [{"Account": account, "Status": status} for account, status in statuses.items()]
+    def _list_stack_set_operations(self, _: Request) -> list[Any]:
+        running = [str(number) for number, results in enumerate(self.operations) if "PENDING" in results.values()]
+        return [{"OperationId": operation, "Status": "RUNNING"} for operation in reversed(running)]
 
-
-class Pages:
-    """A paginator whose pages have one item each."""
-
-    def __init__(self, listed: Callable[[Request], list[Any]], asked: list[Request]) -> None:
-        self._listed, self._asked = listed, asked
-
-    def paginate(self, **request: Any) -> Iterator[Any]:
-        self._asked.append(request)
-        yield from ({"Summaries": [each]} for each in self._listed(request))
+    def _list_stack_set_operation_results(self, request: Request) -> list[Any]:
+        results = self.operations[int(request["OperationId"])]
+        return [{"Account": account, "Status": status} for account, status in results.items()]
 
 
 def refusal(code: str, message: str = "") -> ClientError:

@@ -1,30 +1,27 @@
 """`make delete-org` in the local AWS: what each choice leaves, what it asks first, and what stands in its way."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
+from cli.account.delete import needs_update
 from cli.errors import CliError
 from cli.organization import delete as command
 from cli.organization import stack_set
-from tests.cli.organization.fake import ACCOUNTS, FakeStackSets
+from cli.stack import Snapshot, Stack
+from tests.cli.organization.fake import ACCOUNTS, CURRENT, UNIT, FakeStackSets
 from tests.cli.organization.support import MANAGEMENT, MEMBERS, STACK_SET, OrganizationOperator
 from tests.cli.support import asked, screen
 from tests.sandbox.local_aws import LocalAws
-from tests.simulator import Fault, Status, missing_scope
 from tests.stack.customer import resources
 
 pytest_plugins = ["tests.cli.fixtures"]
 
 
-REFUSED_ONCE = Fault("token", Status(403), times=1)
-"""The update that tells a stack the choice fails, and its rollback does not."""
-
-
-@pytest.mark.parametrize(("choice", "left"), [("Keep", 3), ("Stack", 1), ("Account", 0)])
+@pytest.mark.parametrize(("choice", "left", "buckets"), [("Keep", 3, 1), ("Stack", 1, 1), ("Account", 0, 0)])
 def test_delete_leaves_in_falcon_what_the_choice_says(
-    aws: LocalAws, administrator: OrganizationOperator, choice: str, left: int
+    aws: LocalAws, administrator: OrganizationOperator, choice: str, left: int, buckets: int
 ) -> None:
     administrator.launch(INCLUDE_MANAGEMENT="1")
     for account in (MEMBERS[0], MANAGEMENT):
@@ -33,7 +30,8 @@ def test_delete_leaves_in_falcon_what_the_choice_says(
         administrator.falcon.add_connection(type(by_hand)(url=url))
     before = set(resources(aws, MEMBERS[0]))
 
-    ran = administrator.delete(DELETE_CONNECTIONS=choice, INCLUDE_MANAGEMENT="1")
+    asked = {"DELETE_CONNECTIONS": choice, "DELETE_BUCKET": "" if buckets else "1"}
+    ran = administrator.delete(INCLUDE_MANAGEMENT="1", **asked)
 
     assert ran.problem == ""
     assert ("Setting DeleteConnections" in ran.text) == (choice != "Keep")  # the template's default
@@ -42,89 +40,9 @@ def test_delete_leaves_in_falcon_what_the_choice_says(
     )
     assert before - set(resources(aws, MEMBERS[0]))
     assert {kind.split()[0] for kind in resources(aws, MEMBERS[0])} <= {"log"}
-    with pytest.raises(ClientError, match="StackSetNotFound"):
-        aws.client("cloudformation").describe_stack_set(StackSetName=STACK_SET)
-    assert len(aws.client("s3").list_buckets()["Buckets"]) == 1
-
-
-def test_what_is_left_of_a_failed_launch_in_the_management_account_goes_without_an_update(
-    administrator: OrganizationOperator,
-) -> None:
-    administrator.launch()
-    administrator.falcon.arm(Fault("token", Status(403)))
-    assert not administrator.deploy("", None, OU_IDS=administrator.units["security"], INCLUDE_MANAGEMENT="1").ok
-    administrator.falcon.disarm()
-
-    ran = administrator.delete(DELETE_CONNECTIONS="Stack", INCLUDE_MANAGEMENT="1")
-
-    assert ran.problem == ""
-    assert f"the stack {STACK_SET} of the management account is deleted" in ran.text
-    assert administrator.connected() == {}
-
-
-def test_delete_takes_the_bucket_too_if_asked(aws: LocalAws, administrator: OrganizationOperator) -> None:
-    administrator.launch()
-
-    ran = administrator.delete(DELETE_BUCKET="1")
-
-    assert ran.problem == ""
-    assert aws.client("s3").list_buckets()["Buckets"] == []
-    assert aws.client("cloudformation").list_stacks(StackStatusFilter=["CREATE_COMPLETE"])["StackSummaries"] == []
-    assert administrator.delete().problem == f"there is no stack set {STACK_SET} in us-east-1."
-
-
-def test_an_account_that_cannot_be_told_the_choice_stops_the_deletion_until_it_can(
-    aws: LocalAws, administrator: OrganizationOperator
-) -> None:
-    administrator.launch()
-
-    administrator.falcon.arm(REFUSED_ONCE)
-    first = administrator.delete(DELETE_CONNECTIONS="Stack")
-    administrator.falcon.arm(REFUSED_ONCE)
-    second = administrator.delete(DELETE_CONNECTIONS="Stack")
-    kept = administrator.instances()
-    third = administrator.delete(DELETE_CONNECTIONS="Stack")
-
-    assert MEMBERS[0] in first.text
-    assert first.problem.startswith("1 account could not be updated to DeleteConnections=Stack, so nothing was deleted")
-    assert "Setting DeleteConnections=Stack again" in second.text
-    assert second.problem.startswith("1 account could not be updated")
-    assert kept == {MEMBERS[0]: "OUTDATED"}
-    assert third.ok, third.problem
-    assert administrator.connected() == {}
     assert aws.client("secretsmanager").list_secrets()["SecretList"] == []  # the shared secret went last
-
-
-def test_by_force_the_stacks_go_and_the_accounts_whose_connections_stay_are_named(
-    administrator: OrganizationOperator,
-) -> None:
-    administrator.launch()
-    administrator.falcon.arm(REFUSED_ONCE)
-
-    ran = administrator.delete(DELETE_CONNECTIONS="Stack", FORCE="1")
-
-    assert f"the stack set {STACK_SET} is deleted" in ran.text
-    assert ran.problem.startswith("deleted by force without DeleteConnections")
-    assert ran.problem.endswith(MEMBERS[0])
-    assert len(administrator.connected()[MEMBERS[0]]) == 2
-
-
-def test_a_stack_that_cannot_be_deleted_keeps_the_stack_set_and_says_why(administrator: OrganizationOperator) -> None:
-    unit = administrator.units["security"]
-    assert administrator.deploy("DeleteConnections=Stack", administrator.credentials, OU_IDS=unit).ok
-    administrator.falcon.arm(Fault("delete", missing_scope()))
-
-    failed = administrator.delete()
-
-    assert MEMBERS[0] in failed.text
-    assert "the API client lacks the scope Falcon Container Image: WRITE" in failed.text
-    assert failed.problem.startswith("there is still a stack in 1 account")
-    assert administrator.instances() == {MEMBERS[0]: "INOPERABLE"}
-
-    administrator.falcon.disarm()
-
-    assert administrator.delete().problem == ""
-    assert administrator.connected() == {}
+    assert len(aws.client("s3").list_buckets()["Buckets"]) == buckets
+    assert administrator.delete().problem == f"there is no stack set {STACK_SET} in us-east-1."
 
 
 def test_a_deletion_asks_for_the_name_first(aws: LocalAws, administrator: OrganizationOperator) -> None:
@@ -144,20 +62,11 @@ def test_a_deletion_asks_for_the_name_first(aws: LocalAws, administrator: Organi
     assert agreed.ok, agreed.problem
 
 
-class FakeAws:
-    """The management account, with a stack set that plays a part and no stack."""
-
-    region, account = "us-east-1", MANAGEMENT
-
-    def __init__(self, played: FakeStackSets) -> None:
-        self.client = lambda _: played
-
-
 def delete(monkeypatch: pytest.MonkeyPatch, played: FakeStackSets, **given: str) -> tuple[str, str]:
     """Delete without AWS; return what was printed, and the problem."""
     monkeypatch.setattr(stack_set, "POLL_SECONDS", 0)
     shown, output = screen()
-    aws: Any = FakeAws(played)
+    aws: Any = SimpleNamespace(region="us-east-1", account=MANAGEMENT, client=lambda _: played)
     try:
         command.Deletion(aws, asked("delete-org", STACK_SET="falcon", YES="1", **given), shown).run()
     except CliError as error:
@@ -166,7 +75,7 @@ def delete(monkeypatch: pytest.MonkeyPatch, played: FakeStackSets, **given: str)
 
 
 def test_suspended_accounts_are_taken_out_with_their_stacks_and_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    played = FakeStackSets({"DeleteConnections": "Stack"}, ("ou-abcd-11111111",), dict.fromkeys(ACCOUNTS, "CURRENT"))
+    played = FakeStackSets({"DeleteConnections": "Stack"}, [UNIT], CURRENT)
     played.suspended = {ACCOUNTS[1]}
 
     printed, problem = delete(monkeypatch, played)
@@ -179,31 +88,99 @@ def test_suspended_accounts_are_taken_out_with_their_stacks_and_it_says_so(monke
     assert taken_out["DeploymentTargets"]["Accounts"] == [ACCOUNTS[1]]
 
 
-def test_a_second_run_tells_those_again_that_were_missed_and_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    statuses = dict.fromkeys(ACCOUNTS, "CURRENT") | {ACCOUNTS[2]: "OUTDATED"}
-    played = FakeStackSets({"DeleteConnections": "Account"}, ("ou-abcd-11111111",), statuses)
-
-    printed, problem = delete(monkeypatch, played, DELETE_CONNECTIONS="Account")
-
-    assert problem == ""
-    assert "Setting DeleteConnections=Account again: 1 of 1 accounts" in printed
-    assert [name for name, _ in played.calls] == [
-        *("update_stack_instances", "delete_stack_instances", "delete_stack_set")
-    ]
-    assert played.calls[0][1]["DeploymentTargets"]["Accounts"] == [ACCOUNTS[2]]
-
-
-def test_where_a_deletion_failed_the_choice_was_known_and_another_one_cannot_be_told(
+def test_an_account_that_cannot_be_told_the_choice_stops_the_deletion_until_it_can(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def played() -> FakeStackSets:
-        statuses = dict.fromkeys(ACCOUNTS, "CURRENT") | {ACCOUNTS[2]: "INOPERABLE"}
-        return FakeStackSets({"DeleteConnections": "Stack"}, ("ou-abcd-11111111",), statuses)
+    played = FakeStackSets({"DeleteConnections": "Keep"}, [UNIT], CURRENT)
+    played.failing = {ACCOUNTS[2]: "the API client was revoked"}
 
-    same, other = played(), played()
-    other.failing = {ACCOUNTS[2]: "it is excluded from updates"}
+    runs = [delete(monkeypatch, played, DELETE_CONNECTIONS="Stack") for _ in range(2)]
+    played.failing = {}
+    printed, problem = delete(monkeypatch, played, DELETE_CONNECTIONS="Stack")
 
-    assert delete(monkeypatch, same)[1] == ""
-    assert [name for name, _ in same.calls] == ["delete_stack_instances", "delete_stack_set"]
-    assert "could not be updated to DeleteConnections=Keep" in delete(monkeypatch, other, DELETE_CONNECTIONS="Keep")[1]
-    assert [name for name, _ in other.calls] == ["update_stack_set"]
+    for refused, said in runs:
+        assert f"{ACCOUNTS[2]}  the API client was revoked" in refused
+        assert said.startswith("1 account could not be updated to DeleteConnections=Stack, so nothing was deleted")
+    assert "Setting DeleteConnections=Stack again: 1 of 1 accounts" in printed  # and nobody else
+    assert problem == ""
+    again = ["update_stack_instances"]
+    assert played.changes == ["update_stack_set", *again, *again, "delete_stack_instances", "delete_stack_set"]
+
+
+def test_by_force_the_stacks_go_and_the_accounts_whose_connections_stay_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    played = FakeStackSets({"DeleteConnections": "Keep"}, [UNIT], CURRENT)
+    played.failing = {ACCOUNTS[2]: "the API client was revoked"}
+
+    printed, problem = delete(monkeypatch, played, DELETE_CONNECTIONS="Stack", FORCE="1")
+
+    assert "the stack set falcon is deleted" in printed
+    assert problem.startswith("deleted by force without DeleteConnections")
+    assert problem.endswith(f": {ACCOUNTS[2]}")
+
+
+def test_a_stack_that_cannot_be_deleted_keeps_the_stack_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    played = FakeStackSets({"DeleteConnections": "Keep"}, [UNIT], CURRENT)
+    played.stuck = {ACCOUNTS[3]}
+
+    printed, problem = delete(monkeypatch, played)
+
+    assert ACCOUNTS[3] in printed
+    assert problem.startswith("there is still a stack in 1 account")
+    assert played.changes == ["delete_stack_instances"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "problem", "changes"),
+    [
+        ("Stack", "", ["delete_stack_instances", "delete_stack_set"]),
+        ("Keep", "1 account could not be updated to DeleteConnections=Keep", ["update_stack_set"]),
+    ],
+)
+def test_where_a_deletion_failed_the_choice_was_known_and_another_one_cannot_be_told(
+    monkeypatch: pytest.MonkeyPatch, choice: str, problem: str, changes: list[str]
+) -> None:
+    played = FakeStackSets({"DeleteConnections": "Stack"}, [UNIT], CURRENT | {ACCOUNTS[2]: "INOPERABLE"})
+    played.failing = {ACCOUNTS[2]: "it is excluded from updates"} if choice == "Keep" else {}
+
+    assert delete(monkeypatch, played, DELETE_CONNECTIONS=choice)[1].startswith(problem)
+    assert played.changes == changes
+
+
+SECRET = "arn:aws:secretsmanager:us-east-1:111122223333:secret:Secret-a1b2c3-XyZ123"
+
+
+@pytest.mark.parametrize(
+    ("status", "named", "kept"),
+    [
+        ("CREATE_COMPLETE", SECRET, True),
+        ("UPDATE_ROLLBACK_COMPLETE", "Secret-a1b2c3", True),
+        ("CREATE_COMPLETE", "crowdstrike-ecr-api-credentials", False),
+        ("CREATE_COMPLETE", "", False),
+        ("ROLLBACK_COMPLETE", SECRET, False),
+    ],
+)
+def test_the_shared_secret_is_kept_if_a_stack_of_this_account_reads_it(
+    monkeypatch: pytest.MonkeyPatch, status: str, named: str, *, kept: bool
+) -> None:
+    played, deleted = FakeStackSets(), []
+    monkeypatch.setattr(Stack, "delete", lambda stack: deleted.append(stack.name))
+    held = [{"ParameterKey": "SecretsManagerSecretName", "ParameterValue": named}]
+    outputs = [{"OutputKey": "SecretArn", "OutputValue": SECRET}]
+    played.stacks = {
+        "falcon": {"StackId": "", "StackStatus": status, "Parameters": held},
+        "falcon-secret": {"StackId": "", "StackStatus": "CREATE_COMPLETE", "Outputs": outputs},
+    }
+
+    printed, _ = delete(monkeypatch, played)
+
+    assert ("the shared secret is kept: the stack falcon of this account may read it" in printed) is kept
+    assert deleted == ([] if kept else ["falcon-secret"])
+
+
+@pytest.mark.parametrize(("status", "updates"), [("CREATE_COMPLETE", True), ("ROLLBACK_COMPLETE", False)])
+def test_what_is_left_of_a_failed_launch_goes_without_an_update(status: str, *, updates: bool) -> None:
+    stack: Any = None  # is asked for a remedy only
+
+    assert needs_update(stack, Snapshot("", status, {"DeleteConnections": "Keep"}, {}), "Stack") is updates

@@ -10,13 +10,11 @@ from cli.organization import stack_set
 from cli.organization.failures import show_failures
 from cli.organization.rollout import Rollout
 from cli.organization.stack_set import StackSet, reason
-from tests.cli.organization.fake import ACCOUNTS, TEMPLATE, FakeStackSets
+from tests.cli.organization.fake import ACCOUNTS, CURRENT, TEMPLATE, UNIT, FakeStackSets
 from tests.cli.support import screen
 
-UNIT = "ou-abcd-11111111"
 PARAMETERS = {"S3Bucket": "bucket", "S3Key": "falcon-ecr/1.2.3-0123456789abcdef/lambda_function.zip"}
 ACCEPTED = frozenset([*PARAMETERS, "Regions", "DeleteConnections"])
-CURRENT = dict.fromkeys(ACCOUNTS, "CURRENT")
 
 
 # Reasons
@@ -54,27 +52,29 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack_set, "SHARE_OF_TIME", 0)
 
 
-def rollout(played: FakeStackSets, call_as: str = "SELF") -> tuple[Rollout, Any]:
+def rollout(played: FakeStackSets, call_as: str = "SELF", region: str = "us-east-1") -> tuple[Rollout, Any]:
     shown, output = screen()
     stack_set = StackSet(played, "falcon", call_as, 7, shown)  # type: ignore[arg-type]
-    return Rollout(stack_set, "us-east-1", [UNIT], ACCOUNTS, shown), output
+    return Rollout(stack_set, region, [UNIT], ACCOUNTS, shown), output
 
 
-def run(played: FakeStackSets, tags: dict[str, str] | None = None, **parameters: str) -> tuple[dict[str, str], str]:
+def run(
+    played: FakeStackSets, tags: dict[str, str] | None = None, *, where: dict[str, str] | None = None, **given: str
+) -> tuple[dict[str, str], str]:
     """Do what `make deploy-org` does with the stack set; return who failed and what was printed."""
-    given, output = rollout(played)
-    given.stack_set.settle()
-    given.define("https://template", TEMPLATE, PARAMETERS | parameters, ACCEPTED, tags or {})
-    return given.reach(), output.getvalue()
+    way, output = rollout(played, **where or {})
+    way.stack_set.settle()
+    way.define("https://template", TEMPLATE, PARAMETERS | given, ACCEPTED, tags or {})
+    return way.reach(), output.getvalue()
 
 
 def test_a_first_run_creates_the_stack_set_and_deploys_to_the_unit() -> None:
     played = FakeStackSets()
 
-    failed, output = run(played)
+    failed, output = run(played, where={"call_as": "DELEGATED_ADMIN"})
 
     assert failed == {}
-    assert [name for name, _ in played.calls] == ["create_stack_set", "create_stack_instances"]
+    assert played.changes == ["create_stack_set", "create_stack_instances"]
     created, deployed = (request for _, request in played.calls)
     assert created["PermissionModel"] == "SERVICE_MANAGED"
     assert created["AutoDeployment"] == {"Enabled": True, "RetainStacksOnAccountRemoval": False}
@@ -84,21 +84,21 @@ def test_a_first_run_creates_the_stack_set_and_deploys_to_the_unit() -> None:
     assert deployed["DeploymentTargets"] == {"OrganizationalUnitIds": [UNIT]}
     assert deployed["Regions"] == ["us-east-1"]
     assert deployed["OperationPreferences"]["MaxConcurrentCount"] == 7
+    assert {request["CallAs"] for request in played.asked} == {"DELEGATED_ADMIN"}
     assert output.splitlines()[1:] == [f"Deploying: {number} of 4 accounts" for number in range(1, 5)]
 
 
 def test_a_run_with_nothing_to_do_does_nothing() -> None:
-    played = FakeStackSets(PARAMETERS, (UNIT,), CURRENT)
+    played = FakeStackSets(PARAMETERS, [UNIT], CURRENT)
 
     failed, output = run(played)
 
-    assert failed == {}
-    assert played.calls == []
+    assert (failed, played.changes) == ({}, [])
     assert "the stack set falcon is as it should be already" in output
 
 
 def test_a_run_after_an_interruption_waits_for_what_is_under_way_then_does_the_rest() -> None:
-    played = FakeStackSets(PARAMETERS, (UNIT,))
+    played = FakeStackSets(PARAMETERS, [UNIT])
     played.begin(ACCOUNTS[:2])
 
     failed, output = run(played)
@@ -107,45 +107,46 @@ def test_a_run_after_an_interruption_waits_for_what_is_under_way_then_does_the_r
     assert "Waiting for an operation that is under way: 2 of 2 accounts" in output
     ((name, request),) = played.calls
     assert name == "create_stack_instances"
-    assert request["DeploymentTargets"] == {
-        "OrganizationalUnitIds": [UNIT],
-        "Accounts": ACCOUNTS[2:],
-        "AccountFilterType": "INTERSECTION",
-    }
+    only = {"Accounts": ACCOUNTS[2:], "AccountFilterType": "INTERSECTION"}
+    assert request["DeploymentTargets"] == {"OrganizationalUnitIds": [UNIT]} | only
 
 
-def test_a_run_between_the_stack_set_and_its_first_stack_goes_on() -> None:
+@pytest.mark.parametrize("refusals", [[], ["OperationInProgressException"]])
+def test_a_run_before_the_first_stack_goes_on_and_waits_for_an_operation_that_came_first(refusals: list[str]) -> None:
     played = FakeStackSets(PARAMETERS)
+    played.refusals = refusals
 
     assert run(played)[0] == {}
-    assert [name for name, _ in played.calls] == ["create_stack_instances"]
+    assert played.changes == ["create_stack_instances"]
+
+
+def test_any_other_refusal_ends_the_run() -> None:
+    played = FakeStackSets(PARAMETERS)
+    played.refusals = ["LimitExceededException"]
+
+    with pytest.raises(ClientError, match="LimitExceeded"):
+        run(played)
 
 
 def test_a_run_after_failures_tries_those_again_and_creates_what_that_does_not_mend() -> None:
-    statuses = CURRENT | {ACCOUNTS[1]: "OUTDATED", ACCOUNTS[3]: "INOPERABLE"}
-    played = FakeStackSets(PARAMETERS, (UNIT,), statuses)
+    played = FakeStackSets(PARAMETERS, [UNIT], CURRENT | {ACCOUNTS[1]: "OUTDATED", ACCOUNTS[3]: "INOPERABLE"})
     played.failing = {ACCOUNTS[3]: "its stack was deleted by hand"}
     played.creation_mends = True
 
     failed, output = run(played)
 
     assert failed == {}
-    (repeated, request), (created, again) = played.calls
-    assert (repeated, created) == ("update_stack_instances", "create_stack_instances")
-    assert request["DeploymentTargets"]["Accounts"] == [ACCOUNTS[1], ACCOUNTS[3]]
-    assert again["DeploymentTargets"]["Accounts"] == [ACCOUNTS[3]]
+    assert played.changes == ["update_stack_instances", "create_stack_instances"]
+    repeated, created = (request for _, request in played.calls)
+    assert repeated["DeploymentTargets"]["Accounts"] == [ACCOUNTS[1], ACCOUNTS[3]]
+    assert created["DeploymentTargets"]["Accounts"] == [ACCOUNTS[3]]
     assert "Creating again: 1 of 1 accounts" in output
-    assert "ParameterOverrides" not in request  # what somebody has overridden stays
+    assert "ParameterOverrides" not in repeated  # what somebody has overridden stays
 
 
 def test_a_change_reaches_all_keeps_what_is_not_given_and_tries_nobody_twice() -> None:
-    held = {
-        "S3Bucket": "bucket",
-        "S3Key": "falcon-ecr/1.2.2-0123456789abcdef/lambda_function.zip",
-        "Regions": "us-east-1",
-        "Gone": "x",
-    }
-    played = FakeStackSets(held, (UNIT,), CURRENT)
+    older = PARAMETERS["S3Key"].replace("1.2.3", "1.2.2")
+    played = FakeStackSets(PARAMETERS | {"S3Key": older, "Regions": "us-east-1", "Gone": "x"}, [UNIT], CURRENT)
     played.failing = {ACCOUNTS[0]: "it does not work"}
 
     failed, output = run(played)
@@ -161,21 +162,20 @@ def test_a_change_reaches_all_keeps_what_is_not_given_and_tries_nobody_twice() -
     ]
 
 
-def test_credentials_count_as_new_only_if_their_version_does() -> None:
+@pytest.mark.parametrize(("version", "changes"), [("same", []), ("other", ["update_stack_set"])])
+def test_credentials_count_as_new_only_if_their_version_does(version: str, changes: list[str]) -> None:
     held = PARAMETERS | {"FalconSecret": "****", "CredentialsVersion": "same"}
+    played = FakeStackSets(held, [UNIT], CURRENT)
 
-    same, other = FakeStackSets(held, (UNIT,), CURRENT), FakeStackSets(held, (UNIT,), CURRENT)
-    run(same, FalconSecret="invented", CredentialsVersion="same")
-    _, output = run(other, FalconSecret="invented", CredentialsVersion="other")
+    _, output = run(played, FalconSecret="invented", CredentialsVersion=version)
 
-    assert same.calls == []
-    assert [name for name, _ in other.calls] == ["update_stack_set"]
-    assert "changes: CredentialsVersion" in output
+    assert played.changes == changes
+    assert ("changes: CredentialsVersion" in output) is bool(changes)
     assert "invented" not in output
 
 
 def test_a_tag_is_news_once() -> None:
-    played = FakeStackSets(PARAMETERS, (UNIT,), CURRENT)
+    played = FakeStackSets(PARAMETERS, [UNIT], CURRENT)
 
     _, output = run(played, {"team": "security"})
     played.tags = {"team": "security"}
@@ -186,51 +186,22 @@ def test_a_tag_is_news_once() -> None:
     assert request["Tags"] == [{"Key": "team", "Value": "security"}]
 
 
-def test_another_operation_that_came_first_is_waited_for() -> None:
-    played = FakeStackSets(PARAMETERS)
-    played.refusals = ["OperationInProgressException"]
-
-    assert run(played)[0] == {}
-    assert [name for name, _ in played.calls] == ["create_stack_instances"]
-
-
-def test_any_other_refusal_ends_the_run() -> None:
-    played = FakeStackSets(PARAMETERS)
-    played.refusals = ["LimitExceededException"]
-
-    with pytest.raises(ClientError, match="LimitExceeded"):
-        run(played)
-
-
 def test_a_second_region_is_refused_because_it_would_register_everything_twice() -> None:
-    played = FakeStackSets(PARAMETERS, (UNIT,), CURRENT)
-    given, _ = rollout(played)
-    given.region = "eu-west-1"
+    played = FakeStackSets(PARAMETERS, [UNIT], CURRENT)
 
     with pytest.raises(CliError, match="deploys to us-east-1, not eu-west-1"):
-        given.define("https://template", TEMPLATE, PARAMETERS, ACCEPTED, {})
-    assert played.calls == []
+        run(played, where={"region": "eu-west-1"})
+    assert played.changes == []
 
 
 def test_an_account_that_got_no_stack_is_a_failure_and_a_suspended_one_is_not() -> None:
-    statuses = dict.fromkeys(ACCOUNTS[:2], "CURRENT") | {ACCOUNTS[2]: "OUTDATED"}
-    played = FakeStackSets(PARAMETERS, (UNIT,), statuses)
+    played = FakeStackSets(PARAMETERS, [UNIT], dict.fromkeys(ACCOUNTS[:2], "CURRENT") | {ACCOUNTS[2]: "OUTDATED"})
     played.suspended = {ACCOUNTS[2]}
     given, _ = rollout(played)
     given._tried |= {ACCOUNTS[3]}
 
     assert given.reach() == {ACCOUNTS[3]: "It got no stack: see the stack set's operations."}
-    assert played.calls == []
-
-
-def test_call_as_is_part_of_every_call() -> None:
-    played = FakeStackSets()
-    given, _ = rollout(played, call_as="DELEGATED_ADMIN")
-    given.define("https://template", TEMPLATE, PARAMETERS, ACCEPTED, {})
-    given.reach()
-
-    assert len(played.asked) > 10
-    assert {request["CallAs"] for request in played.asked} == {"DELEGATED_ADMIN"}
+    assert played.changes == []
 
 
 def test_progress_on_a_terminal_is_a_bar() -> None:

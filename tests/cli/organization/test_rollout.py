@@ -83,7 +83,12 @@ def test_a_first_run_creates_the_stack_set_and_deploys_to_the_unit() -> None:
     assert created["TemplateURL"] == "https://template"
     assert deployed["DeploymentTargets"] == {"OrganizationalUnitIds": [UNIT]}
     assert deployed["Regions"] == ["us-east-1"]
-    assert deployed["OperationPreferences"]["MaxConcurrentCount"] == 7
+    assert deployed["OperationPreferences"] == {
+        "FailureTolerancePercentage": 100,
+        "MaxConcurrentCount": 7,
+        "ConcurrencyMode": "SOFT_FAILURE_TOLERANCE",
+        "RegionConcurrencyType": "PARALLEL",
+    }
     assert {request["CallAs"] for request in played.asked} == {"DELEGATED_ADMIN"}
     assert output.splitlines()[1:] == [f"Deploying: {number} of 4 accounts" for number in range(1, 5)]
 

@@ -29,43 +29,44 @@ def package(tmp_path: Path) -> Artifact:
     return Artifact(tmp_path / "lambda_function.zip", "1.0.0", b"what was built")
 
 
-def body(mine: Aws, key: str) -> bytes:
-    content: bytes = mine.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
-    return content
+@pytest.mark.parametrize(
+    ("planted", "versioned", "first"),
+    [
+        (b"", False, "uploaded"),
+        (b"", True, "uploaded"),
+        (b"planted", False, "replaced: what was there is not what was built"),
+    ],
+)
+def test_the_bucket_holds_what_was_built_and_its_version_is_named(
+    mine: Aws, package: Artifact, planted: bytes, first: str, *, versioned: bool
+) -> None:
+    s3 = mine.client("s3")
+    if versioned:
+        s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    if planted:
+        s3.put_object(Bucket=BUCKET, Key=package.key, Body=planted)
+
+    uploaded, again = (bucket.upload(mine, package, BUCKET, ACCOUNT) for _ in range(2))
+
+    assert (uploaded.remark, again.remark) == (first, "is there already")
+    assert s3.get_object(Bucket=BUCKET, Key=package.key)["Body"].read() == package.content
+    assert uploaded.parameters == again.parameters
+    assert bool(uploaded.version) is versioned
+    assert uploaded.parameters == {"S3Bucket": BUCKET, "S3Key": package.key, "S3ObjectVersion": uploaded.version}
 
 
-def test_what_somebody_planted_under_the_key_is_replaced(mine: Aws, package: Artifact) -> None:
-    mine.client("s3").put_object(Bucket=BUCKET, Key=package.key, Body=b"planted")
-
-    first = bucket.upload(mine, package, BUCKET, ACCOUNT)
-    second = bucket.upload(mine, package, BUCKET, ACCOUNT)
-
-    assert str(first).endswith("(replaced: what was there is not what was built)")
-    assert second.remark == "is there already"
-    assert body(mine, package.key) == package.content
-
-
-def test_where_versions_are_kept_the_one_that_was_uploaded_is_named(mine: Aws, package: Artifact) -> None:
-    mine.client("s3").put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-
-    first, second = (bucket.upload(mine, package, BUCKET, ACCOUNT) for _ in range(2))
-
-    assert first.version == second.version != ""
-    assert first.parameters == {"S3Bucket": BUCKET, "S3Key": package.key, "S3ObjectVersion": first.version}
-    assert first.url(mine) == (f"https://{BUCKET}.s3.us-east-1.amazonaws.com/{package.key}?versionId={first.version}")
-
-
-def test_without_versions_none_is_named(mine: Aws, package: Artifact) -> None:
-    uploaded = bucket.upload(mine, package, BUCKET, ACCOUNT)
-
-    assert (uploaded.version, uploaded.remark) == ("", "uploaded")
-    assert "versionId" not in uploaded.url(mine)
-
-
-def test_a_bucket_with_a_dot_has_an_address_that_its_certificate_covers(mine: Aws) -> None:
-    uploaded = bucket.Uploaded("my.bucket", "key", "", "")
-
-    assert uploaded.url(mine) == "https://s3.us-east-1.amazonaws.com/my.bucket/key"
+@pytest.mark.parametrize(
+    ("name", "version", "url"),
+    [
+        ("mine", "", "https://mine.s3.us-east-1.amazonaws.com/key"),
+        ("mine", "v1", "https://mine.s3.us-east-1.amazonaws.com/key?versionId=v1"),
+        ("my.bucket", "", "https://s3.us-east-1.amazonaws.com/my.bucket/key"),  # which the certificate covers
+    ],
+)
+def test_the_address_of_an_object_is_one_that_cloudformation_reads(
+    mine: Aws, name: str, version: str, url: str
+) -> None:
+    assert bucket.Uploaded(name, "key", version, "").url(mine) == url
 
 
 def test_every_call_names_the_owner_of_the_bucket(mine: Aws, package: Artifact) -> None:

@@ -12,23 +12,37 @@ GIVEN = Credentials("an-id", "a-secret")
 
 
 @pytest.mark.parametrize(
-    ("variables", "problem"),
+    ("command", "variables", "problem"),
     [
-        ({"STACK": "1st"}, "STACK is '1st'. A name is a letter"),
-        ({"S3_BUCKET": "bucket/folder"}, "which is a path"),
-        ({"S3_BUCKET_OWNER": "me"}, "It takes the 12 digits of an AWS account"),
-        ({"PARAMETERS": "Regions='us-east-1"}, "PARAMETERS has an open quotation"),
-        ({"PARAMETERS": "Regions"}, "PARAMETERS holds 'Regions', which is not Name=value"),
-        ({"PARAMETERS": "Regions=a Regions=b"}, "PARAMETERS names Regions twice"),
-        ({"PARAMETERS": "FalconSecret=x"}, "export FALCON_CLIENT_SECRET, which no list of processes shows"),
-        ({"PARAMETERS": "S3Key=x"}, "it follows from the package"),
-        ({"TAGS": "aws:x=y"}, "AWS keeps names that begin with aws: to itself"),
-        ({"TAGS": "team"}, "TAGS holds 'team', which is not Name=value"),
-        ({"TAGS": f"team={'x' * 257}"}, "too long"),
+        ("deploy", {"STACK": "1st"}, "STACK is '1st'. A name is a letter"),
+        ("deploy", {"S3_BUCKET": "bucket/folder"}, "which is a path"),
+        ("deploy", {"S3_BUCKET_OWNER": "me"}, "It takes the 12 digits of an AWS account"),
+        ("deploy", {"PARAMETERS": "Regions='us-east-1"}, "PARAMETERS has an open quotation"),
+        ("deploy", {"PARAMETERS": "Regions"}, "PARAMETERS holds 'Regions', which is not Name=value"),
+        ("deploy", {"PARAMETERS": "=x"}, "PARAMETERS holds '=x', which is not Name=value"),
+        ("deploy", {"PARAMETERS": "Regions=a Regions=b"}, "PARAMETERS names Regions twice"),
+        ("deploy", {"PARAMETERS": "FalconSecret=x"}, "export FALCON_CLIENT_SECRET, which no list of processes shows"),
+        ("deploy", {"PARAMETERS": "S3Key="}, "it follows from the package"),
+        ("deploy", {"TAGS": "aws:x=y"}, "AWS keeps names that begin with aws: to itself"),
+        ("deploy", {"TAGS": "team"}, "TAGS holds 'team', which is not Name=value"),
+        ("deploy", {"TAGS": f"team={'x' * 257}"}, "too long"),
+        ("deploy", {"TAGS": f"{'x' * 129}=team"}, "too long"),
+        ("deploy-org", {"ORG_ID": "111122223333"}, "An organization's id looks like o-exampleorgid"),
+        ("deploy-org", {"OU_IDS": ""}, "OU_IDS is not set"),
+        ("deploy-org", {"OU_IDS": "ou-abcd-11111111,workloads"}, "OU_IDS names 'workloads'"),
+        ("deploy-org", {"OU_IDS": ",".join(f"ou-abcd-{each:08}" for each in range(51))}, "OU_IDS names 51 units"),
+        ("deploy-org", {"ORG_PATHS": "ou-abcd-11111111"}, "A path looks like"),
+        ("deploy-org", {"CALL_AS": "ADMIN"}, "CALL_AS is 'ADMIN'. It takes SELF, DELEGATED_ADMIN."),
+        ("deploy-org", {"MAX_CONCURRENT": "101"}, "MAX_CONCURRENT is '101'. It takes a number from 1 to 100."),
+        ("deploy-org", {"INCLUDE_MANAGEMENT": "perhaps"}, "INCLUDE_MANAGEMENT is 'perhaps'"),
+        ("deploy-org", {"STACK_SET": "1st"}, "STACK_SET is '1st'"),
+        ("delete-org", {"DELETE_CONNECTIONS": "All"}, "It takes Keep, Stack, Account."),
     ],
 )
-def test_what_cannot_work_for_one_account_is_named(variables: dict[str, str], problem: str) -> None:
-    (found,) = asked("deploy", **variables).problems
+def test_what_cannot_work_is_named(command: str, variables: dict[str, str], problem: str) -> None:
+    required = {"OU_IDS": "ou-abcd-11111111"} if command == "deploy-org" else {}
+
+    (found,) = asked(command, **required | variables).problems
 
     assert problem in found
 
@@ -40,23 +54,14 @@ def test_all_problems_are_found_at_once() -> None:
 
 
 def test_parameters_and_tags_are_words_in_the_shells_quoting() -> None:
-    given = "A='b c' Excluded= Url=https://x?a=b FalconClientID= FalconSecret="
+    given = "A='b c' Excluded= Url=https://x?a=b FalconSecret="
 
-    found = asked("deploy", PARAMETERS=given, TAGS='cost="a b"')
+    found = asked("deploy", PARAMETERS=given, TAGS='cost="a b"', S3_BUCKET="s3://mine/")
 
-    assert found.parameters == {
-        "A": "b c",
-        "Excluded": "",
-        "Url": "https://x?a=b",
-        "FalconClientID": "",
-        "FalconSecret": "",
-    }
+    assert found.parameters == {"A": "b c", "Excluded": "", "Url": "https://x?a=b", "FalconSecret": ""}
+    assert found.bucket == "mine"
     assert found.tags == {"cost": "a b"}
     assert found.problems == ()
-
-
-def test_a_bucket_is_named_as_its_address_too() -> None:
-    assert asked("deploy", S3_BUCKET="s3://mine/").bucket == "mine"
 
 
 def test_a_parameter_that_the_template_lacks_is_named_with_the_one_that_was_meant() -> None:
@@ -65,26 +70,6 @@ def test_a_parameter_that_the_template_lacks_is_named_with_the_one_that_was_mean
 
     assert near.endswith("Did you mean Regions?")
     assert far.endswith("It has Regions.")
-
-
-@pytest.mark.parametrize(
-    ("variables", "problem"),
-    [
-        ({"ORG_ID": "111122223333"}, "An organization's id looks like o-exampleorgid"),
-        ({"OU_IDS": ""}, "OU_IDS is not set"),
-        ({"OU_IDS": "ou-abcd-11111111,workloads"}, "OU_IDS names 'workloads'"),
-        ({"OU_IDS": ",".join(f"ou-abcd-{number:08}" for number in range(51))}, "OU_IDS names 51 units"),
-        ({"ORG_PATHS": "ou-abcd-11111111"}, "A path looks like"),
-        ({"CALL_AS": "ADMIN"}, "CALL_AS is 'ADMIN'. It takes SELF, DELEGATED_ADMIN."),
-        ({"MAX_CONCURRENT": "101"}, "MAX_CONCURRENT is '101'. It takes a number from 1 to 100."),
-        ({"INCLUDE_MANAGEMENT": "perhaps"}, "INCLUDE_MANAGEMENT is 'perhaps'"),
-        ({"STACK_SET": "1st"}, "STACK_SET is '1st'"),
-    ],
-)
-def test_what_cannot_work_for_an_organization_is_named(variables: dict[str, str], problem: str) -> None:
-    (found,) = asked("deploy-org", GIVEN, **ORGANIZATION | variables).problems
-
-    assert problem in found
 
 
 def test_credentials_and_a_secret_that_exists_exclude_each_other_unless_copies_are_made() -> None:
@@ -106,8 +91,3 @@ def test_an_organization_is_read_with_its_defaults() -> None:
     assert found.units == ("ou-abcd-11111111", "r-abcd")
     assert (found.name, found.call_as, found.max_concurrent) == (request.DEFAULT_STACK, "SELF", 20)
     assert (found.flags, found.organization) == (frozenset(), "")
-
-
-def test_a_deletion_takes_three_choices_and_no_other() -> None:
-    assert asked("delete-org", DELETE_CONNECTIONS="Stack", YES="1").problems == ()
-    assert "It takes Keep, Stack, Account." in asked("delete-org", DELETE_CONNECTIONS="All").problems[0]

@@ -2,16 +2,17 @@
 
 import io
 import json
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from cli.account import actions, views
-from cli.account.actions import LONGEST_SECONDS
-from cli.errors import AttentionError, CliError
+from cli.errors import CliError
 from cli.screen import QUIET_SECONDS
-from tests.cli.support import Ran, asked, screen
+from tests.cli.support import Operator, Ran, asked, screen
 from tests.stack.customer import STACK, Customer
 from tests.stack.operating import delete_in_falcon
 
@@ -31,54 +32,57 @@ ROW: dict[str, Any] = {
     "last_refresh": "2026-11-25T12:00:01Z",
     "next_refresh": "2026-11-25T13:00:01Z",
 }
+Act = Callable[..., Ran]
 STATUS: dict[str, Any] = {"action": "status", "ok": True, "cloud": "us-1", "regions": [ROW], "problems": []}
 
 
 class FakeAws:
-    """An account with one stack, whose function gives one answer, after a while if told so."""
+    """An account with one stack, whose function gives one answer."""
 
     region, account = "us-east-1", "111122223333"
 
     class meta:  # noqa: N801 - as a client has it
         region_name = "us-east-1"
 
-    def __init__(self, answer: Any, *, status: str = "CREATE_COMPLETE", error: bool = False) -> None:
-        self._answer, self._status, self._error = answer, status, error
-        self.configs: list[Any] = []
-        self.payloads: list[Any] = []
+    def __init__(self, answer: Any, status: str = "CREATE_COMPLETE", outputs: Mapping[str, str] = OUTPUTS) -> None:
+        self._answer, self._status, self._outputs = answer, status, outputs
+        self.asked: list[Any] = []
 
-    def client(self, service: str, config: Any = None) -> Any:
-        if service == "lambda":
-            self.configs.append(config)
+    def client(self, _: str, config: Any = None) -> Any:
+        self.asked += [config] if config else []
         return self
 
     def describe_stacks(self, **_: Any) -> Any:
-        outputs = [{"OutputKey": key, "OutputValue": value} for key, value in OUTPUTS.items()]
+        outputs = [{"OutputKey": key, "OutputValue": value} for key, value in self._outputs.items()]
         return {"Stacks": [{"StackId": "arn", "StackStatus": self._status, "Outputs": outputs}]}
 
     def invoke(self, *, Payload: bytes, **_: Any) -> Any:  # noqa: N803 - boto3's names
-        self.payloads.append(json.loads(Payload))
+        self.asked.append(json.loads(Payload))
         if isinstance(self._answer, Exception):
             raise self._answer
-        answer = {"Payload": io.BytesIO(json.dumps(self._answer).encode())}
-        return answer | ({"FunctionError": "Unhandled"} if self._error else {})
+        return {"Payload": io.BytesIO(json.dumps(self._answer).encode())}
 
 
-def act(monkeypatch: pytest.MonkeyPatch, aws: FakeAws, action: str = "status", width: int = 2000, **given: str) -> Ran:
-    """Run an action; a terminal that prints 80 columns unless told otherwise."""
-    monkeypatch.setattr(actions, "connect", lambda *_, **__: aws)
-    shown, output = screen(width=width, wide=bool(given.get("WIDE")))
-    try:
-        getattr(actions, action)(asked(action, **given), shown)
-    except CliError as error:
-        return Ran(output.getvalue(), ok=False, problem=str(error))
-    return Ran(output.getvalue(), ok=True)
+@pytest.fixture
+def act(monkeypatch: pytest.MonkeyPatch) -> Act:
+    """Return what runs an action; the terminal has so many columns that nothing folds, unless told otherwise."""
+
+    def run(aws: FakeAws, action: str = "status", width: int = 2000, **given: str) -> Ran:
+        monkeypatch.setattr(actions, "connect", lambda *_: aws)
+        shown, output = screen(width=width, wide=bool(given.get("WIDE")))
+        try:
+            getattr(actions, action)(asked(action, **given), shown)
+        except CliError as error:
+            return Ran(output.getvalue(), ok=False, problem=str(error))
+        return Ran(output.getvalue(), ok=True)
+
+    return run
 
 
-def test_a_status_begins_with_the_stack_and_its_version_and_fits_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_status_begins_with_the_stack_and_its_version_and_fits_80_columns(act: Act) -> None:
     wrong = ROW | {"region": "ap-southeast-1", "problem": "its connection is gone from Falcon " * 4, "state": None}
 
-    ran = act(monkeypatch, FakeAws(STATUS | {"ok": False, "regions": [ROW, wrong]}), width=80)
+    ran = act(FakeAws(STATUS | {"ok": False, "regions": [ROW, wrong]}), width=80)
 
     lines = [line.rstrip() for line in ran.text.splitlines()]
     assert " ".join(lines[:2]) == (
@@ -92,114 +96,104 @@ def test_a_status_begins_with_the_stack_and_its_version_and_fits_80_columns(monk
     assert not ran.ok
 
 
-def test_wide_adds_ids_and_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "0" * 36 not in act(monkeypatch, FakeAws(STATUS)).text
-    assert f"{'0' * 36}  2026-11-25 12:00  2026-11-25 13:00" in act(monkeypatch, FakeAws(STATUS), WIDE="1").text
+def test_wide_adds_ids_and_times_and_cuts_nothing_short(act: Act) -> None:
+    assert "0" * 36 not in act(FakeAws(STATUS)).text
+    assert f"{'0' * 36}  2026-11-25 12:00  2026-11-25 13:00" in act(FakeAws(STATUS), width=80, WIDE="1").text
 
 
-def test_wide_cuts_nothing_short_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    (row,) = [
-        line for line in act(monkeypatch, FakeAws(STATUS), width=80, WIDE="1").text.splitlines() if "0" * 36 in line
-    ]
-
-    assert row.split()[:3] == ["us-east-1", "-", "active"]
-    assert row.rstrip().endswith("2026-11-25 13:00")
-
-
-def test_a_stack_that_is_not_in_order_and_what_needs_attention_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    aws = FakeAws(STATUS | {"attention": ["us-east-1: paused in Falcon"]}, status="UPDATE_ROLLBACK_FAILED")
-
-    ran = act(monkeypatch, aws)
+def test_a_stack_that_is_not_in_order_and_what_needs_attention_are_told(act: Act) -> None:
+    ran = act(FakeAws(STATUS | {"attention": ["us-east-1: paused in Falcon"]}, "UPDATE_ROLLBACK_FAILED"))
 
     assert "warning: the stack itself is in UPDATE_ROLLBACK_FAILED. Bring it back" in ran.text
     assert "attention: us-east-1: paused in Falcon" in ran.text
     assert ran.ok
 
 
-def test_json_is_printed_alone_and_as_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
-    ran = act(monkeypatch, FakeAws(STATUS | {"ok": False}), JSON="1")
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        ("CREATE_IN_PROGRESS", "Wait until it is launched, then ask again."),
+        ("ROLLBACK_COMPLETE", "Its launch failed: make deploy launches anew."),
+        ("CREATE_COMPLETE", "Is it this one?"),
+    ],
+)
+def test_a_stack_without_a_function_says_what_to_do(act: Act, status: str, advice: str) -> None:
+    name = "crowdstrike-ecr-registry-connections"
+
+    problem = act(FakeAws(STATUS, status, {})).problem
+
+    assert problem == f"the stack {name} is in {status} and has no function to ask. {advice}"
+
+
+def test_json_is_printed_alone_and_as_it_came(act: Act) -> None:
+    ran = act(FakeAws(STATUS | {"ok": False}), JSON="1")
 
     assert ran.text == json.dumps(STATUS | {"ok": False}) + "\n"
     assert not ran.ok
 
 
-def test_the_function_is_asked_once_and_waited_for_as_long_as_it_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_function_is_asked_once_and_waited_for_as_long_as_it_may_take(act: Act) -> None:
     aws = FakeAws(ReadTimeoutError(endpoint_url="https://lambda"))
 
-    ran = act(monkeypatch, aws, "reconcile")
+    ran = act(aws, "reconcile")
 
     assert ran.problem.startswith("the connection to the function broke: ")
     assert "It may still be at work. Look at the log group /aws/lambda/function, then at: make status" in ran.problem
-    assert aws.payloads == [{"action": "reconcile"}]
-    (config,) = aws.configs
+    config, payload = aws.asked
+    assert payload == {"action": "reconcile"}
     assert (config.read_timeout, config.retries, config.tcp_keepalive) == (910, {"total_max_attempts": 1}, True)
-    assert LONGEST_SECONDS == 910
 
 
-def test_a_long_wait_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
-    class AtOnce:
-        def __init__(self, seconds: float, function: Any, arguments: Any) -> None:
-            assert seconds == QUIET_SECONDS
-            self.start = lambda: function(*arguments)
+def test_a_long_wait_is_announced(act: Act, monkeypatch: pytest.MonkeyPatch) -> None:
+    def timer(seconds: float, function: Any, arguments: Any) -> Any:
+        assert seconds == QUIET_SECONDS
+        return SimpleNamespace(start=lambda: function(*arguments), cancel=lambda: None)
 
-        def cancel(self) -> None:
-            pass
+    monkeypatch.setattr("threading.Timer", timer)
+    announced = "checking: the function is at work, and Falcon may be slow; waiting until "
 
-    monkeypatch.setattr("threading.Timer", AtOnce)
-
-    assert (
-        "checking: the function is at work, and Falcon may be slow; waiting until "
-        in act(monkeypatch, FakeAws(STATUS)).text
-    )
-    assert "checking" not in act(monkeypatch, FakeAws(STATUS), JSON="1").text
+    assert announced in act(FakeAws(STATUS)).text
+    assert announced not in act(FakeAws(STATUS), JSON="1").text
 
 
-def test_a_function_error_says_where_more_is_to_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    failed = FakeAws({"errorMessage": "1 Region failed: sa-east-1", "errorType": "X"}, error=True)
+def test_a_function_error_says_where_more_is_to_be_found(act: Act) -> None:
+    failed = FakeAws({"errorMessage": "1 Region failed: sa-east-1", "errorType": "X"})
 
-    assert act(monkeypatch, failed, "reconcile").problem == (
+    assert act(failed, "reconcile").problem == (
         "1 Region failed: sa-east-1\n  Each Region: make status. Every line: the log group /aws/lambda/function"
     )
 
 
-def test_what_is_left_is_shown_and_does_not_count_as_repaired() -> None:
-    left = {"region": "sa-east-1", "outcome": "left", "connection": None, "message": "why"}
+LEFT = {"region": "sa-east-1", "outcome": "left", "connection": None, "message": "why"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "last"),
+    [
+        ({"ok": True, "regions": [LEFT]}, ["sa-east-1  why  left", "", "Nothing was to be repaired."]),
+        ({"ok": True, "message": "another run is at work"}, ["another run is at work"]),
+        ({"ok": False, "message": "another run is at work"}, ["another run is at work"]),
+    ],
+)
+def test_a_repair_says_what_was_left_and_why_it_did_not_do_the_work(answer: dict[str, Any], last: list[str]) -> None:
     shown, output = screen()
 
-    views.show_reconcile({"ok": True, "cloud": "us-1", "regions": [left]}, shown)
+    views.show_reconcile({"cloud": "us-1", "regions": []} | answer, shown)
 
-    assert [line.rstrip() for line in output.getvalue().splitlines()[-3:]] == [
-        "sa-east-1  why  left",
-        "",
-        "Nothing was to be repaired.",
-    ]
-
-
-@pytest.mark.parametrize("ok", [True, False])
-def test_a_repair_that_did_not_do_the_work_says_why(ok: bool) -> None:
-    shown, output = screen()
-
-    views.show_reconcile({"ok": ok, "cloud": None, "regions": [], "message": "another run is at work"}, shown)
-
-    assert output.getvalue().splitlines()[-1] == "another run is at work"
+    assert [line.rstrip() for line in output.getvalue().splitlines()[-len(last) :]] == last
 
 
 def test_a_real_stack_is_asked_and_repaired(customer: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
     customer.launched(Regions="us-east-1,eu-west-1")
     delete_in_falcon(customer, "eu-west-1")
-    for name, value in customer.aws.environment(customer.account).items():
-        monkeypatch.setenv(name, value)
-    ran = []
-    for action in ("status", "plan", "reconcile", "status"):
-        shown, output = screen()
-        try:
-            getattr(actions, action)(asked(action, STACK=STACK), shown)
-        except AttentionError:
-            output.write("not all is well")
-        ran.append(output.getvalue())
+    operator = Operator(customer.aws, customer.falcon, monkeypatch)
 
-    before, plan, repair, after = ran
-    assert before.endswith("1 Region to repair: make reconcile\nnot all is well")
-    assert "1 change to make: make reconcile" in plan
-    assert "1 Region repaired." in repair
-    assert after.endswith("2 Regions connected, and nothing is wrong.\n")
+    before, plan, repair, after = (
+        operator.run(each, STACK=STACK) for each in ("status", "plan", "reconcile", "status")
+    )
+
+    assert before.text.endswith("1 Region to repair: make reconcile\n")
+    assert [each.ok for each in (before, plan, repair, after)] == [False, True, True, True]
+    assert "1 change to make: make reconcile" in plan.text
+    assert "1 Region repaired." in repair.text
+    assert after.text.endswith("2 Regions connected, and nothing is wrong.\n")

@@ -83,23 +83,13 @@ def test_credentials_that_are_missing_are_typed_without_echo(operator: Operator)
     assert CLIENT_SECRET not in ran.text
 
 
-@pytest.mark.parametrize(("disconnects", "refused"), [("True", True), ("False", False)])
-def test_an_original_stack_that_disconnects_on_deletion_is_not_upgraded(
-    aws: LocalAws, operator: Operator, disconnects: str, *, refused: bool
-) -> None:
-    original = {
-        "Parameters": {"DisconnectUponDelete": {"Type": "String"}},
-        "Resources": {"Kept": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "x"}}},
-    }
-    aws.client("cloudformation").create_stack(
-        StackName="falcon",
-        TemplateBody=json.dumps(original),
-        Parameters=[{"ParameterKey": "DisconnectUponDelete", "ParameterValue": disconnects}],
-    )
-    ran = deploy(operator, TAGS="x")
+def test_an_original_stack_that_disconnects_on_deletion_is_not_upgraded(aws: LocalAws, operator: Operator) -> None:
+    disconnects = {"Type": "String", "Default": "True"}
+    kept = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "x"}}
+    original = {"Parameters": {"DisconnectUponDelete": disconnects}, "Resources": {"Kept": kept}}
+    aws.client("cloudformation").create_stack(StackName="falcon", TemplateBody=json.dumps(original))
 
-    assert ("DisconnectUponDelete is True: if the upgrade failed" in ran.problem) is refused
-    assert "TAGS" in ran.problem
+    assert "DisconnectUponDelete is True: if the upgrade failed" in deploy(operator).problem
 
 
 def test_what_stands_in_the_way_is_told_at_once_and_nothing_is_made(aws: LocalAws, operator: Operator) -> None:
@@ -136,20 +126,16 @@ def test_a_mistyped_rotation_fails_the_update_instead_of_passing_unseen(aws: Loc
 
 
 def test_code_that_is_not_what_was_built_is_told(aws: LocalAws, operator: Operator) -> None:
-    launch(operator)
-    outputs = {"FunctionName": "crowdstrike-ecr-function"}
-    stack = Snapshot("", "CREATE_COMPLETE", {}, outputs)
+    launch(operator)  # which compared, and found no other
+    stack = Snapshot("", "CREATE_COMPLETE", {}, {"FunctionName": "crowdstrike-ecr-function"})
     mine = Aws(aws.session(), f"arn:aws:iam::{ACCOUNT}:root")
 
-    verify_code(mine, stack, artifact.find("").package)
     with pytest.raises(CliError, match="crowdstrike-ecr-function runs other code"):
         verify_code(mine, stack, artifact.find("").template)
 
 
 def test_publish_prints_a_link_that_lacks_only_the_credentials(aws: LocalAws, operator: Operator) -> None:
-    ran = operator.run(
-        "publish", operator.credentials, PARAMETERS=f"FalconApiUrl={operator.falcon.url} Regions=us-east-1"
-    )
+    ran = operator.run("publish", None, PARAMETERS=f"FalconApiUrl={operator.falcon.url} Regions=us-east-1")
 
     (address,) = re.findall(r"https://us-east-1\.console\.\S+", ran.text)
     fields = {name: found[0] for name, found in parse_qs(urlsplit(address).fragment.partition("?")[2]).items()}
@@ -161,7 +147,6 @@ def test_publish_prints_a_link_that_lacks_only_the_credentials(aws: LocalAws, op
     launched = stacks.create(aws.client("cloudformation"), fields["stackName"], template, filled | typed).wait()
     assert launched.status == "CREATE_COMPLETE", launched.failures
     assert url.query.startswith("versionId=")
-    assert CLIENT_SECRET not in ran.text
 
 
 # Delete

@@ -1,4 +1,4 @@
-"""What the pages show exists: commands, variables, paths, links. What they show as shell can be parsed."""
+"""What the pages show exists: commands, variables, paths, links, tests. What they show as shell can be parsed."""
 
 import re
 import shutil
@@ -10,15 +10,11 @@ from typing import Final
 import pytest
 
 from cli.__main__ import VARIABLES
+from tests.docs import tables
 from tests.docs.tables import README, ROOT
 
 LONGEST_README: Final = 320  # lines: a person reads it
-PAGES: Final = sorted(
-    {
-        *ROOT.glob("*.md"),
-        *(page for folder in ("source", "tests") for page in (ROOT / folder).rglob("*.md")),
-    }
-)
+PAGES: Final = sorted([*ROOT.glob("*.md"), *(ROOT / "source").rglob("*.md"), *(ROOT / "tests").rglob("*.md")])
 MAKEFILE: Final = (ROOT / "Makefile").read_text(encoding="utf-8")
 ENVIRONMENT: Final = frozenset(
     {"AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "FALCON_CLIENT_ID", "FALCON_CLIENT_SECRET"}
@@ -107,8 +103,25 @@ def test_the_readme_can_be_read() -> None:
     assert len(text(README).splitlines()) <= LONGEST_README
 
 
-@pytest.mark.parametrize("page", PAGES, ids=by_name)
-def test_no_page_speaks_of_the_first_design(page: Path) -> None:
-    gone = r"RegistryState|STATE_PARAMETER|state parameter|launcher|tests/readme|read -rp"
+def test_every_claim_of_security_names_tests_that_exist() -> None:
+    claims = re.findall(r"^\| (?!Claim|---)(.*) \| (.*) \|$", text(ROOT / "SECURITY.md"), re.MULTILINE)
+    modules = {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
 
-    assert re.findall(gone, text(page)) == []
+    assert claims
+    for claim, held_by in claims:
+        names = set(re.findall(r"`(test_\w+)`", held_by))
+        assert names, claim
+        assert names <= modules, claim
+
+
+@pytest.mark.parametrize("name", tables.TABLES)
+def test_a_table_of_the_readme_equals_the_template(name: str) -> None:
+    written = tables.section(text(README), name)
+
+    assert written == tables.TABLES[name](tables.template()), "python -m tests.docs.tables"
+
+
+def test_every_resource_of_the_template_is_listed() -> None:
+    cells = re.findall(r"^\|([^|]*)\|", tables.section(text(README), "resources"), re.MULTILINE)
+
+    assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == set(tables.template()["Resources"])

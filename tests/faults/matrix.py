@@ -46,7 +46,6 @@ from tests.simulator import (
     Html,
     Malformed,
     NoResources,
-    Operation,
     Reset,
     SlowBody,
     SlowHeaders,
@@ -57,6 +56,7 @@ from tests.simulator import (
     missing_scope,
     unauthorized,
 )
+from tests.simulator.faults import Operation
 
 CREATE, UPDATE, DELETE = Event.CREATE, Event.UPDATE, Event.DELETE
 MADE, SET, SAME = Have.MADE, Have.SET, Have.SAME

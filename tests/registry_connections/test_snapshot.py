@@ -47,21 +47,15 @@ class Bench:
         return self.reader.read(replace(Settings(), **choices), problems, record or Record(), deadline)
 
 
-def test_nothing_is_read_of_falcon_for_a_first_launch() -> None:
+def test_nothing_is_read_of_falcon_for_a_first_launch_and_regions_are_asked_about_during_the_login() -> None:
     bench = Bench()
     snapshot = bench.read()
 
+    assert bench.clock.now == pytest.approx(0.75)
     assert (snapshot.scope.wanted, snapshot.found) == ((WEST, EAST), ())
     assert sorted(bench.journal.calls) == [
         ("log_in", ""), ("region_use", WEST), ("region_use", EAST), ("regions", ""), ("secret", "")
     ]  # fmt: skip
-
-
-def test_the_login_and_the_questions_about_regions_run_at_the_same_time() -> None:
-    bench = Bench()
-    bench.read()
-
-    assert bench.clock.now == pytest.approx(0.75)
 
 
 def test_what_the_record_names_is_read_and_the_tenant_is_listed_only_if_the_record_is_dirty() -> None:
@@ -118,26 +112,21 @@ def test_what_cannot_be_read_is_raised(operation: str, effect: Effect, kind: typ
         Bench().strike(operation, effect).read()
 
 
-def test_a_secret_that_gives_no_response_is_named() -> None:
+@pytest.mark.parametrize(("seconds", "told"), [(0.1, "Reading the secret"), (0.4, "Falcon login")])
+def test_what_gives_no_response_in_time_is_named(seconds: float, told: str) -> None:
     bench = Bench()
+    with pytest.raises(NoResponseError, match=f"{told}: no response"):
+        bench.reader.log_in(Settings(), Record(), Deadline(seconds, bench.clock))
     bench.journal.latency = 200
     with pytest.raises(NoResponseError, match="Reading the secret: no response"):
         bench.read()
 
 
-@pytest.mark.parametrize(
-    ("seconds", "told"),
-    [(0.1, "Reading the secret: no response"), (0.4, "Falcon login: no response"), (100.0, "")],
-)
-def test_a_login_alone_reads_the_secret_and_names_what_hangs(seconds: float, told: str) -> None:
+def test_a_login_alone_reads_the_secret() -> None:
     bench = Bench()
-    deadline = Deadline(seconds, bench.clock)
-    if told:
-        with pytest.raises(NoResponseError, match=told):
-            bench.reader.log_in(Settings(), Record(), deadline)
-    else:
-        assert bench.reader.log_in(Settings(), Record(cloud="eu-1"), deadline).cloud == "us-1"
-        assert bench.journal.calls == [("secret", ""), ("log_in", "eu-1")]
+
+    assert bench.reader.log_in(Settings(), Record(cloud="eu-1"), Deadline(100, bench.clock)).cloud == "us-1"
+    assert bench.journal.calls == [("secret", ""), ("log_in", "eu-1")]
 
 
 @pytest.mark.parametrize(

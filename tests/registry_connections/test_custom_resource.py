@@ -7,12 +7,9 @@ import importlib.metadata
 import io
 import json
 import logging
-import ssl
-import threading
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,6 +24,7 @@ from registry_connections.core.errors import RegistrationError
 from registry_connections.core.model import DeletePolicy, Identity, Outcome, OutcomeKind
 from registry_connections.core.record import Kind, Request, digest
 from registry_connections.core.report import Report, data
+from tests.faults.tls_server import Exchange, TlsServer
 from tests.registry_connections.fakes import EPOCH, InlinePool, VirtualClock
 from tests.registry_connections.samples import ACCOUNT, EAST, IDENTITY, STACK_ID, UUID
 from tests.sandbox.tls import Authority
@@ -449,61 +447,31 @@ def test_the_threads_of_a_response_end_with_it(monkeypatch: pytest.MonkeyPatch) 
     assert ended == [True]
 
 
-class Storage(ThreadingHTTPServer):
+class Storage(TlsServer):
     """Takes a response with a status of success, or not."""
 
-    daemon_threads = True
-    block_on_close = False
+    status = 200
 
-    def __init__(self, context: ssl.SSLContext) -> None:
-        super().__init__(("127.0.0.1", 0), Put)
-        self.socket = context.wrap_socket(self.socket, server_side=True)
-        self.status = 200
+    def __init__(self, authority: Authority) -> None:
+        super().__init__(authority)
         self.received: list[tuple[str, str | None, bytes]] = []
+        self.response_url = f"{self.url}/bucket/key?X-Amz-Signature=do-not-log-this"
 
-    @property
-    def url(self) -> str:
-        return f"https://localhost:{self.server_address[1]}/bucket/key?X-Amz-Signature=do-not-log-this"
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Print nothing: clients leave."""
-
-
-class Put(BaseHTTPRequestHandler):
-    server: Storage
-
-    def do_PUT(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.received.append((self.path, self.headers["Content-Type"], body))
-        self.send_response(self.server.status)
-        self.send_header("Location", self.server.url)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Print nothing."""
-
-
-@pytest.fixture(scope="module")
-def own_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
+    def handle(self, exchange: Exchange) -> None:
+        self.received.append((exchange.path, exchange.headers["Content-Type"], exchange.body))
+        exchange.send(self.status, headers={"Location": self.response_url})
 
 
 @pytest.fixture
-def storage(own_authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
+def storage(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
     monkeypatch.setattr(urllib.request, "_opener", None)
-    monkeypatch.setenv("SSL_CERT_FILE", str(own_authority.ca_file))
-    storage = Storage(own_authority.server_context())
-    thread = threading.Thread(target=lambda: storage.serve_forever(poll_interval=0.01), daemon=True)
-    thread.start()
-    yield storage
-    storage.shutdown()
-    storage.server_close()
-    thread.join()
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
+    with Storage(authority) as storage:
+        yield storage
 
 
 def test_a_response_is_put_as_the_signature_of_its_url_wants_it(storage: Storage) -> None:
-    custom_resource._send(storage.url, b"{}")
+    custom_resource._send(storage.response_url, b"{}")
 
     assert storage.received == [("/bucket/key?X-Amz-Signature=do-not-log-this", "", b"{}")]
 
@@ -526,7 +494,7 @@ def test_an_attempt_waits_for_the_network_five_seconds_at_a_time(monkeypatch: py
 def test_a_status_of_no_success_is_an_error_and_a_redirect_is_not_followed(storage: Storage, status: int) -> None:
     storage.status = status
     with pytest.raises(OSError, match=str(status)):
-        custom_resource._send(storage.url, b"{}")
+        custom_resource._send(storage.response_url, b"{}")
 
     assert len(storage.received) == 1
 
@@ -536,6 +504,6 @@ def test_a_server_that_nobody_vouches_for_gets_no_response(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(Authority(tmp_path).ca_file))
     with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"):
-        custom_resource._send(storage.url, b"{}")
+        custom_resource._send(storage.response_url, b"{}")
 
     assert storage.received == []

@@ -144,8 +144,8 @@ class Function:
 
 
 @pytest.fixture(scope="module")
-def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FalconSimulator]:
-    with FalconSimulator(Authority(tmp_path_factory.mktemp("authority"))) as falcon:
+def simulator(authority: Authority) -> Iterator[FalconSimulator]:
+    with FalconSimulator(authority) as falcon:
         yield falcon
 
 

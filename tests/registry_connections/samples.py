@@ -15,6 +15,38 @@ ROLE: Final = f"arn:aws:iam::{ACCOUNT}:role/connection"
 IDENTITY: Final = Identity(ACCOUNT, "aws", SUFFIX, STACK_ID, ROLE, "external-id-of-this-stack")
 GRANT: Final = RoleGrant(ROLE, IDENTITY.external_id, "aws", government_cloud=False)
 EAST, WEST, SOUTH = "us-east-1", "eu-west-1", "ap-south-1"
+OURS: Final = f"falcon-ecr-{UUID}"  # the physical id of a launch that succeeded
+RESPONSE_URL: Final = "https://responses.example/bucket/key?X-Amz-Signature=do-not-log-this"
+PROPERTIES: Final = {"ServiceToken": "arn:function", "FalconCloud": "us-1", "DeleteConnections": "Stack"}
+
+
+def event(kind: str = "Create", **changes: Any) -> dict[str, Any]:
+    """Return an event of CloudFormation."""
+    physical = {} if kind == "Create" else {"PhysicalResourceId": OURS}
+    return {
+        "RequestType": kind,
+        "ResponseURL": RESPONSE_URL,
+        "StackId": STACK_ID,
+        "RequestId": "request-1",
+        "LogicalResourceId": "RegistryConnections",
+        "ResourceType": "Custom::FalconRegistryConnections",
+        "ResourceProperties": PROPERTIES,
+        **physical,
+        **changes,
+    }
+
+
+class Context:
+    """What Lambda tells an invocation of itself."""
+
+    aws_request_id = "lambda-request"
+    function_name = "crowdstrike-ecr-function"
+    log_group_name = "/aws/lambda/crowdstrike-ecr-function"
+    invoked_function_arn = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:crowdstrike-ecr-function"
+    seconds = 100
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.seconds * 1000
 
 
 def created(region: str, name: str = "", **more: Any) -> Connection:

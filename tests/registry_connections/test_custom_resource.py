@@ -26,39 +26,12 @@ from registry_connections.core.record import Kind, Request, digest
 from registry_connections.core.report import Report, data
 from tests.faults.tls_server import Exchange, TlsServer
 from tests.registry_connections.fakes import EPOCH, InlinePool, VirtualClock
-from tests.registry_connections.samples import ACCOUNT, EAST, IDENTITY, STACK_ID, UUID
+from tests.registry_connections.samples import ACCOUNT, EAST, IDENTITY, OURS, PROPERTIES, STACK_ID, Context, event
+from tests.registry_connections.samples import RESPONSE_URL as URL
 from tests.sandbox.tls import Authority
 
-OURS = f"falcon-ecr-{UUID}"
-URL = "https://responses.example/bucket/key?X-Amz-Signature=do-not-log-this"
-PROPERTIES = {"ServiceToken": "arn:function", "FalconCloud": "us-1", "DeleteConnections": "Stack"}
 DONE = Report((Outcome(EAST, OutcomeKind.CREATED, "id-1"),), cloud="us-1")
 BODY = {"Status": "SUCCESS", "Reason": "", "Data": {"ConnectedCount": "17"}}
-
-
-def event(kind: str = "Create", **changes: Any) -> dict[str, Any]:
-    physical = {} if kind == "Create" else {"PhysicalResourceId": OURS}
-    return {
-        "RequestType": kind,
-        "ResponseURL": URL,
-        "StackId": STACK_ID,
-        "RequestId": "request-1",
-        "LogicalResourceId": "RegistryConnections",
-        "ResourceType": "Custom::FalconRegistryConnections",
-        "ResourceProperties": PROPERTIES,
-        **physical,
-        **changes,
-    }
-
-
-class Context:
-    """What Lambda tells an invocation of itself."""
-
-    aws_request_id = "lambda-request"
-    seconds = 100.0
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int(self.seconds * 1000)
 
 
 @dataclass

@@ -17,14 +17,22 @@ from registry_connections.aws.calls import FreshPolicy
 from registry_connections.core.errors import RegistrationError, SettingsError
 from registry_connections.core.report import LONGEST_REASON
 from tests.registry_connections.fakes import FakeSsm, Journal, Parameters, VirtualClock, client_error
-from tests.registry_connections.samples import ACCOUNT, EAST, IDENTITY, OTHER_ACCOUNT, STACK_ID, UUID, WEST
+from tests.registry_connections.samples import (
+    ACCOUNT,
+    EAST,
+    IDENTITY,
+    OTHER_ACCOUNT,
+    OURS,
+    RESPONSE_URL,
+    STACK_ID,
+    WEST,
+    Context,
+    event,
+)
 from tests.sandbox.tls import Authority
 from tests.simulator import CLIENT_ID, CLIENT_SECRET, Connection, Echo, FalconSimulator, Fault, missing_scope
 
-OURS = f"falcon-ecr-{UUID}"
-RESPONSE_URL = "https://responses.example/bucket/key?X-Amz-Signature=do-not-log-this"
 SECRETS = (CLIENT_ID, CLIENT_SECRET, IDENTITY.external_id, "responses.example", "do-not-log-this", "simulated-token-")
-FUNCTION_ARN = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:crowdstrike-ecr-function"
 FRESH = FreshPolicy.__call__
 ENVIRONMENT = {
     "STACK_ID": STACK_ID,
@@ -37,19 +45,6 @@ ENVIRONMENT = {
     "PUBLISH_METRICS": "Yes",
     "AWS_SAM_LOCAL": "",
 }
-
-
-@dataclass
-class Context:
-    """What Lambda tells an invocation of itself."""
-
-    aws_request_id: str = "lambda-request"
-    function_name: str = "crowdstrike-ecr-function"
-    log_group_name: str = "/aws/lambda/crowdstrike-ecr-function"
-    invoked_function_arn: str = FUNCTION_ARN
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 100_000
 
 
 class Logs:
@@ -112,25 +107,13 @@ class Function:
     def stack_event(self, kind: str, properties: Mapping[str, str] | None = None, **changes: object) -> dict[str, Any]:
         """Send an event as CloudFormation does and return the response."""
         self.events += 1
-        event: dict[str, Any] = {
-            "RequestType": kind,
-            "ResponseURL": RESPONSE_URL,
-            "StackId": STACK_ID,
-            "RequestId": f"request-{self.events}",
-            "LogicalResourceId": "RegistryConnections",
-            "ResourceType": "Custom::FalconRegistryConnections",
-            "ResourceProperties": {"ServiceToken": FUNCTION_ARN, "FalconCloud": "us-1", **(properties or {})},
-            **({} if kind == "Create" else {"PhysicalResourceId": OURS}),
-            **changes,
-        }
-        assert handler.lambda_handler(event, Context()) is None
+        properties = {"FalconCloud": "us-1", **(properties or {})}
+        sent = event(kind, RequestId=f"request-{self.events}", ResourceProperties=properties, **changes)
+        assert handler.lambda_handler(sent, Context()) is None
         ((url, body),) = self.sent
         self.sent.clear()
-        assert (url, body["RequestId"], len(body["Reason"]) <= LONGEST_REASON) == (
-            RESPONSE_URL,
-            event["RequestId"],
-            True,
-        )
+        assert (url, body["RequestId"]) == (RESPONSE_URL, sent["RequestId"])
+        assert len(body["Reason"]) <= LONGEST_REASON
         return body
 
     def act(self, event: object) -> Any:

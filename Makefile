@@ -38,6 +38,9 @@ unexport $(FALCON)
 $(foreach name,$(FALCON),$(eval $(COMMANDS) probe-live: export $(name) := $$(value $(name))))
 $(COMMANDS): export MAKE_VARIABLES := $(MAKE_VARIABLES)
 
+# Who asks what a target does does not want it done.
+$(if $(HELP),$(foreach target,$(filter-out help probe-live $(COMMANDS),$(MAKECMDGOALS)),$(error make $(target) has no HELP=1. What each target does: make help)))
+
 .PHONY: help
 help: ## List the commands
 	@awk -F ':.*## ' '/^#####/ {sub(/^#+ /, ""); title = $$0} /^[a-z-]+:.*## / {if (title) print "\n" title; title = ""; printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,12 +101,12 @@ package: $(PACKAGE) ## Build build/lambda_function.zip and print its SHA-256
 RELEASE_PROGRAM := PYTHONPATH=source $(BIN)/python -m tools.release
 
 .PHONY: release
-release: $(VENV)/.installed $(INSTALLER)/.installed ## Write build/release/: package, templates, digests, bill of materials
+release: $(VENV)/.installed $(INSTALLER)/.installed ## Write build/release/: package, templates, digests, SBOM
 	@$(BUILD) $(PACKAGE) > /dev/null
 	@$(RELEASE_PROGRAM) build/release $(PACKAGE)
 
 .PHONY: check-reproducible
-check-reproducible: $(VENV)/.installed $(PACKAGE) ## Build package and release twice, under other circumstances, and compare
+check-reproducible: $(VENV)/.installed $(PACKAGE) ## Build package and release twice, and compare
 	@$(RELEASE_PROGRAM) --trial build/once $(PACKAGE)
 	@(umask 077; export LC_ALL=C TZ=Asia/Tokyo PYTHONHASHSEED=1 SOURCE_DATE_EPOCH=1; \
 	  $(BUILD) build/again.zip > /dev/null; $(RELEASE_PROGRAM) --trial build/again build/again.zip > /dev/null)
@@ -133,7 +136,7 @@ checkov: $(CHECKOV)/.installed $(TEMPLATES) ## Check the templates against secur
 
 # Without network, too.
 .PHONY: workflows
-workflows: $(WORKFLOWS)/.installed ## Check the workflows of GitHub for mistakes and for what an attacker could use
+workflows: $(WORKFLOWS)/.installed ## Check the workflows of GitHub for mistakes and holes
 	@$(WORKFLOWS)/bin/actionlint
 	@$(WORKFLOWS)/bin/zizmor --offline --no-progress --quiet --persona pedantic .github
 
@@ -146,28 +149,28 @@ test: dev $(if $(TESTS),,lint) $(PACKAGE) ## Check and test everything (TESTS=..
 	@$(PYTEST) $(if $(TESTS),--exitfirst $(TESTS))
 
 .PHONY: unit
-unit: lint ## Check style, and test what takes neither local AWS nor Falcon, in less than a minute
+unit: lint ## Check style, and run the unit tests, in under a minute
 	@$(PYTEST) tests/registry_connections tests/template
 
 # `make test` generates the same cases each time; this generates others. SEED=... repeats those of a failure.
 STEPS := 100000
 .PHONY: histories
-histories: $(VENV)/.installed ## Explore properties and whole histories with a random seed (STEPS=, SEED=)
+histories: $(VENV)/.installed ## Test with random seeds (STEPS=200000, SEED=... to repeat)
 	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; echo "SEED=$$seed"; \
 	  HISTORY_STEPS=$(STEPS) HISTORY_SEED=$$seed \
 	  $(PYTEST) -m hypothesis --timeout 0 --hypothesis-profile explore --hypothesis-seed $$seed
 
 # It explains its variables with HELP=1, and says what it does before it does it.
 .PHONY: probe-live
-probe-live: $(VENV)/.installed ## Ask a real Falcon tenant what is not documented, and compare with what is assumed
+probe-live: $(VENV)/.installed ## Ask a real Falcon tenant what is not documented (HELP=1)
 	@PYTHONPATH=source $(BIN)/python -m probe $(if $(HELP),--help)
 
 .PHONY: bench
-bench: dev $(PACKAGE) ## Measure how close it comes to what is possible (BENCH="launch calls", WRITE=1 for its README)
+bench: dev $(PACKAGE) ## Measure the function (BENCH="launch calls", WRITE=1)
 	@PYTHONPATH=source $(BIN)/python -m tests.bench $(if $(WRITE),--write) $(BENCH)
 
 .PHONY: sandbox
-sandbox: dev $(CLI)/.installed $(PACKAGE) ## Run a local AWS and a local Falcon to try the commands below on, until Ctrl-C
+sandbox: dev $(CLI)/.installed $(PACKAGE) ## Run a local AWS and Falcon for the commands, until Ctrl-C
 	@exec $(BIN)/python -m tests.sandbox
 
 .PHONY: demo
@@ -182,17 +185,17 @@ $(COMMANDS): | $(CLI)/.installed
 	@$(COMMAND) $@ $(if $(HELP),--help)
 
 .PHONY: $(COMMANDS)
-deploy: ## Launch or update the stack (HELP=1 explains its variables, as down to delete-org)
+deploy: ## Launch or update the stack (HELP=1 tells the variables)
 status: ## Show each Region's connection, and what is wrong with it
 plan: ## Show what a repair would do now
 reconcile: ## Repair what drifted, now
-publish: ## Upload package and template, print the console's launch link
+publish: ## Upload package and template, print a launch link
 delete: ## Delete the stack, and its connections if asked
 
 ##### An organization
 
 deploy-org: ## Cover an organization with one stack set and one secret
-coverage-report: ## Show which registries of the organization Falcon has a connection to
+coverage-report: ## Show which registries of the organization are connected
 delete-org: ## Take the stack set out of the organization again
 
 ##### Upkeep
@@ -204,7 +207,7 @@ LOCK = $(ENVIRONMENT) uv pip compile --quiet --universal --generate-hashes --pyt
 LOCK_AS_DEV = $(LOCK) --constraint requirements-dev.txt
 
 .PHONY: lock
-lock: $(INSTALLER)/.installed ## Pin the dependencies that pyproject.toml declares (UPGRADE=1: to their newest versions)
+lock: $(INSTALLER)/.installed ## Pin what pyproject.toml declares (UPGRADE=1: the newest)
 	@$(LOCK) pyproject.toml -o source/requirements.txt
 	@$(LOCK) --constraint source/requirements.txt --group dev -o requirements-dev.txt
 	@$(LOCK_AS_DEV) --group cli -o source/cli/requirements.txt

@@ -81,9 +81,17 @@ def test_where_a_release_is_given_nothing_is_built(project: Path, command: str) 
     assert "RELEASE=a $release\n" in released
 
 
-def test_the_list_of_commands_is_grouped() -> None:
+def test_a_target_that_has_no_help_of_its_own_is_not_begun_for_it(project: Path) -> None:
+    ran = make(project, "sandbox", "HELP=1")
+
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "make sandbox has no HELP=1. What each target does: make help." in ran.stderr
+
+
+def test_the_list_of_commands_is_grouped_and_fits_a_terminal() -> None:
     lines = make(PROJECT, "help").stdout.splitlines()
 
+    assert max(map(len, lines)) <= 80
     account, organization = lines.index("A real AWS account"), lines.index("An organization")
     assert account < next(number for number, line in enumerate(lines) if line.startswith("  delete ")) < organization
     assert organization < next(number for number, line in enumerate(lines) if line.startswith("  deploy-org "))

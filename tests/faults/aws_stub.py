@@ -6,7 +6,7 @@ The function reaches it through AWS_ENDPOINT_URL. It checks no signatures and kn
 
 import json
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
@@ -29,7 +29,7 @@ QUERY_CODES = {"AccessDeniedException": "UnauthorizedOperation", "ThrottlingExce
 LARGEST_PARAMETER = 4096  # characters of a standard parameter
 
 
-@dataclass(frozen=True)
+@dataclass
 class AwsFault:
     """Let calls of one operation go wrong; `times` strikes (all without a number), after `skip` that pass."""
 
@@ -43,6 +43,16 @@ class AwsFault:
     times: int | None = None
     skip: int = 0
 
+    def strikes(self, operation: str) -> bool:
+        """Whether it strikes this call; counts it."""
+        if self.operation not in (operation, "any") or self.times == 0:
+            return False
+        if self.skip:
+            self.skip -= 1
+            return False
+        self.times = None if self.times is None else self.times - 1
+        return True
+
 
 def denied(operation: Operation, message: str = "") -> AwsFault:
     said = message or "User is not authorized to perform this action because no identity-based policy allows it"
@@ -55,20 +65,6 @@ def throttled(operation: Operation, times: int) -> AwsFault:
 
 class _FailedError(Exception):
     """Its text is the code of an error."""
-
-
-@dataclass
-class _Armed:
-    fault: AwsFault
-    seen: int = 0
-
-    def strikes(self, operation: str) -> bool:
-        """Whether it strikes this call; counts it."""
-        if self.fault.operation not in (operation, "any"):
-            return False
-        self.seen += 1
-        struck = self.seen - self.fault.skip
-        return struck > 0 and (self.fault.times is None or struck <= self.fault.times)
 
 
 class AwsStub(TlsServer):
@@ -89,11 +85,11 @@ class AwsStub(TlsServer):
             """The physical id that CloudFormation holds."""
             self.regions: dict[str, str] = {}
             """Region to its opt-in status."""
-            self._armed: list[_Armed] = []
+            self._armed: list[AwsFault] = []
 
     def arm(self, fault: AwsFault) -> None:
         with self._lock:
-            self._armed.append(_Armed(fault))
+            self._armed.append(replace(fault))  # it counts
 
     def disarm(self) -> None:
         with self._lock:
@@ -107,7 +103,7 @@ class AwsStub(TlsServer):
     def handle(self, exchange: Exchange) -> None:
         operation, request = _parsed(exchange)
         with self._lock:
-            fault = next((armed.fault for armed in self._armed if armed.strikes(operation)), None)
+            fault = next((fault for fault in self._armed if fault.strikes(operation)), None)
         if fault is None:
             self._apply(exchange, operation, request)
         else:

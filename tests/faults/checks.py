@@ -117,6 +117,8 @@ def _next(run: Run) -> Iterator[str]:
         return
     if row.event is Event.CREATE and snapshots[0].connections != run.before.connections:
         yield f"next: Falcon holds {_shown(snapshots[0])}, before it was {_shown(run.before)}"
+    if row.event is Event.CREATE and snapshots[1].connections.keys() != row.wanted:
+        yield f"next: Falcon holds {_shown(snapshots[1])}"
     # A rollback that cannot reach Falcon succeeds, and leaves what the next repair puts right.
     if row.event is Event.UPDATE and not row.dirty:
         yield from _unconnected(snapshots[0], {A, B})

@@ -6,23 +6,16 @@ from urllib.parse import parse_qs
 import pytest
 
 from registry_connections.core.errors import AuthenticationError
-from registry_connections.core.model import FALCON_CLOUDS, Credentials
+from registry_connections.core.model import AUTODISCOVER as DISCOVER
+from registry_connections.core.model import FALCON_CLOUDS
 from tests.registry_connections.falcon.wire import CREDENTIALS, Bench, Reply, in_turn, refusal
 
-DISCOVER = "autodiscover"
 PROXY = "https://proxy.example"
 
 
-def bench(named: str, *replies: Reply, home: str = "", credentials: Credentials = CREDENTIALS) -> Bench:
-    """Return a client of a cloud or of the operator's URL, which responds so to a login, by default with a token."""
-    cloud, api_url = (DISCOVER, PROXY) if named == PROXY else (named, "")
-    token = in_turn(*replies) if replies else None
-    return Bench(token=token, home=home, cloud=cloud, api_url=api_url, credentials=credentials)
-
-
-def refused(named: str, *replies: Reply) -> tuple[AuthenticationError, Bench]:
+def refused(place: str, *replies: Reply) -> tuple[AuthenticationError, Bench]:
     """Log in for a child tenant; return why there is no token."""
-    made = bench(named, *replies, credentials=replace(CREDENTIALS, member_cid="the-child"))
+    made = Bench(place=place, token=in_turn(*replies), credentials=replace(CREDENTIALS, member_cid="the-child"))
     with pytest.raises(AuthenticationError) as caught:
         made.log_in()
     return caught.value, made
@@ -37,7 +30,7 @@ def moved_to(cloud: str) -> Reply:
 
 
 @pytest.mark.parametrize(
-    ("named", "hint", "home", "asked", "cloud"),
+    ("place", "hint", "home", "asked", "cloud"),
     [
         (DISCOVER, "", "us-2", ["us-1", "us-2"], "us-2"),  # a token that names another cloud is used there
         *((DISCOVER, "", home, ["us-1", "us-1"], "us-1") for home in ("us-gov-1", "us-gov-2")),
@@ -48,9 +41,9 @@ def moved_to(cloud: str) -> Reply:
     ],
 )
 def test_a_cloud_is_named_or_known_from_before_or_from_its_token(
-    named: str, hint: str, home: str, asked: list[str], cloud: str
+    place: str, hint: str, home: str, asked: list[str], cloud: str
 ) -> None:
-    made = bench(named, home=home).log_in(hint)
+    made = Bench(place=place, home=home).log_in(hint)
     made.falcon.probe(made.deadline)
     login, use = made.wire.sent
 
@@ -62,7 +55,8 @@ def test_a_cloud_is_named_or_known_from_before_or_from_its_token(
 
 @pytest.mark.parametrize("spelling", ["us-2", "us2", "US-2"])
 def test_discovery_follows_a_redirect_by_the_clouds_name_however_spelled_and_not_by_its_location(spelling: str) -> None:
-    made = bench(DISCOVER, moved_to(spelling), Reply(201, {"access_token": "token"})).log_in()
+    token = in_turn(moved_to(spelling), Reply(201, {"access_token": "token"}))
+    made = Bench(place=DISCOVER, token=token).log_in()
 
     assert made.hosts == hosts("us-1", "us-2")
     assert (made.falcon.cloud, made.login.base_url) == ("us-2", FALCON_CLOUDS["us-2"])
@@ -72,7 +66,7 @@ PAGE = b"<html><body>Please sign in to the network</body></html>"
 
 
 @pytest.mark.parametrize(
-    ("named", "replies", "told"),
+    ("place", "replies", "told"),
     [
         *(
             (DISCOVER, [moved_to(f"us-gov-{which}")], f"redirects these credentials to us-gov-{which}")
@@ -98,9 +92,9 @@ PAGE = b"<html><body>Please sign in to the network</body></html>"
     ],
 )
 def test_a_login_without_a_token_says_at_once_what_to_look_at_and_goes_nowhere_else(
-    named: str, replies: list[Reply], told: str
+    place: str, replies: list[Reply], told: str
 ) -> None:
-    error, made = refused(named, *replies)
+    error, made = refused(place, *replies)
 
     assert told in str(error)
     assert ("secret is wrong" in str(error)) is ("secret is wrong" in told)
@@ -108,7 +102,7 @@ def test_a_login_without_a_token_says_at_once_what_to_look_at_and_goes_nowhere_e
     assert (made.clock.now == 0) is (error.status != 503)
     assert parse_qs(made.wire.sent[0].body)["member_cid"] == ["the-child"]
     assert (
-        list(dict.fromkeys(made.hosts)) == hosts(*(["us-1", "us-2"] if named == DISCOVER else [named]))[: len(replies)]
+        list(dict.fromkeys(made.hosts)) == hosts(*(["us-1", "us-2"] if place == DISCOVER else [place]))[: len(replies)]
     )
 
 
@@ -124,6 +118,6 @@ def test_what_falcon_echoes_of_the_credentials_is_not_told(header: str) -> None:
 
 
 def test_a_client_shows_neither_credentials_nor_token() -> None:
-    shown = repr(bench("us-1").log_in().falcon)
+    shown = repr(Bench().log_in().falcon)
 
     assert not any(secret in shown for secret in ("the-client-id", "the-client-secret", "token-1"))

@@ -12,7 +12,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from registry_connections.concurrency import ThreadPool
-from registry_connections.core.model import Credentials, Deadline, RoleGrant
+from registry_connections.core.model import AUTODISCOVER, Credentials, Deadline, RoleGrant
 from registry_connections.falcon.auth import Login
 from registry_connections.falcon.client import ENTITIES, QUERIES, Falcon
 from registry_connections.falcon.http import HttpClient, new_session
@@ -105,7 +105,10 @@ def http_on(wire: Wire, clock: VirtualClock) -> HttpClient:
 
 
 class Bench:
-    """A client of Falcon that responds to reads and changes with `replies` in turn, or as `entities` says."""
+    """A client of Falcon that responds to reads and changes with `replies` in turn, or as `entities` says.
+
+    `place` is a cloud, or the operator's URL.
+    """
 
     def __init__(
         self,
@@ -114,14 +117,14 @@ class Bench:
         queries: Responding = lambda _: NOTHING,
         token: Responding | None = None,
         home: str = "",
-        cloud: str = "us-1",
-        api_url: str = "",
+        place: str = "us-1",
         credentials: Credentials = CREDENTIALS,
         pool: ThreadPool | None = None,
     ) -> None:
         self.home, self.clock = home, VirtualClock()
         operations = {ENTITIES: entities or in_turn(*replies), QUERIES: queries, TOKEN: token or self._token}
         self.wire = Wire(lambda sent: operations[sent.path](sent))
+        cloud, api_url = (AUTODISCOVER, place) if "://" in place else (place, "")
         self.login = Login(http_on(self.wire, self.clock), credentials, cloud, api_url)
         self.falcon = Falcon(self.login, pool or InlinePool(self.clock))
         self.deadline = Deadline(800, self.clock)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from tests.faults.tls_server import Exchange, TlsServer
@@ -38,12 +39,13 @@ class ResponseEndpoint(TlsServer):
         self._lock = threading.Lock()
         self._waiting: dict[str, tuple[list[Refusal], list[Put]]] = {}
 
-    def expect(self, refusals: Sequence[Refusal] = ()) -> str:
-        """Return a new presigned URL whose first PUTs meet these refusals."""
+    def expect(self, refusals: Sequence[Refusal] = (), age: float = 0.0) -> str:
+        """Return a new URL, presigned `age` seconds ago, whose first PUTs meet these refusals."""
         path = f"/cloudformation-custom-resource-response/{secrets.token_hex(8)}"
+        signed = datetime.fromtimestamp(time.time() - age, UTC)
         with self._lock:
             self._waiting[path] = list(refusals), []
-        return f"{self.url}{path}?X-Amz-Signature={secrets.token_hex(16)}"
+        return f"{self.url}{path}?X-Amz-Date={signed:%Y%m%dT%H%M%SZ}&X-Amz-Signature={secrets.token_hex(16)}"
 
     def puts(self, url: str) -> list[Put]:
         """Return what was put to a URL, first to last."""

@@ -188,10 +188,15 @@ class Harness:
             container.stop()
 
     def deliver(
-        self, event: Mapping[str, Any], remaining: float = 60.0, refusals: Sequence[Refusal] = (), container: int = 0
+        self,
+        event: Mapping[str, Any],
+        remaining: float = 60.0,
+        refusals: Sequence[Refusal] = (),
+        container: int = 0,
+        age: float = 0.0,
     ) -> Delivery:
-        """Invoke the function with an event and wait until it has ended."""
-        url = self.cloudformation.expect(refusals)
+        """Invoke the function with an event that was sent `age` seconds ago, and wait until it has ended."""
+        url = self.cloudformation.expect(refusals, age)
         started = time.monotonic()
         invocation = self.container(container).invoke({**event, "ResponseURL": url}, remaining_seconds=remaining)
         puts = self.cloudformation.puts(url)

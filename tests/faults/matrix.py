@@ -301,6 +301,8 @@ MATRIX: tuple[Row, ...] = (
     row("failed-create-delivered-again", CREATE, Point.DELIVERY, "the same event comes twice, and had failed", SCOPE,
         (Fault("create", missing_scope(), times=2),), delivered="again",
         reason="2 Regions failed. eu-west-1: .*Falcon Container Image: WRITE"),
+    row("update-delivered-late", UPDATE, Point.DELIVERY, "an event is delivered after its own rollback", NOTHING,
+        delivered="late", properties=WIDER, reason="delivered after a later one, and nothing was done"),
     row("delete-delivered-again", DELETE, Point.DELIVERY, "the same event comes twice", NOTHING, properties=PURGE,
         delivered="again"),
     row("create-beside-another-stack", CREATE, Point.DELIVERY, "another stack of this account manages the same Regions",

@@ -122,7 +122,7 @@ class Row:
     record: str | None = None  # the record's text, if it is not what `before` says; empty means that there is none
     held: str = ""  # the physical id that CloudFormation holds; that of the event unless said otherwise
     changes: Mapping[str, Any] = field(default_factory=dict)  # other fields of the event
-    delivered: Literal["once", "again", "at once"] = "once"
+    delivered: Literal["once", "again", "at once", "late"] = "once"  # late: after the rollback that follows it
     remaining: float = 60.0  # seconds that the invocation has; its work ends 30 s before
 
     status: Literal["SUCCESS", "FAILED", "none"] = "SUCCESS"  # the response; "none" if CloudFormation never takes one

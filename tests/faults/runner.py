@@ -184,8 +184,11 @@ class _Runner:
 
         def deliver(container: int) -> Delivery:
             # One event has one ResponseURL; two tell apart which delivery responded with what.
-            return harness.deliver(event, row.remaining, refusals, container)
+            age = 60.0 if row.delivered == "late" else 0.0
+            return harness.deliver(event, row.remaining, refusals, container, age)
 
+        if row.delivered == "late":
+            harness.deliver(event_of(Event.UPDATE, USUAL, self._new))
         if row.delivered != "at once":
             return [deliver(0) for _ in range(2 if row.delivered == "again" else 1)]
         for container in (0, 1):

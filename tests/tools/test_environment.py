@@ -17,15 +17,12 @@ download.index-url='https://download.example/simple'
 """
 
 
-def test_what_pip_is_told_for_installing_comes_before_the_rest_and_its_environment_before_both() -> None:
-    options = environment.pip_options(CONFIGURED)
+def test_of_what_pip_is_told_the_environment_counts_first_then_installing_then_the_last_file() -> None:
+    options = environment.pip_options(CONFIGURED + "global.proxy='a'\nglobal.proxy='b'\n")
 
-    assert options["index-url"] == "https://install.example/simple"
     assert options["cert"] == "/from/environment.pem"
-
-
-def test_a_key_that_several_files_set_has_the_last_value() -> None:
-    assert environment.pip_options("global.proxy='a'\nglobal.proxy='b'\n") == {"proxy": "b"}
+    assert options["index-url"] == "https://install.example/simple"
+    assert options["proxy"] == "b"
 
 
 @pytest.mark.parametrize(
@@ -51,11 +48,19 @@ def test_uv_is_given_what_pip_has(
     assert given == {"PATH": "/bin"} | dict(environment.ALWAYS) | variables
 
 
-def test_the_bundle_that_pip_takes_from_the_environment_is_uvs_too_unless_pip_has_its_own() -> None:
-    environ = {"REQUESTS_CA_BUNDLE": "/bundle.pem"}
-
-    assert environment.uv_environment("", environ)["SSL_CERT_FILE"] == "/bundle.pem"
-    assert environment.uv_environment("global.cert='/own.pem'", environ)["SSL_CERT_FILE"] == "/own.pem"
+@pytest.mark.parametrize(
+    ("configuration", "environ", "variable", "value"),
+    [
+        ("", {"REQUESTS_CA_BUNDLE": "/bundle.pem"}, "SSL_CERT_FILE", "/bundle.pem"),
+        ("global.cert='/own.pem'", {"REQUESTS_CA_BUNDLE": "/bundle.pem"}, "SSL_CERT_FILE", "/own.pem"),
+        ("global.index-url='https://a/'", {"UV_DEFAULT_INDEX": "https://mine/"}, "UV_DEFAULT_INDEX", "https://mine/"),
+    ],
+    ids=["pip's bundle is uv's too", "unless pip has its own", "what is set for uv stays"],
+)
+def test_the_operators_environment_is_uvs(
+    configuration: str, environ: dict[str, str], variable: str, value: str
+) -> None:
+    assert environment.uv_environment(configuration, environ)[variable] == value
 
 
 def test_what_is_to_be_pinned_comes_from_one_index() -> None:
@@ -66,75 +71,46 @@ def test_what_is_to_be_pinned_comes_from_one_index() -> None:
     assert given == dict(environment.ALWAYS) | {"UV_DEFAULT_INDEX": "https://a/"}
 
 
-def test_what_the_operator_set_for_uv_stays() -> None:
-    given = environment.uv_environment("global.index-url='https://a/'", {"UV_DEFAULT_INDEX": "https://mine/"})
-
-    assert given["UV_DEFAULT_INDEX"] == "https://mine/"
-
-
-class Project:
-    """A directory with an installer whose pip and uv write down how they are called."""
-
-    def __init__(self, directory: Path) -> None:
-        self._bin = directory / environment.INSTALLER / "bin"
-        self._bin.mkdir(parents=True)
-        self._calls = directory / "calls"
-        self.pins = directory / "pins.txt"
-        self.pins.write_text("one==1 \\\n    --hash=sha256:00\n    # via two\ntwo==2 ; sys_platform == 'win32' \\\n")
-        self.command("python")
-
-    def command(self, name: str, exit_status: int = 0) -> None:
-        """Put a command into the installer."""
-        (self._bin / name).write_text(f'#!/bin/sh\necho "{name} $*" >> {self._calls}\nexit {exit_status}\n')
-        (self._bin / name).chmod(0o755)
-
-    def installers(self) -> list[str]:
-        """Return the names of those that were asked to install."""
-        return [call.split()[0] for call in self._calls.read_text().splitlines() if "install --require-hashes" in call]
-
-
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    return Project(tmp_path)
 
 
-def test_uv_installs_and_pip_does_not(project: Project, capfd: pytest.CaptureFixture[str]) -> None:
-    project.command("uv")
-
-    assert environment.main(["install", ".venv-x", "pins.txt", "5"]) == 0
-
-    assert capfd.readouterr().out == "Setting up .venv-x: 2 packages, typically 5 s\n"
-    assert project.installers() == ["uv"]
-    assert Path(".venv-x/bin/python").exists()
+SETTING_UP = "Setting up .venv-x: 2 packages, typically 5 s\n"
+INSTEAD = "uv could not set up .venv-x, so pip does"
 
 
-def test_pip_installs_what_uv_cannot_and_a_line_says_so(project: Project, capfd: pytest.CaptureFixture[str]) -> None:
-    project.command("uv", exit_status=2)
+@pytest.mark.parametrize(
+    ("exits", "installers", "status"),
+    [
+        ({"uv": 0, "python": 0}, ["uv"], 0),
+        ({"uv": 2, "python": 0}, ["uv", "python"], 0),
+        ({"python": 0}, ["python"], 0),
+        ({"python": 3}, [], 3),
+    ],
+    ids=["uv installs", "pip installs what uv cannot", "pip installs where there is no uv", "nobody can"],
+)
+@pytest.mark.usefixtures("_elsewhere")
+def test_uv_installs_or_pip_and_nothing_of_an_environment_before_stays(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], exits: dict[str, int], installers: list[str], status: int
+) -> None:
+    calls, before = tmp_path / "calls", tmp_path / ".venv-x" / "left"
+    before.parent.mkdir()
+    before.touch()
+    pins = "one==1 \\\n    --hash=sha256:00\n    # via two\ntwo==2 ; sys_platform == 'win32' \\\n"
+    (tmp_path / "pins.txt").write_text(pins)
+    for name, exit_status in exits.items():
+        program = tmp_path / environment.INSTALLER / "bin" / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(f'#!/bin/sh\necho "{name} $*" >> {calls}\nexit {exit_status}\n')
+        program.chmod(0o755)
 
-    assert environment.main(["install", ".venv-x", "pins.txt", "5"]) == 0
+    assert environment.main(["install", ".venv-x", "pins.txt", "5"]) == status
 
-    assert "uv could not set up .venv-x, so pip does" in capfd.readouterr().out
-    assert project.installers() == ["uv", "python"]
-
-
-def test_pip_installs_where_uv_is_not_to_be_had(project: Project) -> None:
-    assert environment.main(["install", ".venv-x", "pins.txt", "5"]) == 0
-
-    assert project.installers() == ["python"]
-
-
-def test_what_neither_can_install_fails(project: Project) -> None:
-    project.command("python", exit_status=3)
-
-    assert environment.main(["install", ".venv-x", "pins.txt", "5"]) == 3
-
-
-def test_an_environment_holds_nothing_of_the_one_before(project: Project) -> None:
-    project.command("uv")
-    Path(".venv-x").mkdir()
-    Path(".venv-x/left").touch()
-
-    environment.main(["install", ".venv-x", "pins.txt", "5"])
-
-    assert not Path(".venv-x/left").exists()
+    asked = [call.split()[0] for call in calls.read_text().splitlines() if "install --require-hashes" in call]
+    shown = capfd.readouterr().out
+    assert [each for each in asked if status == 0] == installers
+    assert shown.startswith(SETTING_UP)
+    assert (INSTEAD in shown) is (len(installers) > 1)
+    assert not before.exists()
+    assert status or Path(".venv-x/bin/python").exists()

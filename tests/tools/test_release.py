@@ -1,6 +1,5 @@
 """A release follows from a commit that can be found again, and whoever downloads it knows that it is whole."""
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -16,8 +15,6 @@ from cli.errors import CliError
 from tools import release
 
 CHANGELOG = """\
-# Changelog
-
 ## [1.2.0] - 2026-11-30
 
 ### Added
@@ -83,67 +80,47 @@ def downloaded(written: Path, tmp_path: Path) -> Path:
 
 
 def test_it_holds_all_that_an_operator_needs_and_the_digest_of_each_file(written: Path) -> None:
-    assert {file.name for file in written.iterdir()} == {
-        "LICENSE",
-        "NOTICE",
-        "SHA256SUMS",
-        "artifact-bucket.yaml",
-        "lambda_function.cdx.json",
-        "lambda_function.zip",
-        "release-notes.md",
-        "shared-secret.yaml",
-        "template.yaml",
+    names = {file.name for file in written.iterdir()}
+    sums = (written / "SHA256SUMS").read_text().splitlines()
+
+    assert names == {
+        *("LICENSE", "NOTICE", "SHA256SUMS", "artifact-bucket.yaml", "lambda_function.cdx.json"),
+        *("lambda_function.zip", "release-notes.md", "shared-secret.yaml", "template.yaml"),
     }
-    assert (written / "SHA256SUMS").read_text().splitlines() == [
-        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}"
-        for file in sorted(written.iterdir())
-        if file.name != "SHA256SUMS"
-    ]
+    assert sums == [f"{artifact.sha256(written / name)}  {name}" for name in sorted(names - {"SHA256SUMS"})]
 
 
-def test_its_template_says_which_package_it_belongs_to(written: Path) -> None:
+def test_its_files_are_those_of_the_version_and_nothing_in_them_varies(written: Path) -> None:
     template = yaml.safe_load((written / "template.yaml").read_text())
+    bill = json.loads((written / "lambda_function.cdx.json").read_text())
+    notes = (written / "release-notes.md").read_text()
 
+    package = {"Version": "1.2.0", "Sha256": artifact.sha256(written / "lambda_function.zip")}
     assert template == {
         "Description": "A thing",
-        "Metadata": {
-            "LambdaPackage": {"Version": "1.2.0", "Sha256": artifact.sha256(written / "lambda_function.zip")},
-            "Other": {},
-        },
+        "Metadata": {"LambdaPackage": package, "Other": {}},
         "Resources": {},
     }
-
-
-def test_its_terms_are_those_in_the_package(written: Path) -> None:
-    assert (written / "LICENSE").read_text() == "ours"
-    assert (written / "NOTICE").read_text() == "theirs"
-
-
-def test_its_bill_of_materials_lists_what_is_pinned_and_nothing_that_varies(written: Path) -> None:
-    bill = json.loads((written / "lambda_function.cdx.json").read_text())
-
     assert bill["bomFormat"] == "CycloneDX"
     assert [(part["name"], part["version"]) for part in bill["components"]] == [("one", "1.0")]
     assert bill["metadata"]["component"]["version"] == "1.2.0"
-    assert "timestamp" not in bill["metadata"]
-    assert "serialNumber" not in bill
-
-
-def test_its_notes_are_the_section_of_its_version(written: Path) -> None:
-    notes = (written / "release-notes.md").read_text()
-
+    assert not {"timestamp", "serialNumber"} & {*bill, *bill["metadata"]}
     assert notes.startswith("### Added\n\n- Something.\n\n## Check what you downloaded\n")
     assert "old" not in notes
+    assert [(written / name).read_text() for name in ("LICENSE", "NOTICE")] == ["ours", "theirs"]
 
 
-def test_a_template_that_would_be_too_large_is_refused() -> None:
-    with pytest.raises(CliError, match="51200 at most"):
-        release.with_package("\nMetadata:\n" + "#" * 51_200, "1.2.0", "0" * 64)
-
-
-@pytest.mark.parametrize("template", ["Resources: {}\n", "\nMetadata:\n\nMetadata:\n"])
-def test_a_template_without_one_place_for_the_digest_is_refused(template: str) -> None:
-    with pytest.raises(CliError, match="no single section Metadata"):
+@pytest.mark.parametrize(
+    ("template", "problem"),
+    [
+        ("\nMetadata:\n" + "#" * 51_200, "51200 at most"),
+        ("Resources: {}\n", "no single section Metadata"),
+        ("\nMetadata:\n\nMetadata:\n", "no single section Metadata"),
+    ],
+    ids=["too large", "no place for the digest", "two places"],
+)
+def test_a_template_that_cannot_name_its_package_is_refused(template: str, problem: str) -> None:
+    with pytest.raises(CliError, match=problem):
         release.with_package(template, "1.2.0", "0" * 64)
 
 
@@ -158,6 +135,11 @@ def change_changelog(old: str, new: str) -> Callable[[Path], None]:
     return change
 
 
+def tag_and_add(project: Path) -> None:
+    git(project, "tag", "v9")
+    (project / "new").touch()
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
@@ -167,8 +149,9 @@ def change_changelog(old: str, new: str) -> Callable[[Path], None]:
         (change_changelog("[1.2.0]", "[1.3.0]"), r"no section `## \[1.2.0\] - DATE`"),
         (change_changelog("### Added\n\n- Something.\n", ""), r"no section `## \[1.2.0\] - DATE`"),
         (change_changelog("2026-11-30", "unreleased"), "with 'unreleased': give it the date"),
+        (tag_and_add, r"(?s)not committed.*tagged v9"),
     ],
-    ids=["changed", "added", "tag", "no section", "empty section", "no date"],
+    ids=["changed", "added", "tag", "no section", "empty section", "no date", "all at once"],
 )
 def test_what_could_not_be_found_again_is_refused(project: Path, change: Callable[[Path], None], problem: str) -> None:
     change(project)
@@ -187,14 +170,6 @@ def test_a_commit_is_released_before_it_is_tagged_and_with_the_tag_of_its_versio
     release.refuse_unreleasable(project)
 
 
-def test_all_that_is_in_the_way_is_said_at_once(project: Path) -> None:
-    git(project, "tag", "v9.9.9")
-    (project / "new").touch()
-
-    with pytest.raises(CliError, match=r"(?s)not committed.*tagged v9\.9\.9"):
-        release.refuse_unreleasable(project)
-
-
 # What was downloaded
 
 
@@ -203,28 +178,22 @@ def test_a_whole_release_gives_its_version_and_its_files(downloaded: Path) -> No
 
     assert (found.version, found.origin) == ("1.2.0", f"release in {downloaded}")
     deployed = (found.package, found.template, found.artifact_bucket, found.shared_secret)
-    assert [each.path for each in deployed] == [
-        downloaded / name
-        for name in ("lambda_function.zip", "template.yaml", "artifact-bucket.yaml", "shared-secret.yaml")
-    ]
+    names = ("lambda_function.zip", "template.yaml", "artifact-bucket.yaml", "shared-secret.yaml")
+    assert [each.path for each in deployed] == [downloaded / name for name in names]
     assert found.package.key.startswith("falcon-ecr/1.2.0-")
     assert artifact.find(str(downloaded / "lambda_function.zip")) == found
 
 
-def test_where_there_is_no_release_it_says_what_is_taken(tmp_path: Path) -> None:
-    with pytest.raises(CliError, match=r"absent is no release: .* RELEASE names the directory that holds the files"):
-        artifact.find(str(tmp_path / "absent"))
-
-
-def list_again(directory: Path) -> None:
-    """Make SHA256SUMS agree with the files, as somebody would who changed them on purpose."""
-    names = [line.split()[1] for line in (directory / "SHA256SUMS").read_text().splitlines()]
-    (directory / "SHA256SUMS").write_text("".join(f"{artifact.sha256(directory / name)}  {name}\n" for name in names))
+def write(name: str, text: str) -> Callable[[Path], object]:
+    return lambda directory: (directory / name).write_text(text)
 
 
 def other_package(directory: Path) -> None:
+    """Put another package there, and have SHA256SUMS agree, as somebody would who does it on purpose."""
+    ours = artifact.sha256(directory / "lambda_function.zip")
     (directory / "lambda_function.zip").write_bytes(b"of another release")
-    list_again(directory)
+    sums = (directory / "SHA256SUMS").read_text()
+    (directory / "SHA256SUMS").write_text(sums.replace(ours, artifact.sha256(directory / "lambda_function.zip")))
 
 
 def unlist(directory: Path) -> None:
@@ -235,23 +204,20 @@ def unlist(directory: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "problem"),
     [
+        (shutil.rmtree, r"is no release: .* RELEASE names the directory that holds the"),
         (lambda directory: (directory / "SHA256SUMS").unlink(), "is no release: SHA256SUMS cannot be read"),
-        (lambda directory: (directory / "SHA256SUMS").write_text(""), "not a list of SHA-256 digests"),
-        (
-            lambda directory: (directory / "SHA256SUMS").write_text(f"{'0' * 64}  ../x\n"),
-            "not a list of SHA-256 digests",
-        ),
+        (write("SHA256SUMS", ""), "not a list of SHA-256 digests"),
+        (write("SHA256SUMS", f"{'0' * 64}  ../x\n"), "not a list of SHA-256 digests"),
         (lambda directory: (directory / "NOTICE").unlink(), "NOTICE is missing"),
-        (
-            lambda directory: (directory / "template.yaml").write_text("x"),
-            "template.yaml is not the file that was released",
-        ),
+        (write("template.yaml", "x"), "template.yaml is not the file that was released"),
         (unlist, "does not list shared-secret.yaml"),
         (other_package, "was not released with this lambda_function.zip"),
     ],
-    ids=["no sums", "empty sums", "path", "missing", "changed", "unlisted", "mixed"],
+    ids=["absent", "no sums", "empty sums", "path", "missing", "changed", "unlisted", "mixed"],
 )
-def test_a_release_that_is_not_whole_is_refused(downloaded: Path, damage: Callable[[Path], None], problem: str) -> None:
+def test_a_release_that_is_not_whole_is_refused(
+    downloaded: Path, damage: Callable[[Path], object], problem: str
+) -> None:
     damage(downloaded)
 
     with pytest.raises(CliError, match=problem):

@@ -6,24 +6,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """One figure. `target` is the most that it may be; figures without one are for information."""
+    """One figure. `target` is the most that it may be."""
 
     name: str
     what: str
     value: float
-    target: float | None
+    target: float
     unit: str = ""
 
     @property
     def met(self) -> bool:
         """Whether the target is met."""
-        return self.target is None or self.value <= self.target
+        return self.value <= self.target
 
     def cells(self) -> tuple[str, ...]:
         """Return the cells of the row in a table."""
-        target = "" if self.target is None else f"{_shown(self.target)} {self.unit}".strip()
-        verdict = "" if self.target is None else "met" if self.met else "missed"
-        return self.name, self.what, f"{_shown(self.value)} {self.unit}".strip(), target, verdict
+        measured, target = (f"{_shown(each)} {self.unit}".strip() for each in (self.value, self.target))
+        return self.name, self.what, measured, target, "met" if self.met else "missed"
 
 
 def _shown(value: float) -> str:
@@ -32,7 +31,5 @@ def _shown(value: float) -> str:
 
 def markdown(rows: Sequence[Row]) -> str:
     """Return the rows as a table."""
-    lines = [("Benchmark", "What", "Measured", "Target", ""), ("---", "---", "--:", "--:", "---")]
-    return "\n".join(
-        f"| {' | '.join(line)} |".replace("|  |", "| |") for line in [*lines, *(row.cells() for row in rows)]
-    )
+    lines = [("Benchmark", "What", "Measured", "Target", "Verdict"), ("---", "---", "--:", "--:", "---")]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [*lines, *(row.cells() for row in rows)])

@@ -14,8 +14,6 @@ from cli.request import Request
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 README = (PROJECT / "source" / "cli" / "README.md").read_text(encoding="utf-8")
-
-
 INTERRUPTED = "\nInterrupted. What AWS has begun, it finishes; the same command again follows it.\n"
 
 
@@ -70,11 +68,7 @@ def test_the_readme_documents_every_command_and_variable() -> None:
         (None, 0, ""),
         (AttentionError(), 1, ""),
         (CliError("one", "two \x1b[31m\nthree"), 1, "error: one\nerror: two  [31m\nthree\n"),
-        (
-            KeyboardInterrupt(),
-            130,
-            INTERRUPTED,
-        ),
+        (KeyboardInterrupt(), 130, INTERRUPTED),
     ],
 )
 def test_the_exit_status_tells_how_it_went(

@@ -3,20 +3,23 @@
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from cli import artifact
+from cli.account.delete import needs_update
 from cli.account.deploy import verify_code
-from cli.aws import Aws
+from cli.artifact import Artifact
 from cli.credentials import Credentials
 from cli.errors import CliError
-from cli.stack import Snapshot
-from tests.cli.support import Operator, Ran
+from cli.stack import Snapshot, Stack
+from tests.cli.support import Operator, Ran, screen
 from tests.sandbox import stacks
 from tests.sandbox.local_aws import ACCOUNT, LocalAws
-from tests.simulator import CLIENT_ID, CLIENT_SECRET, Fault, missing_scope
+from tests.simulator import CLIENT_ID, CLIENT_SECRET
 
 pytest_plugins = ["tests.cli.fixtures"]
 
@@ -51,8 +54,9 @@ def connected(operator: Operator) -> list[str]:
     return sorted(found.url.split(".")[3] for found in operator.falcon.connections_of(ACCOUNT))
 
 
-def test_a_launch_needs_nothing_but_credentials(aws: LocalAws, operator: Operator) -> None:
-    first = deploy(operator, operator.credentials, "Regions=us-east-1", TAGS="team=security")
+def test_a_launch_needs_nothing_but_credentials_which_are_asked_for(aws: LocalAws, operator: Operator) -> None:
+    typed = f"{CLIENT_ID}\n{CLIENT_SECRET}\n"
+    first = deploy(operator, parameters="Regions=us-east-1", typed=typed, TAGS="team=security")
 
     assert first.ok, first.problem
     assert "stack falcon: does not exist yet (account 111122223333, us-east-1)" in first.text
@@ -74,13 +78,6 @@ def test_a_launch_needs_nothing_but_credentials(aws: LocalAws, operator: Operato
 
     assert update.ok
     assert connected(operator) == ["us-east-1", "us-west-2"]
-
-
-def test_credentials_that_are_missing_are_typed_without_echo(operator: Operator) -> None:
-    ran = deploy(operator, parameters="Regions=us-east-1", typed=f"{CLIENT_ID}\n{CLIENT_SECRET}\n")
-
-    assert ran.ok, ran.problem
-    assert CLIENT_SECRET not in ran.text
 
 
 def test_an_original_stack_that_disconnects_on_deletion_is_not_upgraded(aws: LocalAws, operator: Operator) -> None:
@@ -125,13 +122,13 @@ def test_a_mistyped_rotation_fails_the_update_instead_of_passing_unseen(aws: Loc
     assert (status, held["CredentialsVersion"]) == ("UPDATE_ROLLBACK_COMPLETE", before)
 
 
-def test_code_that_is_not_what_was_built_is_told(aws: LocalAws, operator: Operator) -> None:
-    launch(operator)  # which compared, and found no other
+def test_code_that_is_not_what_was_built_is_told() -> None:
     stack = Snapshot("", "CREATE_COMPLETE", {}, {"FunctionName": "crowdstrike-ecr-function"})
-    mine = Aws(aws.session(), f"arn:aws:iam::{ACCOUNT}:root")
+    function = SimpleNamespace(get_function_configuration=lambda **_: {"CodeSha256": "of another"})
+    mine: Any = SimpleNamespace(client=lambda _: function)
 
     with pytest.raises(CliError, match="crowdstrike-ecr-function runs other code"):
-        verify_code(mine, stack, artifact.find("").template)
+        verify_code(mine, stack, Artifact(Path("lambda_function.zip"), "1.0.0", b"what was built"))
 
 
 def test_publish_prints_a_link_that_lacks_only_the_credentials(aws: LocalAws, operator: Operator) -> None:
@@ -186,18 +183,24 @@ def test_a_deletion_asks_for_the_name_and_takes_the_bucket_if_asked(aws: LocalAw
     assert gone.problem == "there is no stack falcon in us-east-1. Name it: STACK=... REGION=..."
 
 
-def test_a_deletion_that_falcon_refuses_says_why_and_goes_on_later(aws: LocalAws, operator: Operator) -> None:
-    launch(operator, "Regions=us-east-1 DeleteConnections=Stack")
-    operator.falcon.arm(Fault("delete", missing_scope()))
+@pytest.mark.parametrize(
+    ("status", "choice", "updates"),
+    [
+        ("CREATE_COMPLETE", "Stack", True),
+        ("CREATE_COMPLETE", "Keep", False),
+        ("ROLLBACK_COMPLETE", "Stack", False),  # what never launched knows what to remove
+    ],
+)
+def test_a_stack_is_updated_to_the_choice_before_it_is_deleted(status: str, choice: str, *, updates: bool) -> None:
+    stack = Stack(SimpleNamespace(), "falcon", screen()[0])
 
-    failed = operator.run("delete", STACK="falcon", YES="1")
-    other = operator.run("delete", STACK="falcon", YES="1", DELETE_CONNECTIONS="Keep")
-    operator.falcon.disarm()
-    again = operator.run("delete", STACK="falcon", YES="1")
+    assert needs_update(stack, Snapshot("", status, {}, {}), choice) is updates
 
-    assert "the API client lacks the scope Falcon Container Image: WRITE" in failed.problem
-    assert "--retain-resources RegistryConnections" in failed.problem
-    assert "takes no update, and deletes with DeleteConnections=Stack" in other.problem
-    assert again.ok, again.problem
-    assert connected(operator) == []
-    assert aws.client("cloudformation").list_stacks(StackStatusFilter=["DELETE_FAILED"])["StackSummaries"] == []
+
+def test_a_stack_that_takes_no_update_can_be_deleted_as_it_is_only() -> None:
+    stack = Stack(SimpleNamespace(meta=SimpleNamespace(region_name="us-east-1")), "falcon", screen()[0])
+    failed = Snapshot("", "DELETE_FAILED", {"DeleteConnections": "Stack"}, {})
+
+    with pytest.raises(CliError, match=r"(?s)deletes with DeleteConnections=Stack, its last .*--retain-resources"):
+        needs_update(stack, failed, "Keep")
+    assert not needs_update(stack, failed, "Stack")

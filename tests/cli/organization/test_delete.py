@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from cli.account.delete import needs_update
 from cli.errors import CliError
 from cli.organization import delete as command
 from cli.organization import stack_set
-from cli.stack import Snapshot, Stack
+from cli.stack import Stack
 from tests.cli.organization.fake import ACCOUNTS, CURRENT, UNIT, FakeStackSets
 from tests.cli.organization.support import MANAGEMENT, MEMBERS, STACK_SET, OrganizationOperator
 from tests.cli.support import asked, screen
@@ -177,10 +176,3 @@ def test_the_shared_secret_is_kept_if_a_stack_of_this_account_reads_it(
 
     assert ("the shared secret is kept: the stack falcon of this account may read it" in printed) is kept
     assert deleted == ([] if kept else ["falcon-secret"])
-
-
-@pytest.mark.parametrize(("status", "updates"), [("CREATE_COMPLETE", True), ("ROLLBACK_COMPLETE", False)])
-def test_what_is_left_of_a_failed_launch_goes_without_an_update(status: str, *, updates: bool) -> None:
-    stack: Any = None  # is asked for a remedy only
-
-    assert needs_update(stack, Snapshot("", status, {"DeleteConnections": "Keep"}, {}), "Stack") is updates

@@ -177,11 +177,13 @@ def cover(
             by_account[owner].append(connection)
     stacks = {each.account: each for each in instances}
     rows = [_row(account, stacks.get(account.id), by_account.pop(account.id, []), scope) for account in accounts]
-    gone = [
-        (account, [each for each in found if _is_ours(each, account, scope)]) for account, found in by_account.items()
-    ]
-    rows += [_departed(account, ours) for account, ours in gone if ours]
-    foreign = sum(map(len, by_account.values())) - sum(len(ours) for _, ours in gone)
+    gone = "the account is not in the organization: closed for long, removed, or of another organization"
+    foreign = 0
+    for number, others in by_account.items():
+        ours = [each.region for each in others if _is_ours(each, number, scope)]
+        foreign += len(others) - len(ours)
+        if ours:
+            rows.append(Row(number, "", dict.fromkeys(ours, Cell(State.ORPHAN, gone)), "not in the organization"))
     return Coverage(sorted(rows, key=lambda row: (_ORDER[row.worst], row.account)), foreign)
 
 
@@ -198,11 +200,11 @@ def _row(account: Account, stack: Instance | None, connections: list[Connection]
     found: dict[str, list[Connection]] = defaultdict(list)
     for connection in connections:
         found[connection.region].append(connection)
-    lacking = _lacking(account, stack, scope)
+    note, lacking = _without(account, stack, scope)
     regions = sorted(scope.of(account.id) | found.keys())
     cells = {region: _cell(account.id, stack, found.get(region, []), lacking, scope) for region in regions}
     version = scope.version if stack and stack.is_current else ""
-    return Row(account.id, account.name, cells, _note(account, stack, scope), version)
+    return Row(account.id, account.name, cells, note, version)
 
 
 def _cell(account: str, stack: Instance | None, connections: list[Connection], lacking: Cell, scope: Scope) -> Cell:
@@ -244,27 +246,15 @@ def _is_ours(connection: Connection, account: str, scope: Scope, stack: Instance
     return identity.owner(connection.alias) not in others and connection.is_for(identity.registry(connection.region))
 
 
-def _lacking(account: Account, stack: Instance | None, scope: Scope) -> Cell:
-    """Return what it means that this account has no connection in a Region."""
-    if stack is None and account.id == scope.management:
-        return Cell(State.MISSING, "the management account: stack sets never reach it, see INCLUDE_MANAGEMENT=1")
+def _without(account: Account, stack: Instance | None, scope: Scope) -> tuple[str, Cell]:
+    """Return the note on an account, and what it means that it has no connection in a Region."""
+    management = account.id == scope.management
+    note = "management account" if management else "no stack" if stack is None else ""
+    if stack is None and management:
+        return note, Cell(State.MISSING, "the management account: stack sets never reach it, see INCLUDE_MANAGEMENT=1")
     if stack is None:
-        return Cell(State.MISSING, "the account has no stack: it is in none of the stack set's units")
+        return note, Cell(State.MISSING, "the account has no stack: it is in none of the stack set's units")
     if stack.is_current:
-        return Cell(State.MISSING, "the stack is complete: the account's own status says why")
-    return Cell(State.FAILED, stack.reason or f"the stack is {stack.status} ({stack.detail or 'no detail'})")
-
-
-def _note(account: Account, stack: Instance | None, scope: Scope) -> str:
-    if account.id == scope.management:
-        return "management account"
-    if stack is None:
-        return "no stack"
-    return "" if stack.is_current else f"stack {stack.status}: {stack.reason or stack.detail}"
-
-
-def _departed(account: str, connections: list[Connection]) -> Row:
-    orphan = Cell(
-        State.ORPHAN, "the account is not in the organization: closed for long, removed, or of another organization"
-    )
-    return Row(account, "", {each.region: orphan for each in connections}, "not in the organization")
+        return note, Cell(State.MISSING, "the stack is complete: the account's own status says why")
+    why = stack.reason or f"the stack is {stack.status} ({stack.detail or 'no detail'})"
+    return note or f"stack {stack.status}: {stack.reason or stack.detail}", Cell(State.FAILED, why)

@@ -29,7 +29,6 @@ MARKS: Final = {
 
 CLASSES: Final = {state: "c" if state == State.CONNECTED else mark.lower() for state, mark in MARKS.items()}
 LONGEST_TITLE: Final = 200  # characters of a reason in a cell; the findings have all of it
-NAMED_ACCOUNTS: Final = 1
 _PLACE: Final = re.compile(r"{{(\w+)}}")
 
 
@@ -122,9 +121,8 @@ def _tile(state: State, count: int) -> str:
 
 
 def _finding(number: int, finding: Finding) -> str:
-    named = [f"{account} {name}".strip() for account, name in finding.accounts[:NAMED_ACCOUNTS]]
-    more = len(finding.accounts) - len(named)
-    accounts = ", ".join(named) + (f" and {more:,} more" if more else "")
+    (account, name), *others = finding.accounts
+    accounts = f"{account} {name}".strip() + (f" and {len(others):,} more" if others else "")
     return (
         f"<tr><td>{_chip(finding.state)}{finding.state}</td><td>{escape(finding.reason)}</td>"
         f'<td class="number" data-label="Registries">{finding.registries:,}</td>'

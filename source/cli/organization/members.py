@@ -1,17 +1,14 @@
 """Whom the organization consists of, and whether the operator may act for it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from cli.aws import Aws, error_code, error_text
 from cli.errors import CliError
 from cli.request import Request
-
-if TYPE_CHECKING:
-    from mypy_boto3_organizations import OrganizationsClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +19,6 @@ class Account:
     name: str
     status: str
     """ACTIVE, SUSPENDED, PENDING_CLOSURE, or what AWS adds one day."""
-
-    @classmethod
-    def parse(cls, raw: Mapping[str, Any]) -> Self:
-        """Return the account that Organizations describes with `raw`."""
-        return cls(raw["Id"], raw.get("Name", ""), raw.get("Status", "ACTIVE"))
 
     @property
     def is_active(self) -> bool:
@@ -41,12 +33,14 @@ class Organization:
     id: str
     management: str
     """The management account."""
-    client: "OrganizationsClient"
+    client: Any
 
-    def accounts(self) -> list[Account]:
-        """Return every account, closed ones too, for as long as AWS lists them (90 days)."""
-        pages = self.client.get_paginator("list_accounts").paginate()
-        return [Account.parse(raw) for page in pages for raw in page["Accounts"]]
+    def accounts(self, unit: str = "") -> list[Account]:
+        """Return every account, or those of a unit, closed ones too, for as long as AWS lists them (90 days)."""
+        operation, named = ("list_accounts_for_parent", {"ParentId": unit}) if unit else ("list_accounts", {})
+        pages = self.client.get_paginator(operation).paginate(**named)
+        found = (raw for page in pages for raw in page["Accounts"])
+        return [Account(raw["Id"], raw.get("Name", ""), raw.get("Status", "ACTIVE")) for raw in found]
 
     def targets(self, units: Sequence[str]) -> list[Account]:
         """Return the active member accounts in these units and all units below: those that a stack set reaches.
@@ -57,8 +51,7 @@ class Organization:
         waiting = list(units)  # which grows; a unit that is named beside its parent is read twice
         try:
             for unit in waiting:
-                pages = self.client.get_paginator("list_accounts_for_parent").paginate(ParentId=unit)
-                found |= {raw["Id"]: Account.parse(raw) for page in pages for raw in page["Accounts"]}
+                found |= {each.id: each for each in self.accounts(unit)}
                 below = self.client.get_paginator("list_organizational_units_for_parent").paginate(ParentId=unit)
                 waiting += [raw["Id"] for page in below for raw in page["OrganizationalUnits"]]
         except ClientError as error:

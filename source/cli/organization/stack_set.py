@@ -4,17 +4,13 @@ import re
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
 from cli.aws import error_code
 from cli.screen import Screen, printable
 from cli.stack import described
-
-if TYPE_CHECKING:
-    from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_cloudformation.type_defs import StackInstanceSummaryTypeDef
 
 POLL_SECONDS: Final = 5.0
 SHARE_OF_TIME: Final = 4.0
@@ -74,19 +70,6 @@ class Instance:
     stack: str = ""
     """Id of the stack, empty if there never was one."""
 
-    @classmethod
-    def parse(cls, raw: "StackInstanceSummaryTypeDef") -> Self:
-        """Return the stack that StackSets describes with `raw`."""
-        return cls(
-            account=raw["Account"],
-            region=raw["Region"],
-            status=raw.get("Status", ""),
-            detail=raw.get("StackInstanceStatus", {}).get("DetailedStatus", ""),
-            unit=raw.get("OrganizationalUnitId", ""),
-            reason=reason(raw.get("StatusReason", "")),
-            stack=raw.get("StackId", ""),
-        )
-
     @property
     def is_suspended(self) -> bool:
         """Whether StackSets passed it over, because the account is closed."""
@@ -101,9 +84,7 @@ class Instance:
 class StackSet:
     """A stack set by name, whether or not it exists."""
 
-    def __init__(
-        self, cloudformation: "CloudFormationClient", name: str, call_as: str, max_concurrent: int, screen: Screen
-    ) -> None:
+    def __init__(self, cloudformation: Any, name: str, call_as: str, max_concurrent: int, screen: Screen) -> None:
         self.name = name
         self._cloudformation, self._screen = cloudformation, screen
         self._named: Any = {"StackSetName": name, "CallAs": call_as}
@@ -137,9 +118,20 @@ class StackSet:
     def instances(self) -> list[Instance]:
         """Return the stack set's stacks, in the order of their accounts."""
         pages = self._cloudformation.get_paginator("list_stack_instances").paginate(**self._named)
-        return sorted(
-            (Instance.parse(raw) for page in pages for raw in page["Summaries"]), key=lambda each: each.account
-        )
+        found = [
+            Instance(
+                account=raw["Account"],
+                region=raw["Region"],
+                status=raw.get("Status", ""),
+                detail=raw.get("StackInstanceStatus", {}).get("DetailedStatus", ""),
+                unit=raw.get("OrganizationalUnitId", ""),
+                reason=reason(raw.get("StatusReason", "")),
+                stack=raw.get("StackId", ""),
+            )
+            for page in pages
+            for raw in page["Summaries"]
+        ]
+        return sorted(found, key=lambda each: each.account)
 
     def settle(self) -> None:
         """Wait for what somebody, perhaps an earlier run of this, has begun."""

@@ -54,7 +54,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def rollout(played: FakeStackSets, call_as: str = "SELF", region: str = "us-east-1") -> tuple[Rollout, Any]:
     shown, output = screen()
-    stack_set = StackSet(played, "falcon", call_as, 7, shown)  # type: ignore[arg-type]
+    stack_set = StackSet(played, "falcon", call_as, 7, shown)
     return Rollout(stack_set, region, [UNIT], ACCOUNTS, shown), output
 
 
@@ -213,7 +213,7 @@ def test_progress_on_a_terminal_is_a_bar() -> None:
     shown, output = screen(terminal=True, width=100)
     played = FakeStackSets(PARAMETERS)
     played.failing = {ACCOUNTS[2]: "failure"}
-    stack_set = StackSet(played, "falcon", "SELF", 7, shown)  # type: ignore[arg-type]
+    stack_set = StackSet(played, "falcon", "SELF", 7, shown)
 
     stack_set.change("Deploying", "create", [UNIT], "us-east-1", count=4)
 

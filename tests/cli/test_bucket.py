@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.stub import Stubber
 
 from cli import artifact, bucket
 from cli.artifact import Artifact
@@ -69,37 +69,33 @@ def test_the_address_of_an_object_is_one_that_cloudformation_reads(
     assert bucket.Uploaded(name, "key", version, "").url(mine) == url
 
 
-def test_every_call_names_the_owner_of_the_bucket(mine: Aws, package: Artifact) -> None:
+def test_every_call_names_the_owner_of_the_bucket(
+    mine: Aws, package: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[dict[str, Any]] = []
-    original = Aws.client
+    s3 = bucket.client(mine, "999988887777")
+    s3.meta.events.register("before-parameter-build.s3", lambda params, **_: seen.append(params))
+    monkeypatch.setattr(bucket, "client", lambda *_: s3)
 
-    def client(self: Aws, service: str, *rest: Any) -> Any:
-        made = original(self, service, *rest)
-        made.meta.events.register("before-parameter-build.s3", lambda params, **_: seen.append(params))
-        return made
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Aws, "client", client)
-        bucket.upload(mine, package, BUCKET, "999988887777")
-        list(bucket.problems_of(mine, BUCKET, "999988887777"))
-        bucket._empty(bucket.client(mine, "999988887777"), BUCKET)
+    bucket.upload(mine, package, BUCKET, "999988887777")
+    list(bucket.problems_of(mine, BUCKET, "999988887777"))
+    bucket._empty(s3, BUCKET)
 
     assert len(seen) == 5
     assert {params.get("ExpectedBucketOwner") for params in seen} == {"999988887777"}
 
 
-def test_a_bucket_that_is_not_the_owners_is_told_with_the_variable_that_names_another(package: Artifact) -> None:
-    class Denied:
-        def head_object(self, **_: Any) -> Any:
-            raise ClientError({"Error": {"Code": "403", "Message": "Forbidden"}}, "HeadObject")
+def test_a_bucket_that_is_not_the_owners_is_told_with_the_variable_that_names_another(
+    mine: Aws, package: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3 = bucket.client(mine, ACCOUNT)
+    monkeypatch.setattr(bucket, "client", lambda *_: s3)
+    with Stubber(s3) as answers:
+        answers.add_client_error("head_object", "403")
+        answers.add_client_error("put_object", "AccessDenied")
 
-        def put_object(self, **_: Any) -> Any:
-            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "Access Denied"}}, "PutObject")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bucket, "client", lambda *_: Denied())
         with pytest.raises(CliError, match="It must belong to the account 111122223333"):
-            bucket.upload(None, package, BUCKET, ACCOUNT)  # type: ignore[arg-type]
+            bucket.upload(mine, package, BUCKET, ACCOUNT)
 
 
 def test_a_bucket_in_another_region_cannot_hold_the_package(aws: LocalAws, mine: Aws) -> None:

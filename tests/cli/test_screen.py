@@ -4,7 +4,7 @@ import pytest
 
 from cli.errors import CliError
 from cli.screen import printable
-from tests.cli.support import screen
+from tests.cli.support import Terminal, screen
 
 HOSTILE = "red \x1b[31m\x07\x9b2J \u202e[bold]:boom:"
 
@@ -23,19 +23,6 @@ def test_text_of_others_steers_no_terminal_and_is_no_markup() -> None:
     assert printable("a\nb") == "a b"
 
 
-def test_a_table_fits_80_columns_and_folds_what_is_wrong() -> None:
-    shown, output = screen(terminal=True, width=80)
-    why = "the credential has expired, and the role of the connection cannot be assumed " * 3
-
-    shown.table(("REGION", "WHAT IS WRONG", "STATE"), [("red", ("ap-southeast-1", why, "active"))])
-
-    lines = output.getvalue().splitlines()
-    assert max(map(len, lines)) <= 80
-    assert lines[2].startswith("ap-southeast-1  the credential")
-    assert "active" in lines[2]
-    assert len(lines) > 4
-
-
 def test_a_pipe_gets_one_line_for_each_row() -> None:
     shown, output = screen()
 
@@ -44,13 +31,22 @@ def test_a_pipe_gets_one_line_for_each_row() -> None:
     assert [line.rstrip() for line in output.getvalue().splitlines()[2:]] == [f"us-east-1  {'x' * 500}", "us-east-2  -"]
 
 
-def test_nobody_is_asked_without_a_terminal() -> None:
-    shown, _ = screen()
+@pytest.mark.parametrize(
+    ("terminal", "typed", "problem"),
+    [
+        (False, "falcon\n", r"this needs an answer, and there is no terminal\. YES=1 agrees in advance\."),
+        (True, "falcom\n", r"that is not its name\. Nothing was changed\."),
+    ],
+)
+def test_a_name_is_typed_on_a_terminal_unless_it_was_agreed_in_advance(
+    monkeypatch: pytest.MonkeyPatch, typed: str, problem: str, *, terminal: bool
+) -> None:
+    shown, _ = screen(terminal=terminal)
+    monkeypatch.setattr("sys.stdin", Terminal(typed))
 
     shown.confirm("falcon", agreed=True)
-    with pytest.raises(CliError, match="YES=1 agrees in advance"):
+    with pytest.raises(CliError, match=problem):
         shown.confirm("falcon", agreed=False)
-    assert not shown.is_terminal
 
 
 def test_progress_in_a_pipe_is_a_line_for_each_change() -> None:

@@ -44,33 +44,36 @@ def test_delete_leaves_in_falcon_what_the_choice_says(
     assert administrator.delete().problem == f"there is no stack set {STACK_SET} in us-east-1."
 
 
-def test_a_deletion_asks_for_the_name_first(aws: LocalAws, administrator: OrganizationOperator) -> None:
-    aws.client("cloudformation").create_stack_set(
-        StackSetName=STACK_SET, TemplateBody='{"Resources": {}}', PermissionModel="SERVICE_MANAGED"
-    )
-
-    nobody = administrator.delete(YES="")
-    answered = administrator.run("delete-org", typed="falcom\n", STACK_SET=STACK_SET, DELETE_CONNECTIONS="Account")
-    still_there = aws.client("cloudformation").describe_stack_set(StackSetName=STACK_SET)["StackSet"]["Status"]
-    agreed = administrator.run("delete-org", typed=f"{STACK_SET}\n", STACK_SET=STACK_SET)
-
-    assert nobody.problem == "this needs an answer, and there is no terminal. YES=1 agrees in advance."
-    assert "EVERY ECR connection of the account is removed from Falcon" in answered.text
-    assert answered.problem == "that is not its name. Nothing was changed."
-    assert still_there == "ACTIVE"
-    assert agreed.ok, agreed.problem
-
-
-def delete(monkeypatch: pytest.MonkeyPatch, played: FakeStackSets, **given: str) -> tuple[str, str]:
-    """Delete without AWS; return what was printed, and the problem."""
+def deletion(monkeypatch: pytest.MonkeyPatch, played: FakeStackSets, **given: str) -> tuple[command.Deletion, Any]:
+    """Return a deletion without AWS, and what is printed."""
     monkeypatch.setattr(stack_set, "POLL_SECONDS", 0)
     shown, output = screen()
     aws: Any = SimpleNamespace(region="us-east-1", account=MANAGEMENT, client=lambda _: played)
+    return command.Deletion(aws, asked("delete-org", STACK_SET="falcon", **given), shown), output
+
+
+def delete(monkeypatch: pytest.MonkeyPatch, played: FakeStackSets, **given: str) -> tuple[str, str]:
+    """Delete, and return what was printed, and the problem."""
+    given_up, output = deletion(monkeypatch, played, **given)
     try:
-        command.Deletion(aws, asked("delete-org", STACK_SET="falcon", YES="1", **given), shown).run()
+        given_up.run()
     except CliError as error:
         return output.getvalue(), str(error)
     return output.getvalue(), ""
+
+
+def test_what_goes_is_told_before_the_name_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    played = FakeStackSets({"S3Key": f"falcon-ecr/1.2.3-{'0' * 16}/lambda_function.zip"}, [UNIT], CURRENT)
+    asks, output = deletion(monkeypatch, played, DELETE_CONNECTIONS="Account")
+
+    with pytest.raises(CliError, match="this needs an answer"):
+        asks.confirm()
+
+    assert output.getvalue().splitlines() == [
+        "The stack set falcon (version 1.2.3) and its stacks in 4 accounts are deleted.",
+        "DeleteConnections=Account: EVERY ECR connection of the account is removed from Falcon, whoever made it.",
+        "The bucket with the packages is kept.",
+    ]
 
 
 def test_suspended_accounts_are_taken_out_with_their_stacks_and_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""How the demo looks: in colour and live in a terminal, plain lines in a pipe. NO_COLOR is honoured."""
+"""How the demo looks: in colour and live in a terminal, plain lines in a pipe; NO_COLOR is rich's to honour."""
 
 import sys
 import time
@@ -20,7 +20,6 @@ class Stage:
     def __init__(self) -> None:
         self._terminal = sys.stdout.isatty()
         self._console = Console(highlight=False, markup=False, width=None if self._terminal else PLAIN_WIDTH)
-        self._box = box.ROUNDED if self._terminal else None
         self._started = time.monotonic()
         self._checks: list[tuple[bool, str]] = []
 
@@ -44,12 +43,18 @@ class Stage:
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Show a table."""
-        table = Table(box=self._box, pad_edge=self._box is not None, header_style="bold")
+        table = Table(box=box.ROUNDED if self._terminal else None, pad_edge=self._terminal, header_style="bold")
         for column in columns:
             table.add_column(column, overflow="fold")
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
-        self._print(table)
+        if self._terminal:
+            self._console.print(table)
+            return
+        with self._console.capture() as captured:  # without the blanks that fill the last column
+            self._console.print(table)
+        for line in captured.get().splitlines():
+            self._console.print(Text(f"  {line}".rstrip()), soft_wrap=True)
 
     def pairs(self, pairs: Iterable[tuple[str, str]]) -> None:
         """Show names and values; in a pipe, where no line is too long, a value is never broken."""
@@ -59,16 +64,6 @@ class Stage:
             return
         for name, value in pairs:
             self._console.print(f"  {name + ':':<20}{value}", soft_wrap=True)
-
-    def _print(self, table: Table) -> None:
-        """Print a table, in a pipe without the blanks that fill its last column."""
-        if self._terminal:
-            self._console.print(table)
-            return
-        with self._console.capture() as captured:
-            self._console.print(table)
-        for line in captured.get().splitlines():
-            self._console.print(Text(f"  {line}".rstrip()), soft_wrap=True)
 
     def check(self, passed: bool, text: str) -> None:
         """Hold what was seen against what was promised."""
@@ -81,11 +76,8 @@ class Stage:
         wrong = [text for passed, text in self._checks if not passed]
         seconds = time.monotonic() - self._started
         self._console.print()
-        if wrong or not self._checks:
-            self._console.print(
-                Text(f"FAILED: {len(wrong)} of {len(self._checks)} checks, in {seconds:.0f} s", style="bold red")
-            )
-            return 1
-        text = f"PASSED: all {len(self._checks)} checks, in {seconds:.0f} s"
-        self._console.print(Text(text, style="bold green"))
-        return 0
+        failed = bool(wrong or not self._checks)
+        result = f"FAILED: {len(wrong)} of" if failed else "PASSED: all"
+        text = f"{result} {len(self._checks)} checks, in {seconds:.0f} s"
+        self._console.print(Text(text, style="bold red" if failed else "bold green"))
+        return int(failed)

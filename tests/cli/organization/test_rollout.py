@@ -105,10 +105,11 @@ def test_a_run_with_nothing_to_do_does_nothing() -> None:
 def test_a_run_after_an_interruption_waits_for_what_is_under_way_then_does_the_rest() -> None:
     played = FakeStackSets(PARAMETERS, [UNIT])
     played.begin(ACCOUNTS[:2])
+    played.failing = {ACCOUNTS[3]: "it does not work"}
 
     failed, output = run(played)
 
-    assert failed == {}
+    assert failed == played.failing  # and it is not tried twice
     assert "Waiting for an operation that is under way: 2 of 2 accounts" in output
     ((name, request),) = played.calls
     assert name == "create_stack_instances"
@@ -120,8 +121,9 @@ def test_a_run_after_an_interruption_waits_for_what_is_under_way_then_does_the_r
 def test_a_run_before_the_first_stack_goes_on_and_waits_for_an_operation_that_came_first(refusals: list[str]) -> None:
     played = FakeStackSets(PARAMETERS)
     played.refusals = refusals
+    played.failing = {ACCOUNTS[3]: "it does not work"}
 
-    assert run(played)[0] == {}
+    assert run(played)[0] == played.failing
     assert played.changes == ["create_stack_instances"]
 
 

@@ -115,7 +115,8 @@ def upload(aws: Aws, item: Artifact, bucket: str, owner: str) -> Uploaded:
 
 
 def _version(answer: dict[str, Any]) -> str:
-    return str(answer.get("VersionId", "")).replace("null", "")
+    version = str(answer.get("VersionId", ""))
+    return "" if version == "null" else version
 
 
 def delete(aws: Aws, screen: Screen, *, of_organization: bool) -> bool:

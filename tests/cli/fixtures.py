@@ -21,5 +21,4 @@ def administrator(
     aws: LocalAws, falcon: FalconSimulator, package: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> OrganizationOperator:
     assert package  # is built
-    found, units = organize(aws)
-    return OrganizationOperator(aws, falcon, monkeypatch, units=units, organization=found)
+    return OrganizationOperator(aws, falcon, monkeypatch, units=organize(aws))

@@ -60,7 +60,7 @@ class Operator:
     def credentials(self) -> Credentials:
         return Credentials(self.falcon.client_id, self.falcon.client_secret)
 
-    def run(self, command: str, given: Credentials | None = None, typed: str | None = None, **variables: str) -> Ran:
+    def run(self, command: str, given: Credentials = NOBODY, /, *, typed: str | None = None, **variables: str) -> Ran:
         """Run a command, without Falcon credentials unless they are given; `typed` is what a terminal's user types."""
         self._prepare()
         terminal, output = screen(terminal=typed is not None, wide=bool(variables.get("WIDE")))
@@ -68,7 +68,7 @@ class Operator:
             self.monkeypatch.setattr(sys, "stdin", Terminal(typed))
             self.monkeypatch.setattr(credentials, "getpass", lambda _: sys.stdin.readline().strip())
         try:
-            execute(command, asked(command, given or NOBODY, **variables), terminal)
+            execute(command, asked(command, given, **variables), terminal)
         except CliError as error:
             return Ran(output.getvalue(), ok=False, problem=str(error))
         return Ran(output.getvalue(), ok=True)

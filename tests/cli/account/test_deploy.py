@@ -16,7 +16,7 @@ from cli.artifact import Artifact
 from cli.credentials import Credentials
 from cli.errors import CliError
 from cli.stack import Snapshot, Stack
-from tests.cli.support import Operator, Ran, screen
+from tests.cli.support import NOBODY, Operator, Ran, screen
 from tests.sandbox import stacks
 from tests.sandbox.local_aws import ACCOUNT, LocalAws
 from tests.simulator import CLIENT_ID, CLIENT_SECRET
@@ -26,16 +26,10 @@ pytest_plugins = ["tests.cli.fixtures"]
 WRONG = Credentials(CLIENT_ID, "wrong-secret")
 
 
-def deploy(
-    operator: Operator,
-    given: Credentials | None = None,
-    parameters: str = "",
-    typed: str | None = None,
-    **variables: str,
-) -> Ran:
+def deploy(operator: Operator, given: Credentials = NOBODY, parameters: str = "", **variables: str) -> Ran:
     """Run `make deploy` for the stack "falcon", whose function finds Falcon on this machine."""
     asked = {"STACK": "falcon", "PARAMETERS": f"FalconApiUrl={operator.falcon.url} {parameters}"}
-    return operator.run("deploy", given, typed, **asked | variables)
+    return operator.run("deploy", given, **asked | variables)
 
 
 def launch(operator: Operator, parameters: str = "Regions=us-east-1") -> Ran:
@@ -132,7 +126,7 @@ def test_code_that_is_not_what_was_built_is_told() -> None:
 
 
 def test_publish_prints_a_link_that_lacks_only_the_credentials(aws: LocalAws, operator: Operator) -> None:
-    ran = operator.run("publish", None, PARAMETERS=f"FalconApiUrl={operator.falcon.url} Regions=us-east-1")
+    ran = operator.run("publish", PARAMETERS=f"FalconApiUrl={operator.falcon.url} Regions=us-east-1")
 
     (address,) = re.findall(r"https://us-east-1\.console\.\S+", ran.text)
     fields = {name: found[0] for name, found in parse_qs(urlsplit(address).fragment.partition("?")[2]).items()}
@@ -149,35 +143,30 @@ def test_publish_prints_a_link_that_lacks_only_the_credentials(aws: LocalAws, op
 # Delete
 
 
-@pytest.mark.parametrize(("choice", "left"), [("", 2), ("Stack", 1), ("Account", 0)])
-def test_delete_leaves_in_falcon_what_the_choice_says(operator: Operator, choice: str, left: int) -> None:
+@pytest.mark.parametrize(("choice", "left", "takes_bucket"), [("", 2, ""), ("Account", 0, "1")])
+def test_delete_asks_for_the_name_and_leaves_what_the_choice_says(
+    aws: LocalAws, operator: Operator, choice: str, left: int, takes_bucket: str
+) -> None:
     launch(operator)
     (made,) = operator.falcon.connections_of(ACCOUNT)
     operator.falcon.add_connection(type(made)(url=made.url.replace("us-east-1", "us-west-2")))
+    asked = {"STACK": "falcon", "DELETE_CONNECTIONS": choice, "DELETE_BUCKET": takes_bucket}
 
-    ran = operator.run("delete", STACK="falcon", DELETE_CONNECTIONS=choice, YES="1")
+    mistyped = operator.run("delete", typed="falcom\n", **asked)
+    still = described(aws)[0]
+    ran = operator.run("delete", typed="falcon\n", **asked)
 
-    assert ran.ok, ran.problem
+    assert mistyped.problem == "that is not its name. Nothing was changed."
+    assert still == "CREATE_COMPLETE"
+    assert ran.problem == ""
     assert f"DeleteConnections={choice or 'Keep'}: " in ran.text
     assert "1 connected Regions: us-east-1" in ran.text
     assert ("setting DeleteConnections" in ran.text) == bool(choice)
     assert "The stack falcon is deleted. Its log stays: /aws/lambda/" in ran.text
-    assert "The bucket with the packages is kept: DELETE_BUCKET=1 deletes it." in ran.text
+    assert ("The bucket with the packages is kept: DELETE_BUCKET=1 deletes it." in ran.text) is not bool(takes_bucket)
+    assert len(aws.client("s3").list_buckets()["Buckets"]) == (0 if takes_bucket else 1)
     assert len(connected(operator)) == left
-
-
-def test_a_deletion_asks_for_the_name_and_takes_the_bucket_if_asked(aws: LocalAws, operator: Operator) -> None:
-    launch(operator)
-
-    mistyped = operator.run("delete", typed="falcom\n", STACK="falcon")
-    still = described(aws)[0]
-    agreed = operator.run("delete", typed="falcon\n", STACK="falcon", DELETE_BUCKET="1")
     gone = operator.run("delete", STACK="falcon")
-
-    assert mistyped.problem == "that is not its name. Nothing was changed."
-    assert still == "CREATE_COMPLETE"
-    assert agreed.ok, agreed.problem
-    assert aws.client("s3").list_buckets()["Buckets"] == []
     assert gone.problem == "there is no stack falcon in us-east-1. Name it: STACK=... REGION=..."
 
 

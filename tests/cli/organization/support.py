@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cli.credentials import Credentials
-from tests.cli.support import Operator, Ran
+from tests.cli.support import NOBODY, Operator, Ran
 from tests.sandbox.local_aws import ACCOUNT, LocalAws
 from tests.simulator import Connection
 
 MANAGEMENT = ACCOUNT
 STACK_SET = "falcon"
 MEMBERS = tuple(f"20000000000{number}" for number in range(1, 7))
-NEWCOMER, OUTSIDER = "200000000009", "999988887777"
+OUTSIDER = "999988887777"
 SERVICE = "member.org.stacksets.cloudformation.amazonaws.com"
 
 
@@ -20,23 +20,15 @@ class OrganizationOperator(Operator):
     """Somebody signed in to the management account, or to the account that `environment` says."""
 
     units: Mapping[str, str] = field(default_factory=dict)
-    organization: str = ""
 
-    def deploy(
-        self,
-        parameters: str = "",
-        given: Credentials | None = None,
-        *,
-        regions: str = "us-east-1,eu-west-1",
-        **variables: str,
-    ) -> Ran:
+    def deploy(self, parameters: str = "", given: Credentials = NOBODY, **variables: str) -> Ran:
         """Run `make deploy-org` for both units; the functions find Falcon on this machine."""
         asked = {
             "STACK_SET": STACK_SET,
             "OU_IDS": ",".join(self.units.values()),
-            "PARAMETERS": f"FalconApiUrl={self.falcon.url} Regions={regions} {parameters}",
+            "PARAMETERS": f"FalconApiUrl={self.falcon.url} Regions=us-east-1,eu-west-1 {parameters}",
         }
-        return self.run("deploy-org", given, None, **asked | variables)
+        return self.run("deploy-org", given, **asked | variables)
 
     def launch(self, **variables: str) -> Ran:
         """Run `make deploy-org` for the first time, for the unit with one member; it must succeed.
@@ -51,12 +43,12 @@ class OrganizationOperator(Operator):
 
     def delete(self, **variables: str) -> Ran:
         """Run `make delete-org`, agreeing in advance."""
-        return self.run("delete-org", None, None, **{"STACK_SET": STACK_SET, "YES": "1"} | variables)
+        return self.run("delete-org", **{"STACK_SET": STACK_SET, "YES": "1"} | variables)
 
     def report(self, **variables: str) -> Ran:
         """Run `make coverage-report`."""
         asked = {"STACK_SET": STACK_SET, "FALCON_CLOUD": "us-1", "FALCON_API_URL": self.falcon.url}
-        return self.run("coverage-report", self.credentials, None, **asked | variables)
+        return self.run("coverage-report", self.credentials, **asked | variables)
 
     # What there is
 
@@ -67,7 +59,7 @@ class OrganizationOperator(Operator):
 
     def connected(self) -> dict[str, list[Connection]]:
         """Return the connections of each account that has some."""
-        accounts = (MANAGEMENT, *MEMBERS, NEWCOMER)
+        accounts = (MANAGEMENT, *MEMBERS)
         return {account: found for account in accounts if (found := self.falcon.connections_of(account))}
 
     def parameters(self, account: str) -> list[dict[str, str]]:
@@ -76,10 +68,9 @@ class OrganizationOperator(Operator):
         return [{each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]} for stack in stacks]
 
 
-def organize(aws: LocalAws) -> tuple[str, dict[str, str]]:
-    """Make an organization with two units, one of them with a unit below, and six members; return its id and units."""
+def organize(aws: LocalAws) -> dict[str, str]:
+    """Make an organization with two units, one of them with a unit below, and six members; return the units."""
     organizations = aws.client("organizations")
-    found = organizations.describe_organization()["Organization"]["Id"]
     root = organizations.list_roots()["Roots"][0]["Id"]
     units: dict[str, str] = {}
     for name, parent in (("security", root), ("workloads", root), ("production", "workloads")):
@@ -89,4 +80,4 @@ def organize(aws: LocalAws) -> tuple[str, dict[str, str]]:
         aws.join_organization(account, units[unit])
     aws.client("cloudformation").activate_organizations_access()
     del units["production"]  # below workloads
-    return str(found), units
+    return units

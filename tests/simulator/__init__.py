@@ -13,7 +13,6 @@ from tests.simulator.clouds import COMMERCIAL, GOVERNMENT, HOSTS
 from tests.simulator.connection import Connection
 from tests.simulator.effects import (
     HOSTILE,
-    WRONG,
     Altered,
     Echo,
     Effect,
@@ -49,7 +48,6 @@ __all__ = [
     "HOSTILE",
     "HOSTS",
     "NEVER",
-    "WRONG",
     "Altered",
     "Behaviour",
     "Connection",

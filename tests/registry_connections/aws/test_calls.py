@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import boto3
 import pytest
@@ -69,9 +70,15 @@ def test_what_is_not_https_or_has_a_proxy_is_left_to_the_library(monkeypatch: py
     assert send(monkeypatch, URL, None, https="http://proxy.example") == (None, [])
 
 
-def test_a_lost_connection_is_one_that_the_library_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
+LOST = urllib3.exceptions.ProtocolError("user:password")
+
+
+@pytest.mark.parametrize("result", [LOST, SimpleNamespace(status=200, headers={}, stream=Mock(side_effect=LOST))])
+def test_a_connection_that_is_lost_before_or_in_the_body_is_one_that_the_library_tries_again(
+    result: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(HTTPClientError, match="ProtocolError") as caught:
-        send(monkeypatch, URL, urllib3.exceptions.ProtocolError("user:password"))
+        send(monkeypatch, URL, result)
 
     assert "password" not in str(caught.value)
 

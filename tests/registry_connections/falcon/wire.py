@@ -76,8 +76,9 @@ class Wire(HTTPAdapter):
         self.sent: list[Sent] = []
 
     def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:
-        self.sent.append(Sent(request, options))
-        reply = self.respond(self.sent[-1])
+        sent = Sent(request, options)
+        self.sent.append(sent)
+        reply = self.respond(sent)
         return self.build_response(
             request, urllib3.HTTPResponse(reply.raw, reply.headers, reply.status, preload_content=False)
         )

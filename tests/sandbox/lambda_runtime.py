@@ -127,11 +127,14 @@ class LambdaRuntime:
         started = time.monotonic()
         assert self._api
         self._api.offer(request_id, json.dumps(event).encode(), time.time() + limit, self._function_arn)
-        status, payload = self._outcome(request_id, started + limit, limit)
+        signal = self._next_signal(request_id, started, limit)
+        while signal.kind == "ready":  # the poll for this event, after the one before
+            signal = self._next_signal(request_id, started, limit)
+        assert signal.kind != "init error"
         self.peak_memory_mb = max(self.peak_memory_mb, _peak_memory_mb(self.pid))
-        if status == "timeout" or (self._process and self._process.poll() is not None):
+        if signal.kind == "timeout" or (self._process and self._process.poll() is not None):
             self.stop()
-        return Invocation(status, payload, time.monotonic() - started, cold, self._new_lines())
+        return Invocation(signal.kind, signal.payload, time.monotonic() - started, cold, self._new_lines())
 
     def stop(self) -> None:
         """Kill the process; the next invocation starts cold."""
@@ -166,41 +169,32 @@ class LambdaRuntime:
                 pass_fds=[lifeline],
             )
         os.close(lifeline)
-        signal = self._next_signal(time.monotonic() + INIT_SECONDS)
-        if signal == "deadline":
-            signal = self._next_signal(time.monotonic() + self._timeout_seconds)  # AWS tries init a second time
-        if isinstance(signal, Signal):
-            if self._share:
-                self._share.limit(self._process.pid)  # the init phase has a whole processor
-            return signal.payload if signal.kind == "init error" else None
-        return _died(self._process) if signal == "died" else _timed_out("init", self._timeout_seconds)
+        signal = self._next_signal("init", time.monotonic(), INIT_SECONDS)
+        if signal.kind == "timeout":  # AWS tries init a second time
+            signal = self._next_signal("init", time.monotonic(), self._timeout_seconds)
+        if signal.kind != "ready":
+            return signal.payload
+        if self._share:
+            self._share.limit(self._process.pid)  # the init phase has a whole processor
+        return None
 
-    def _outcome(
-        self, request_id: str, deadline: float, limit: float
-    ) -> tuple[Literal["response", "error", "timeout"], Any]:
-        while True:
-            signal = self._next_signal(deadline)
-            if signal == "deadline":
-                return "timeout", _timed_out(request_id, limit)
-            if signal == "died":
-                return "error", _died(self._process, request_id)
-            assert isinstance(signal, Signal)
-            if signal.request_id != request_id:
-                continue  # the poll for the next event
-            return ("response" if signal.kind == "response" else "error"), signal.payload
-
-    def _next_signal(self, deadline: float) -> Signal | Literal["deadline", "died"]:
+    def _next_signal(self, request_id: str, started: float, limit: float) -> Signal:
+        """Return what the process says next, or, as AWS words it, that it died or that its time is up."""
         assert self._api
         assert self._process
         while True:
             dead = self._process.poll() is not None  # asked first: a process may answer and die
+            left = started + limit - time.monotonic()
             try:
-                return self._api.signals.get(timeout=max(0.0, min(POLL_SECONDS, deadline - time.monotonic())))
+                return self._api.signals.get(timeout=max(0.0, min(POLL_SECONDS, left)))
             except queue.Empty:
                 if dead:
-                    return "died"
-                if time.monotonic() >= deadline:
-                    return "deadline"
+                    code = self._process.returncode
+                    how = f"exit status {code}" if code >= 0 else "signal: killed"
+                    return _failed("error", "Runtime.ExitError", request_id, f"Error: Runtime exited with error: {how}")
+                if left <= 0:
+                    text = f"Error: Task timed out after {limit:.2f} seconds"
+                    return _failed("timeout", "Sandbox.Timedout", request_id, text)
 
     def _new_lines(self) -> list[str]:
         lines = self.logs[self._lines_read :]
@@ -249,13 +243,5 @@ def _peak_memory_mb(pid: int | None) -> int:
     return int(peaks[0]) // 1024 if peaks else 0
 
 
-def _died(process: "subprocess.Popen[bytes] | None", request_id: str = "init") -> dict[str, str]:
-    code = process.returncode if process else 1
-    how = f"exit status {code}" if code >= 0 else "signal: killed"
-    message = f"RequestId: {request_id} Error: Runtime exited with error: {how}"
-    return {"errorType": "Runtime.ExitError", "errorMessage": message}
-
-
-def _timed_out(request_id: str, seconds: float) -> dict[str, str]:
-    message = f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds"
-    return {"errorType": "Sandbox.Timedout", "errorMessage": message}
+def _failed(kind: Literal["error", "timeout"], error_type: str, request_id: str, text: str) -> Signal:
+    return Signal(kind, request_id, {"errorType": error_type, "errorMessage": f"RequestId: {request_id} {text}"})

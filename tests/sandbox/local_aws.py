@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -22,7 +23,6 @@ from botocore.config import Config
 
 from tests.sandbox.known_regions import KNOWN_REGIONS
 from tests.sandbox.lambda_runtime import PROJECT
-from tests.sandbox.processes import group_of, kill_group
 from tests.sandbox.processor_share import remove_what_was_left
 from tests.sandbox.tls import Authority
 
@@ -72,33 +72,32 @@ class LocalAws:
         self.close()
 
     def close(self) -> None:
-        """Kill the emulator and every function process, and remove their files."""
+        """Kill the emulator and every function process, which share its group, and remove their files."""
         if self._process:
-            kill_group(self._process)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.communicate()
             self._process = None
             remove_what_was_left()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def processes(self) -> list[int]:
-        """Return the ids of the emulator's process and of its functions' processes."""
-        return group_of(self._process.pid) if self._process else []
+        """Return the ids of the emulator's process and of its functions' processes; none where there is no /proc."""
+        found = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                state, _, group, *_ = stat.read_text().rpartition(")")[2].split()
+                if self._process and int(group) == self._process.pid and state != "Z":
+                    found.append(int(stat.parent.name))
+        return sorted(found)
 
     # Clients
 
-    def session(
-        self, account: str = ACCOUNT, region: str = REGION, *, credentials: Mapping[str, Any] | None = None
-    ) -> boto3.Session:
+    def session(self, account: str = ACCOUNT, region: str = REGION, *, credentials: Any = None) -> boto3.Session:
         """Return a session of the account's root, or of `credentials` as STS returns them; its clients come here."""
-        return LocalSession(self.endpoint_url, self.ca_file, account, region, credentials or {})
+        return LocalSession(self, account, region, credentials or {})
 
-    def client(
-        self,
-        service: str,
-        account: str = ACCOUNT,
-        region: str = REGION,
-        *,
-        credentials: Mapping[str, Any] | None = None,
-    ) -> Any:
+    def client(self, service: str, account: str = ACCOUNT, region: str = REGION, *, credentials: Any = None) -> Any:
         """Return a boto3 client of the account's root, or of `credentials` as STS returns them."""
         if credentials:
             return self.session(account, region, credentials=credentials).client(service)  # type: ignore[call-overload]
@@ -138,14 +137,9 @@ class LocalAws:
         """Give every function that starts from now on these variables too, as a proxy's environment would."""
         self.control("write", name="function_environment", value=variables)
 
-    def scp(self, account: str = ACCOUNT, *, deny: Iterable[str], regions: Iterable[str] = ()) -> None:
-        """Deny `deny` (actions, `*` allowed) to everybody in the account, in `regions` or in all."""
-        added = {"account": account, "actions": list(deny), "regions": list(regions)}
-        self.control("write", name="denials", value=[*self.control("read", name="denials"), added])
-
-    def lift_scps(self) -> None:
-        """Remove every service control policy."""
-        self.control("write", name="denials", value=[])
+    def scp(self, *regions: str, account: str = ACCOUNT) -> None:
+        """Deny everybody in the account everything in these Regions, by a service control policy; none lifts it."""
+        self.control("write", name="denied_regions", value={account: regions})
 
     def api_calls(self, account: str = ACCOUNT) -> list[dict[str, Any]]:
         """Return the API calls that were authorized or denied in the account, oldest first.
@@ -191,12 +185,10 @@ class LocalAws:
         """Return the lines in the function's log group, oldest first, once all is worked off; empty without a group."""
         self.settle(account)
         logs = self.client("logs", account, region)
-        group = f"/aws/lambda/{name}"
-        try:
-            pages = list(logs.get_paginator("filter_log_events").paginate(logGroupName=group))
-        except logs.exceptions.ResourceNotFoundException:
-            return []
-        return [event["message"] for page in pages for event in page["events"]]
+        with contextlib.suppress(logs.exceptions.ResourceNotFoundException):
+            pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{name}")
+            return [event["message"] for page in pages for event in page["events"]]
+        return []
 
     # Principals
 
@@ -235,7 +227,10 @@ class LocalAws:
                     pass_fds=[listening.fileno()],
                     start_new_session=True,
                 )
-        self._wait_until_ready()
+        try:
+            self.control("reset")  # waits in the listening socket's queue
+        except OSError as error:
+            raise RuntimeError(f"The local AWS did not start: {self.log_file.read_text()[-4000:]}") from error
 
     def _emulator_environment(self, port: int, chain: Path, key: Path) -> dict[str, str]:
         trust = dict.fromkeys(("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), str(self.ca_file))
@@ -260,12 +255,6 @@ class LocalAws:
             **trust,
         }
 
-    def _wait_until_ready(self) -> None:
-        try:
-            self._post("/_sandbox/reset", {})  # waits in the listening socket's queue
-        except OSError as error:
-            raise RuntimeError(f"The local AWS did not start: {self.log_file.read_text()[-4000:]}") from error
-
     def _post(self, path: str, body: Any) -> Any:
         with requests.Session() as session:
             session.trust_env = False  # no proxy stands between
@@ -279,12 +268,14 @@ class LocalAws:
 class LocalSession(boto3.Session):
     """A session whose clients talk to a local AWS and to nothing else."""
 
-    def __init__(
-        self, endpoint_url: str, ca_file: Path, account: str, region: str, credentials: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, aws: LocalAws, account: str, region: str, credentials: Mapping[str, Any]) -> None:
         key, secret = credentials.get("AccessKeyId", account), credentials.get("SecretAccessKey", "any-secret")
         super().__init__(key, secret, credentials.get("SessionToken"), region_name=region)
-        self._defaults: dict[str, Any] = {"endpoint_url": endpoint_url, "verify": str(ca_file), "config": CLIENT}
+        self._defaults: dict[str, Any] = {
+            "endpoint_url": aws.endpoint_url,
+            "verify": str(aws.ca_file),
+            "config": CLIENT,
+        }
 
     def client(self, *arguments: Any, **options: Any) -> Any:
         """Return a client, with our endpoint, authority and impatience unless `options` say otherwise."""

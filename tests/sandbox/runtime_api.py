@@ -21,9 +21,9 @@ Event = tuple[bytes, dict[str, str]]
 
 @dataclass(frozen=True)
 class Signal:
-    """What the function process told the Runtime API."""
+    """What the function process told the Runtime API, or what became of it instead."""
 
-    kind: Literal["ready", "init error", "response", "error"]
+    kind: Literal["ready", "init error", "response", "error", "timeout"]
     request_id: str = ""
     payload: Any = None
 

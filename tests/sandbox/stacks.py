@@ -1,8 +1,7 @@
 """Stacks as tests and the demo use them: operate, watch live, and know the reason of a failure.
 
-events = create(cloudformation, "falcon", template, parameters)   # or update, or delete
-for event in events: ...                                         # live, oldest first
-stack = finished(create(...))                                    # or all at once
+for event in create(cloudformation, "falcon", template, parameters): ...   # or update, or delete: live, oldest first
+stack = create(...).wait()                                                 # or all at once
 assert stack.status == "CREATE_COMPLETE", stack.failures
 """
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.05
 WAIT_SECONDS = 120.0
-CAPABILITIES = ("CAPABILITY_NAMED_IAM",)
 
 
 @dataclass(frozen=True)
@@ -27,11 +25,8 @@ class StackEvent:
     """One line of the stack's history."""
 
     logical_id: str
-    resource_type: str
     status: str
     reason: str
-    physical_id: str
-    stack_id: str
 
     @property
     def failed(self) -> bool:
@@ -51,11 +46,7 @@ class Stack:
     @property
     def failures(self) -> dict[str, str]:
         """Return the reason by logical id of each resource that failed; the first reason counts."""
-        found: dict[str, str] = {}
-        for event in self.events:
-            if event.failed:
-                found.setdefault(event.logical_id, event.reason)
-        return found
+        return {event.logical_id: event.reason for event in reversed(self.events) if event.failed}
 
 
 class Operation:
@@ -96,9 +87,11 @@ class Operation:
         return self._cloudformation.describe_stacks(StackName=self.stack_id)["Stacks"][0]
 
     def _new_events(self) -> list[StackEvent]:
-        fresh = [event for event in _events(self._cloudformation, self.stack_id) if event["EventId"] not in self._seen]
-        self._seen.update(event["EventId"] for event in fresh)
-        return [_stack_event(event) for event in reversed(fresh)]
+        fresh = {event["EventId"]: event for event in _events(self._cloudformation, self.stack_id)}
+        fresh = {name: event for name, event in fresh.items() if name not in self._seen}
+        self._seen |= fresh.keys()
+        fields = ("LogicalResourceId", "ResourceStatus", "ResourceStatusReason")
+        return [StackEvent(*(str(event.get(name, "")) for name in fields)) for event in reversed(fresh.values())]
 
 
 def create(
@@ -106,15 +99,11 @@ def create(
     name: str,
     template: str | Path | Mapping[str, Any],
     parameters: Mapping[str, str] | None = None,
-    **options: Any,
 ) -> Operation:
-    """Start to create a stack; `options` go to CreateStack as they are."""
+    """Start to create a stack."""
+    given: list[ParameterTypeDef] = [_parameter(*each) for each in (parameters or {}).items()]
     answer = cloudformation.create_stack(
-        StackName=name,
-        TemplateBody=body(template),
-        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in (parameters or {}).items()],
-        Capabilities=options.pop("Capabilities", CAPABILITIES),
-        **options,
+        StackName=name, TemplateBody=_body(template), Parameters=given, Capabilities=["CAPABILITY_NAMED_IAM"]
     )
     return Operation(cloudformation, answer["StackId"])
 
@@ -124,23 +113,15 @@ def update(
     name: str,
     template: str | Path | Mapping[str, Any] | None = None,
     parameters: Mapping[str, str] | None = None,
-    **options: Any,
 ) -> Operation:
     """Start to update a stack; without a template, and for parameters that are not named, the stack's own stay."""
     before = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-    named = parameters or {}
-    kept = {} if template else {key["ParameterKey"] for key in before.get("Parameters", [])} - named.keys()
     seen = [event["EventId"] for event in _events(cloudformation, name)]
-    source: Any = {"TemplateBody": body(template)} if template else {"UsePreviousTemplate": True}
-    changed: list[ParameterTypeDef] = [{"ParameterKey": key, "ParameterValue": value} for key, value in named.items()]
-    unchanged: list[ParameterTypeDef] = [{"ParameterKey": key, "UsePreviousValue": True} for key in sorted(kept)]
-    cloudformation.update_stack(
-        StackName=name,
-        Parameters=changed + unchanged,
-        Capabilities=options.pop("Capabilities", CAPABILITIES),
-        **source,
-        **options,
-    )
+    given: list[ParameterTypeDef] = [_parameter(*each) for each in (parameters or {}).items()]
+    source: Any = {"TemplateBody": _body(template)} if template else {"UsePreviousTemplate": True}
+    kept = {} if template else {key["ParameterKey"] for key in before.get("Parameters", [])} - (parameters or {}).keys()
+    given += [{"ParameterKey": key, "UsePreviousValue": True} for key in sorted(kept)]
+    cloudformation.update_stack(StackName=name, Parameters=given, Capabilities=["CAPABILITY_NAMED_IAM"], **source)
     return Operation(cloudformation, before["StackId"], seen=seen)
 
 
@@ -152,7 +133,11 @@ def delete(cloudformation: "CloudFormationClient", name: str, **options: Any) ->
     return Operation(cloudformation, stack_id, seen=seen)
 
 
-def body(template: str | Path | Mapping[str, Any]) -> str:
+def _parameter(key: str, value: str) -> "ParameterTypeDef":
+    return {"ParameterKey": key, "ParameterValue": value}
+
+
+def _body(template: str | Path | Mapping[str, Any]) -> str:
     """Return the text of a template: a file, a mapping, or the text itself."""
     if isinstance(template, Path):
         return template.read_text()
@@ -170,14 +155,3 @@ def upload(s3: Any, bucket: str, key: str, package: Path | bytes, region: str = 
 def _events(cloudformation: "CloudFormationClient", stack: str) -> "list[StackEventTypeDef]":
     pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack)
     return [event for page in pages for event in page["StackEvents"]]
-
-
-def _stack_event(event: "StackEventTypeDef") -> StackEvent:
-    return StackEvent(
-        event.get("LogicalResourceId", ""),
-        event.get("ResourceType", ""),
-        event.get("ResourceStatus", ""),
-        event.get("ResourceStatusReason", ""),
-        event.get("PhysicalResourceId", ""),
-        event["StackId"],
-    )

@@ -62,13 +62,9 @@ class Customer:
         self.falcon.journal.clear()
         return stack
 
-    def start_update(self, **parameters: str) -> Operation:
-        """Start to change parameters of the stack."""
-        return stacks.update(self.cloudformation, STACK, parameters=parameters)
-
     def update(self, **parameters: str) -> Stack:
         """Change parameters of the stack and wait for the end."""
-        return self.start_update(**parameters).wait()
+        return stacks.update(self.cloudformation, STACK, parameters=parameters).wait()
 
     def delete(self, **options: Any) -> Stack:
         """Delete the stack and wait for the end."""
@@ -179,21 +175,15 @@ def neighbours(account: str = ACCOUNT) -> list[Connection]:
     return [*look_alikes, *(Connection(url=url, type="harbor") for url in harbors), same_url]
 
 
-def snapshot(connections: list[Connection]) -> str:
-    """Return everything that Falcon knows of connections, for comparison byte by byte."""
-    return json.dumps(sorted((found.to_json() for found in connections), key=str), sort_keys=True)
-
-
 class Neighbourhood:
     """The neighbours in a tenant, and how they were when they moved in."""
 
     def __init__(self, falcon: FalconSimulator, account: str = ACCOUNT) -> None:
         self._falcon = falcon
-        self._added = [falcon.add_connection(neighbour) for neighbour in neighbours(account)]
-        self._before = snapshot(self._added)
+        added = [falcon.add_connection(neighbour) for neighbour in neighbours(account)]
+        self._before = {each.id: replace(each) for each in added}
 
     @property
     def untouched(self) -> bool:
         """Whether every neighbour is as it was."""
-        added = {connection.id for connection in self._added}
-        return snapshot([found for found in self._falcon.connections() if found.id in added]) == self._before
+        return self._before.items() <= {each.id: each for each in self._falcon.connections()}.items()

@@ -2,13 +2,12 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from tests.stack.customer import FUNCTION, STACK, Customer
 
 WAIT_SECONDS = 20.0
-WRITES = ("create", "update", "delete")
 
 
 def act(customer: Customer, action: str) -> Any:
@@ -36,11 +35,6 @@ def outcomes(answer: Any) -> dict[str, str]:
     """Return the outcome of each Region that a repair did something about."""
     resting = ("unchanged", "skipped")
     return {row["region"]: row["outcome"] for row in answer["regions"] if row["outcome"] not in resting}
-
-
-def changes(answer: Any) -> dict[str, str]:
-    """Return what a plan would do, by Region."""
-    return {row["region"]: row["change"] for row in answer["changes"]}
 
 
 def records(customer: Customer, **fields: Any) -> list[dict[str, Any]]:
@@ -74,11 +68,6 @@ def fire_schedule(customer: Customer) -> None:
     """Let the schedule's time come."""
     (schedule,) = customer.aws.client("scheduler", customer.account).list_schedules()["Schedules"]
     customer.aws.fire_schedule(schedule["Name"], customer.account)
-
-
-def wrote(calls: Iterable[str]) -> set[str]:
-    """Return which of Falcon's calls changed something."""
-    return set(calls) & set(WRITES)
 
 
 def resource(customer: Customer, logical_id: str) -> str:

@@ -6,10 +6,45 @@ Logical ids, names, types and the trigger's physical id are the original's; what
 import io
 import zipfile
 from dataclasses import dataclass
-from typing import Any
 
-TRIGGER, TRIGGER_TYPE, TRIGGER_ID = "TriggerECRLambda", "Custom::LambdaCustomResource", "CustomResourcePhysicalID"
-BASIC = "service-role/AWSLambdaBasicExecutionRole"
+TRIGGER, TRIGGER_ID = "TriggerECRLambda", "CustomResourcePhysicalID"
+
+TEMPLATE = """
+Parameters: {S3Bucket: {Type: String}, CLIENT_ID: {Type: String}, FalconSecret: {Type: String}}
+Resources:
+  CrowdStrikeSecrets:
+    Type: AWS::SecretsManager::Secret
+    Properties:
+      Name: crowdstrike-ecr-api-credentials
+      SecretString: !Sub '{"FalconClientId":"${CLIENT_ID}","FalconSecret":"${FalconSecret}"}'
+  ECRExecutionRole:
+    Type: AWS::IAM::Role
+    Properties:
+      RoleName: ROLE_NAME
+      AssumeRolePolicyDocument:
+        Version: "2012-10-17"
+        Statement: [{Effect: Allow, Principal: {Service: lambda.amazonaws.com}, Action: sts:AssumeRole}]
+      ManagedPolicyArns: [!Sub "arn:${AWS::Partition}:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"]
+      Policies:
+        - PolicyName: crowdstrike-ecr-execution-policy
+          PolicyDocument:
+            Version: "2012-10-17"
+            Statement: [{Effect: Allow, Action: [iam:CreateRole, iam:AttachRolePolicy], Resource: "*"}]
+  ECRLambda:
+    Type: AWS::Lambda::Function
+    Properties:
+      FunctionName: crowdstrike-ecr-function
+      Runtime: python3.12
+      Handler: lambda.lambda_handler
+      MemorySize: 128
+      Timeout: 300
+      Role: !GetAtt ECRExecutionRole.Arn
+      Environment: {Variables: {secret_name: crowdstrike-ecr-api-credentials}}
+      Code: {S3Bucket: !Ref S3Bucket, S3Key: lambda_function.zip}
+  TriggerECRLambda:
+    Type: Custom::LambdaCustomResource
+    Properties: {ServiceToken: !GetAtt ECRLambda.Arn}
+"""
 
 STUB = f"""
 import json, urllib.request
@@ -28,52 +63,9 @@ class Original:
 
     client_id_parameter: str
     role: str
-    secret: str = "crowdstrike-ecr-api-credentials"
-    function: str = "crowdstrike-ecr-function"
 
-    def template(self) -> dict[str, Any]:
-        """Return its template."""
-        text = {"Type": "String"}
-        return {
-            "Parameters": {"S3Bucket": text, self.client_id_parameter: text, "FalconSecret": text},
-            "Resources": {
-                "CrowdStrikeSecrets": {"Type": "AWS::SecretsManager::Secret", "Properties": self._secret()},
-                "ECRExecutionRole": {"Type": "AWS::IAM::Role", "Properties": self._role()},
-                "ECRLambda": {"Type": "AWS::Lambda::Function", "Properties": self._function()},
-                TRIGGER: {"Type": TRIGGER_TYPE, "Properties": {"ServiceToken": {"Fn::GetAtt": ["ECRLambda", "Arn"]}}},
-            },
-        }
-
-    def _secret(self) -> dict[str, Any]:
-        text = f'{{"FalconClientId":"${{{self.client_id_parameter}}}","FalconSecret":"${{FalconSecret}}"}}'
-        return {"Name": self.secret, "SecretString": {"Fn::Sub": text}}
-
-    def _role(self) -> dict[str, Any]:
-        trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        allow = {"Effect": "Allow", "Action": ["iam:CreateRole", "iam:AttachRolePolicy"], "Resource": "*"}
-        return {
-            "RoleName": self.role,
-            "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]},
-            "ManagedPolicyArns": [{"Fn::Sub": f"arn:${{AWS::Partition}}:iam::aws:policy/{BASIC}"}],
-            "Policies": [
-                {
-                    "PolicyName": "crowdstrike-ecr-execution-policy",
-                    "PolicyDocument": {"Version": "2012-10-17", "Statement": [allow]},
-                }
-            ],
-        }
-
-    def _function(self) -> dict[str, Any]:
-        return {
-            "FunctionName": self.function,
-            "Runtime": "python3.12",
-            "Handler": "lambda.lambda_handler",
-            "MemorySize": 128,
-            "Timeout": 300,
-            "Role": {"Fn::GetAtt": ["ECRExecutionRole", "Arn"]},
-            "Environment": {"Variables": {"secret_name": self.secret}},
-            "Code": {"S3Bucket": {"Ref": "S3Bucket"}, "S3Key": "lambda_function.zip"},
-        }
+    def template(self) -> str:
+        return TEMPLATE.replace("CLIENT_ID", self.client_id_parameter).replace("ROLE_NAME", self.role)
 
 
 V1 = Original("FalconClientID", role="crowdstrike-ecr-lambda-role")

@@ -2,115 +2,78 @@
 
 import json
 
-import pytest
-
 from tests.sandbox.local_aws import ACCOUNT
 from tests.simulator import Fault, Status
 from tests.simulator.probe import registry
-from tests.stack.customer import LOG_GROUP, STACK, Customer, mark, reason, stack_uuid
-from tests.stack.operating import act
+from tests.stack.customer import FUNCTION, LOG_GROUP, STACK, Customer, mark, reason, stack_uuid
+from tests.stack.operating import act, repairs
 
 pytest_plugins = ["tests.stack.launching"]
 
 
-@pytest.mark.parametrize("count", [17, 34])
-def test_launch_registers_every_enabled_region_with_one_call_each(customer: Customer, count: int) -> None:
-    regions = customer.aws.enable_regions(count=count)
+def test_launch_registers_every_enabled_region_with_one_call_each_and_says_what_was_done(customer: Customer) -> None:
+    regions = set(customer.aws.enable_regions()) - {"eu-west-1"}
+    choices = {"ExcludedRegions": "eu-west-1", "DeleteConnections": "Stack"}
+
     with customer.counting() as calls:
-        stack = customer.launch(ReconcileSchedule="")  # the repair that it begins with may come late, and call as well
+        # The repair that a schedule begins with may come late, and call as well.
+        stack = customer.launch(ReconcileSchedule="", **choices)
 
     assert stack.status == "CREATE_COMPLETE", stack.failures
-    assert set(customer.connections()) == set(regions)
-    assert calls == {"token": 1, "create": count, "list": 1}
-    probe, *_ = customer.falcon.journal.records("list")
-    assert probe.query == (("limit", "1"),)
-    assert stack.outputs["ConnectedRegions"] == ",".join(sorted(regions))
-    assert stack.outputs["ConnectedCount"] == str(count)
-
-
-def test_launch_tells_falcon_its_role_the_operator_what_was_done_and_the_record_what_it_manages(
-    customer: Customer,
-) -> None:
-    choices = {"Regions": "us-east-1,eu-west-1", "ExcludedRegions": "eu-west-1", "DeleteConnections": "Stack"}
-
-    stack = customer.launch(**choices)
-    customer.aws.settle(customer.account)  # the repair that the schedule began with
-
-    ((region, connection),) = customer.connections().items()
-    assert (region, connection.url) == ("us-east-1", registry(ACCOUNT, "us-east-1"))
-    assert connection.user_defined_alias == f"ecr-{mark(stack)}-{ACCOUNT}-us-east-1"
-    assert connection.details == {
-        "aws_iam_role": stack.outputs["ConnectionRoleArn"],
-        "aws_external_id": stack_uuid(stack),
-    }
-    assert connection.all_repositories_monitored is None  # a field of government clouds only
+    assert calls == {"token": 1, "create": 33, "list": 1}
+    found = customer.connections()
+    assert found.keys() == regions
     (agent,) = {record.user_agent for record in customer.falcon.journal.records()}
     assert agent.startswith("falcon-ecr-registry-connections/")
-    expected = {
-        "ConnectedRegions": "us-east-1",
-        "FailedRegions": "none",
-        "FailedCount": "0",
-        "SkippedCount": "16",
-        "FalconCloud": "us-1",
-        "ConnectionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/CrowdStrikeECRConnectionRole-{stack_uuid(stack)[:23]}",
-        "FunctionName": "crowdstrike-ecr-function",
-        "LogGroup": LOG_GROUP,
-    }
-    assert expected.items() <= stack.outputs.items()
-    assert "eu-west-1" in stack.outputs["SkippedRegions"].split(",")
+    connection = found["us-east-1"]
+    assert connection.url == registry(ACCOUNT, "us-east-1")
+    assert connection.user_defined_alias == f"ecr-{mark(stack)}-{ACCOUNT}-us-east-1"
+    role, external_id = stack.outputs["ConnectionRoleArn"], stack_uuid(stack)
+    assert connection.details == {"aws_iam_role": role, "aws_external_id": external_id}
+    assert connection.all_repositories_monitored is None  # a field of government clouds only
+    assert (
+        stack.outputs.items()
+        >= {
+            "ConnectedRegions": ",".join(sorted(regions)),
+            "ConnectedCount": "33",
+            "FailedRegions": "none",
+            "FailedCount": "0",
+            "SkippedRegions": "eu-west-1",
+            "SkippedCount": "1",
+            "FalconCloud": "us-1",
+            "ConnectionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/CrowdStrikeECRConnectionRole-{external_id[:23]}",
+            "FunctionName": FUNCTION,
+            "LogGroup": LOG_GROUP,
+        }.items()
+    )
     record = customer.record(stack)
-    assert (record["connections"], record["applied"]["choices"]) == ({"us-east-1": connection.id}, choices)
+    assert record["connections"] == {region: each.id for region, each in found.items()}
+    assert record["applied"]["choices"] == choices
     assert not {"lease", "dirty"} & record.keys()
-    (resource,) = customer.cloudformation.describe_stack_resources(
-        StackName=STACK, LogicalResourceId="RegistryConnections"
-    )["StackResources"]
-    assert resource["PhysicalResourceId"] == f"falcon-ecr-{stack_uuid(stack)}"
+    resources = customer.cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+    ids = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
+    assert ids["RegistryConnections"] == f"falcon-ecr-{external_id}"
+    assert "RepairFailed" not in ids  # an alarm costs money
 
 
 def test_launch_bounds_the_life_of_its_log_and_logs_no_secret_at_any_level(customer: Customer) -> None:
     stack = customer.launched(Regions="us-east-1", LogRetentionDays="30")
+    customer.aws.set_log_level(FUNCTION, "DEBUG")  # Lambda's own switch
+    act(customer, "reconcile")
 
     (group,) = customer.aws.client("logs").describe_log_groups()["logGroups"]
     assert (group["logGroupName"], group["retentionInDays"]) == (LOG_GROUP, 30)
-    lines = customer.aws.function_logs("crowdstrike-ecr-function")
-    records = [json.loads(line) for line in lines if line.startswith("{")]
-    (created,) = [record for record in records if record.get("outcome") == "created"]
-    assert created["region"] == "us-east-1"
-    assert created["connection"] == customer.connections()["us-east-1"].id
-    customer.aws.set_log_level("crowdstrike-ecr-function", "DEBUG")  # Lambda's own switch
-    act(customer, "reconcile")
-    log = "\n".join(customer.aws.function_logs("crowdstrike-ecr-function"))
-    falcon, external_id = customer.falcon, stack_uuid(stack)
-    for secret in (
-        falcon.client_secret,
-        falcon.client_id,
-        "simulated-token",
-        "cfn-response",
-        "X-Amz-Signature",
-        external_id,
-    ):
-        assert secret not in log
-
-
-def test_launch_over_connections_made_elsewhere_adopts_them(customer: Customer) -> None:
-    before = {region: customer.add_connection(region).id for region in ("us-east-1", "eu-west-1", "sa-east-1")}
-    customer.falcon.seed(5100)  # so that the tenant does not fit on one page
-    tenant = len(customer.falcon.connections())
-
-    with customer.counting() as calls:
-        stack = customer.launch(ReconcileSchedule="")  # the repair that it begins with may come late, and call as well
-
-    assert stack.status == "CREATE_COMPLETE", stack.failures
-    connections = customer.connections()
-    assert len(connections) == 17
-    for region, identifier in before.items():
-        adopted = connections[region]
-        assert adopted.id == identifier
-        assert (adopted.role, adopted.external_id) == (stack.outputs["ConnectionRoleArn"], stack_uuid(stack))
-        assert adopted.user_defined_alias == f"ecr-adopted-{mark(stack)}-{ACCOUNT}-{region}"
-    assert calls == {"token": 1, "create": 17, "list": 1 + 2, "read": -(-tenant // 100), "update": 3}
-    assert before.items() <= customer.record(stack)["connections"].items()
-    assert stack.outputs["ConnectedCount"] == "17"
+    lines = customer.aws.function_logs(FUNCTION)
+    told = [json.loads(line) for line in lines if line.startswith("{")]
+    (created,) = [line for line in told if line.get("outcome") == "created"]
+    assert (created["region"], created["connection"]) == ("us-east-1", customer.connections()["us-east-1"].id)
+    assert not [line for line in told if "_aws" in line]  # CloudWatch would make metrics of it, which cost money
+    last = repairs(customer)[-1]
+    assert (last["ConnectedCount"], last["FailedCount"], last["SkippedCount"], last["FalconCalls"]) == (1, 0, 16, 2)
+    assert 0 < last["Duration"] < 60_000
+    secrets = {customer.falcon.client_secret, customer.falcon.client_id, stack_uuid(stack)}
+    secrets |= {"simulated-token", "cfn-response", "X-Amz-Signature"}
+    assert [secret for secret in secrets if secret in "\n".join(lines)] == []
 
 
 def test_failed_launch_rolls_back_and_leaves_nothing_behind(customer: Customer) -> None:
@@ -120,11 +83,23 @@ def test_failed_launch_rolls_back_and_leaves_nothing_behind(customer: Customer) 
     stack = customer.launch()
 
     assert stack.status == "ROLLBACK_COMPLETE"
-    said = reason(stack)
-    assert "eu-west-1" in said
-    assert "registry limit reached" in said
-    assert len(said) <= 240
-    assert customer.connections() == {"sa-east-1": theirs}
-    assert (theirs.role, theirs.external_id) == (f"arn:aws:iam::{ACCOUNT}:role/by-hand", "by-hand")  # still scanning
+    assert "eu-west-1" in reason(stack)
+    assert "registry limit reached" in reason(stack)
+    assert len(reason(stack)) <= 240
+    assert customer.connections() == {"sa-east-1": theirs}  # still scanning, with its own role
     assert customer.resources() == {f"log group {LOG_GROUP}"}
-    assert any("registry limit reached" in line for line in customer.aws.function_logs("crowdstrike-ecr-function"))
+    assert any("registry limit reached" in line for line in customer.aws.function_logs(FUNCTION))
+
+
+def test_launch_with_bad_input_says_all_that_is_to_correct_and_registers_nothing(customer: Customer) -> None:
+    government = "arn:aws-us-gov:iam::358431324613:role/CrowdStrikeCustomerRegistryAssessmentRole"
+
+    stack = customer.launch(Regions="us-east-9", ExcludedRegions="moon", FalconPrincipalArn=government)
+
+    assert stack.status == "ROLLBACK_COMPLETE"
+    assert "Regions: AWS knows no Region 'us-east-9'" in reason(stack)
+    assert "ExcludedRegions: 'moon'" in reason(stack)
+    assert "FalconPrincipalArn is of partition" in reason(stack)
+    assert len(reason(stack)) <= 240
+    assert customer.connections() == {}
+    assert customer.resources() == {f"log group {LOG_GROUP}"}

@@ -26,13 +26,9 @@ def is_delegated_administrator(account: str) -> bool:
 
 def accounts_below(management: str, parents: set[str]) -> dict[str, str]:
     """Return the member accounts below these OUs or roots, each with its own OU."""
-    below, units = set(parents), organizations._ous.to_dict()
-    while (
-        found := {
-            unit for (owner, unit), record in units.items() if owner == management and record["_ParentId"] in below
-        }
-        - below
-    ):
+    units = {unit: record for (owner, unit), record in organizations._ous.to_dict().items() if owner == management}
+    below = set(parents)
+    while found := {unit for unit, record in units.items() if record["_ParentId"] in below} - below:
         below |= found
     return {
         account: record["_ParentId"]
@@ -58,9 +54,8 @@ def know_the_organization_of_members(_original: Any, account: str) -> str | None
     return organization["Id"] if organization else None
 
 
-def _trust(request: Payload, *, trusted: bool) -> Any:
-    services = state.trusted_services.setdefault(responses.get_account_id(), set())
-    (services.add if trusted else services.discard)(request["ServicePrincipal"])
+def _distrust(request: Payload) -> Any:
+    state.trusted_services[responses.get_account_id()].discard(request["ServicePrincipal"])
     return organizations._json(200, {})
 
 
@@ -70,11 +65,7 @@ def _delegate(request: Payload) -> Any:
 
 
 # An organization may trust services and delegate their administration; MiniStack knows neither.
-organizations._DISPATCH |= {
-    "EnableAWSServiceAccess": lambda request: _trust(request, trusted=True),
-    "DisableAWSServiceAccess": lambda request: _trust(request, trusted=False),
-    "RegisterDelegatedAdministrator": _delegate,
-}
+organizations._DISPATCH |= {"DisableAWSServiceAccess": _distrust, "RegisterDelegatedAdministrator": _delegate}
 
 
 @verb

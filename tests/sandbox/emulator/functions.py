@@ -79,12 +79,13 @@ class PythonWorker(lambda_runtime.Worker):  # type: ignore[misc]
             done = self._runtime.invoke(event, request_id=request_id)
             if self.doomed:
                 self._runtime.close()
+        lines = list(done.logs)
+        if done.status != "response" and done.payload["errorType"].startswith(("Runtime.", "Sandbox.")):
+            lines.append(done.payload["errorMessage"])  # what AWS says, and the function could not
+        log = "\n".join(lines) if logged else None
         if done.status == "response":
-            return {"status": "ok", "result": done.payload, "log": "\n".join(done.logs) if logged else None}
-        error = done.payload if isinstance(done.payload, dict) else {"errorMessage": done.payload}
-        by_aws = str(error.get("errorType")).startswith(("Runtime.", "Sandbox."))
-        lines = [*done.logs, *[str(error["errorMessage"])] * by_aws]
-        return {"status": "error", "error_payload": error, "log": "\n".join(lines) if logged else None}
+            return {"status": "ok", "result": done.payload, "log": log}
+        return {"status": "error", "error_payload": done.payload, "log": log}
 
     def _spawn(self) -> None:
         """Nothing: the first invocation starts the process."""

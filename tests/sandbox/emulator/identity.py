@@ -3,7 +3,6 @@
 import json
 import re
 import time
-from fnmatch import fnmatchcase
 from typing import Any
 
 from ministack.core import iam_actions, iam_evaluator, responses
@@ -16,12 +15,8 @@ FALCON_ROLE_ARN = "arn:aws:iam::292230061137:role/CrowdStrikeCustomerRegistryAss
 """A principal in an account that is not ours, which exists. A test makes it, with its permissions, when it needs it."""
 
 READS_ECR = "AmazonEC2ContainerRegistryReadOnly"
-READS_ECR_ACTIONS = (  # version 3, AWS managed policy reference
-    *("ecr:GetAuthorizationToken", "ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer"),
-    *("ecr:GetRepositoryPolicy", "ecr:DescribeRepositories", "ecr:ListImages", "ecr:DescribeImages"),
-    *("ecr:BatchGetImage", "ecr:GetLifecyclePolicy", "ecr:GetLifecyclePolicyPreview", "ecr:ListTagsForResource"),
-    "ecr:DescribeImageScanFindings",
-)
+READS_ECR_ACTIONS = ["ecr:GetAuthorizationToken", "ecr:DescribeRepositories", "ecr:ListImages", "ecr:BatchGetImage"]
+"""Those that tests try, of the policy's twelve; none of them writes."""
 
 SLOW_TO_LEARN = {"secretsmanager", "ssm", "ec2"}  # of a role's new policy
 
@@ -88,7 +83,7 @@ def name_the_role_of_a_session(original: Any, key: str, context: Any) -> Any:
 
 @replacing(iam, "_trust_policy_not_principal_error")
 def refuse_principals_that_do_not_exist(original: Any, document: Any) -> Any:
-    """Refuse a trust policy that names a role or user that does not exist; any account does.
+    """Refuse a trust policy that names a role that does not exist; any account does.
 
     IAM stores the unique id of a principal, and so must find it. MiniStack stores any text.
     """
@@ -104,12 +99,8 @@ def refuse_principals_that_do_not_exist(original: Any, document: Any) -> Any:
 def _exists(principal: str) -> bool:
     if principal == FALCON_ROLE_ARN or re.fullmatch(r"\*|\d{12}|arn:aws:iam::\d{12}:root", principal):
         return True
-    found = re.fullmatch(r"arn:aws:(?:iam|sts)::(\d{12}):(role|user|assumed-role)/(.+)", principal)
-    if not found:
-        return False
-    account, kind, path = found.groups()
-    name = path.split("/")[0] if kind == "assumed-role" else path.rsplit("/", 1)[-1]
-    return (iam._users if kind == "user" else iam._roles).get_scoped(account, None, name) is not None
+    found = re.fullmatch(r"arn:aws:iam::(\d{12}):role/(?:.+/)?(.+)", principal)
+    return found is not None and iam._roles.get_scoped(found[1], None, found[2]) is not None
 
 
 def listed(value: Any) -> list[Any]:
@@ -125,7 +116,7 @@ def know_the_policy_that_reads_ecr(original: Any, arn: str) -> Any:
     """AWS has some 1,300 managed policies; MiniStack knows the commonest, and not the one of the connection role."""
     known = iam._aws_managed_policies
     if arn.endswith(f":policy/{READS_ECR}") and arn not in known and iam._is_aws_managed_arn(arn):
-        statement = {"Effect": "Allow", "Action": list(READS_ECR_ACTIONS), "Resource": "*"}
+        statement = {"Effect": "Allow", "Action": READS_ECR_ACTIONS, "Resource": "*"}
         document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         known[arn] = iam._make_aws_managed_record(READS_ECR, document)
     return original(arn)
@@ -142,9 +133,8 @@ def decide(original: Any, key: str, *call: str, resource_arn: str = "*", **rest:
     if region and region not in state.enabled_regions(account):
         message = "The security token included in the request is invalid."
         return iam_evaluator.AuthError("UnrecognizedClientException", message)
-    result = original(key, *call, resource_arn, **rest)
-    caller = iam_evaluator.caller_arn()
-    denied = _organization_denies(account, action, region)
+    result, caller = original(key, *call, resource_arn, **rest), iam_evaluator.caller_arn()
+    denied = _organization_denies(account, region)
     early = result is None and not denied and service in SLOW_TO_LEARN and _is_new(account, caller)
     if denied and not isinstance(result, iam_evaluator.AuthError):
         result = iam_evaluator.EvalResult("Deny", principal_arn=caller)
@@ -161,16 +151,15 @@ def _is_new(account: str, caller: str) -> bool:
     return changed is not None and time.monotonic() - changed < state.policy_seconds
 
 
-def _organization_denies(account: str, action: str, region: str) -> bool:
-    ours = [rule for rule in state.denials if rule["account"] == account and region in (rule["regions"] or [region])]
-    return any(fnmatchcase(action, pattern) for rule in ours for pattern in rule["actions"])
+def _organization_denies(account: str, region: str) -> bool:
+    return region in state.denied_regions.get(account, ())
 
 
 @replacing(iam_actions, "access_denied_response")
-def name_the_service_control_policy(original: Any, service: str, action: str, *rest: Any, **named: Any) -> Any:
+def name_the_service_control_policy(original: Any, *call: Any, **named: Any) -> Any:
     """Say that it was a service control policy that denied, as AWS does."""
-    status, headers, body = original(service, action, *rest, **named)
-    if _organization_denies(responses.get_account_id(), action, responses.get_region()):
+    status, headers, body = original(*call, **named)
+    if _organization_denies(responses.get_account_id(), responses.get_region()):
         body = re.sub(b"(no|an) identity-based policy", b"a service control policy", body)
     return status, headers, body
 

@@ -103,22 +103,13 @@ def begin_schedules_as_scheduler_does(original: Any, logical_id: str, properties
 
 
 def _fire(schedule: dict[str, Any]) -> None:
-    event = _event("aws.scheduler", "Scheduled Event", {})
-    eventbridge._invoke_target(schedule["Target"], event, schedule)
+    eventbridge._invoke_target(schedule["Target"], _event("aws.scheduler", "Scheduled Event", {}), schedule)
 
 
 def _event(source: str, detail_type: str, detail: Any) -> dict[str, Any]:
-    return {
-        "EventId": str(uuid.uuid4()),
-        "Source": source,
-        "DetailType": detail_type,
-        "Detail": json.dumps(detail),
-        "EventBusName": "default",
-        "Time": int(time.time()),
-        "Resources": [],
-        "Account": responses.get_account_id(),
-        "Region": responses.get_region(),
-    }
+    event = {"EventId": str(uuid.uuid4()), "Source": source, "DetailType": detail_type, "Detail": json.dumps(detail)}
+    event |= {"Account": responses.get_account_id(), "Region": responses.get_region()}
+    return {**event, "EventBusName": "default", "Time": int(time.time()), "Resources": []}
 
 
 # What tests ask for

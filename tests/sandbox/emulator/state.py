@@ -22,8 +22,7 @@ class State:
     policies_changed: dict[tuple[str, str], float] = field(default_factory=dict)  # account and role: when
     function_environment: dict[str, str] = field(default_factory=dict)
     api_calls: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=JOURNAL_LENGTH))
-    # service control policies, by account, actions (with `*`) and Regions (none means all)
-    denials: list[dict[str, Any]] = field(default_factory=list)
+    denied_regions: dict[str, list[str]] = field(default_factory=dict)  # by service control policies, by account
     regions: dict[str, set[str]] = field(default_factory=dict)  # by account
     trusted_services: dict[str, set[str]] = field(default_factory=dict)  # by management account
     delegated_administrators: dict[str, set[str]] = field(default_factory=dict)  # by management account

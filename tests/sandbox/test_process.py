@@ -1,5 +1,6 @@
-"""The local AWS as a process: what it listens on, whom it trusts, and how it ends."""
+"""The local AWS as a process: what it listens on, whom it trusts, and how it ends; and `make sandbox`, for people."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -31,9 +32,10 @@ with LocalAws(Authority(directory), directory=directory) as aws:
 """
 
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+reads_proc = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
+@reads_proc
 def test_it_listens_on_loopback_only_and_its_owner_alone_steers_it(aws: LocalAws) -> None:
     url, trust = f"{aws.endpoint_url}/_sandbox/reset", str(aws.ca_file)
 
@@ -41,6 +43,7 @@ def test_it_listens_on_loopback_only_and_its_owner_alone_steers_it(aws: LocalAws
     assert requests.post(url, json={}, verify=trust, timeout=5).status_code == 403
 
 
+@reads_proc
 def test_leaving_the_block_ends_every_process_and_removes_every_file(authority: Authority, tmp_path: Path) -> None:
     processes: list[int] = []
 
@@ -59,6 +62,7 @@ def test_leaving_the_block_ends_every_process_and_removes_every_file(authority: 
     assert list(tmp_path.iterdir()) == []
 
 
+@reads_proc
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_it_ends_with_its_owner_even_in_the_middle_of_an_invocation(tmp_path: Path, how: signal.Signals) -> None:
     with subprocess.Popen(
@@ -78,6 +82,7 @@ def test_it_ends_with_its_owner_even_in_the_middle_of_an_invocation(tmp_path: Pa
     assert not list(tmp_path.glob("local-aws-*/*"))
 
 
+@reads_proc
 def test_a_reset_wipes_what_there_is_and_ends_the_functions(aws: LocalAws) -> None:
     launch(aws)
     invoke(aws)
@@ -86,6 +91,26 @@ def test_a_reset_wipes_what_there_is_and_ends_the_functions(aws: LocalAws) -> No
 
     assert aws.client("cloudformation").list_stacks()["StackSummaries"] == []
     assert len(aws.processes()) == 1
+
+
+def test_make_sandbox_prints_what_to_export_and_stops_with_ctrl_c() -> None:
+    command = [sys.executable, "-m", "tests.sandbox"]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout
+        lines = []
+        for line in running.stdout:
+            lines.append(line)
+            if "make coverage-report" in line:
+                break
+        running.send_signal(signal.SIGINT)
+        rest = running.stdout.read()
+
+    exported = dict(re.findall(r"^export (\w+)=(\S+)$", "".join(lines), re.MULTILINE))
+    assert running.returncode == 0
+    assert {"AWS_ENDPOINT_URL", "AWS_CA_BUNDLE", "FALCON_CLIENT_ID", "FALCON_CLIENT_SECRET"} <= exported.keys()
+    assert re.search(r"make deploy-org OU_IDS=ou-\S+ PARAMETERS=FalconApiUrl=https://localhost:\d+", "".join(lines))
+    assert "both are stopped" in rest
+    assert not Path(exported["AWS_CA_BUNDLE"]).exists()  # nothing is left behind
 
 
 def running(processes: list[int]) -> list[int]:

@@ -35,12 +35,12 @@ def message(answer: requests.Response) -> str:
 class Probe:
     """Talks to one cloud of a simulator, with a token of its own. Redirects are not followed."""
 
-    def __init__(self, falcon: FalconSimulator | RemoteSimulator, *, timeout: float = TIMEOUT) -> None:
+    def __init__(self, falcon: FalconSimulator | RemoteSimulator, *, read_timeout: float = TIMEOUT) -> None:
         self.session = requests.Session()
         # The environment's settings would replace `verify`.
         self.session.trust_env = False
         self.session.verify = str(falcon.ca_file)
-        self._url, self._timeout = falcon.url, timeout
+        self._url, self._timeout = falcon.url, (TIMEOUT, read_timeout)
         self._credentials = {"client_id": falcon.client_id, "client_secret": falcon.client_secret}
 
     def token(self, **form: str) -> requests.Response:

@@ -6,7 +6,6 @@ import ssl
 from multiprocessing.connection import Connection as Pipe
 from operator import attrgetter
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from tests.sandbox.tls import Authority
@@ -40,7 +39,7 @@ class RemoteSimulator:
         self.url = self._pipe.recv()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._pipe.send(None)
         self._process.join(STOP_SECONDS)
         self._process.kill()

@@ -25,7 +25,7 @@ from tests.simulator import (
     Truncated,
 )
 from tests.simulator.limits import Limits
-from tests.simulator.probe import Probe, message, registry
+from tests.simulator.probe import TIMEOUT, Probe, message, registry
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def falcon(authority: Authority) -> Iterator[FalconSimulator]:
 
 @pytest.fixture
 def probe(falcon: FalconSimulator) -> Iterator[Probe]:
-    client = Probe(falcon, timeout=5.0).logged_in()
+    client = Probe(falcon).logged_in()
     yield client
     client.close()
 
@@ -112,7 +112,7 @@ def test_a_call_whose_answer_is_lost_was_carried_out_or_not(
     falcon: FalconSimulator, probe: Probe, effect: Effect, error: type[Exception], left: int
 ) -> None:
     falcon.arm(Fault("create", effect, times=1))
-    impatient = Probe(falcon, timeout=0.5)
+    impatient = Probe(falcon, read_timeout=0.5 if type(effect) is Hang else TIMEOUT)
     impatient.session.headers.update(probe.session.headers)
 
     with pytest.raises(error):

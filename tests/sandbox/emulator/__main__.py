@@ -15,7 +15,7 @@ from tests.sandbox.emulator import patching, require_pinned_version
 from tests.sandbox.emulator.control import Control
 
 THEMES = (
-    *("identity", "secrets", "functions", "invocations", "regions", "accounts"),
+    *("identity", "secrets", "functions", "invocations", "accounts"),
     *("resources", "custom_resources", "stack_operations", "stacksets"),
 )
 

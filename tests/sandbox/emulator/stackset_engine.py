@@ -163,7 +163,7 @@ async def _run_instance(stack_set: StackSet, operation: Operation, target: Targe
     operation.results[target] = (instance.detailed_status, instance.status_reason)
 
 
-async def _put(stack_set: StackSet, _operation: Operation, instance: Instance) -> None:
+async def _put(stack_set: StackSet, _: Operation, instance: Instance) -> None:
     """Create the instance's stack, or update it; a stack that never came to be is replaced."""
     status = _status(instance)
     if status in {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}:

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from registry_connections.aws.parameter_store import render, resolve_writes
@@ -31,13 +30,13 @@ AWS_SECRET = "invented-access-key"
 SECRETS = (CLIENT_SECRET, "simulated-token-", EXTERNAL_ID, AWS_SECRET, "X-Amz-Signature", "custom-resource-response")
 """What no log line and no answer may hold: Falcon's secret and tokens, the external id, AWS's key, the ResponseURL."""
 
-BYSTANDERS = (
-    Connection(url="https://444455556666.dkr.ecr.us-east-1.amazonaws.com"),
-    Connection(url=f"https://harbor.example.com/{ACCOUNT}", type="harbor"),
-    Connection(url=f"https://{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com.example.com"),
-    Connection(url=f"https://9{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"),
-    Connection(url=f"https://{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com", type="docker", url_uniqueness_key="docker"),
-)
+BYSTANDERS = {
+    "https://444455556666.dkr.ecr.us-east-1.amazonaws.com": "ecr",
+    f"https://harbor.example.com/{ACCOUNT}": "harbor",
+    f"https://{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com.example.com": "ecr",
+    f"https://9{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com": "ecr",
+    f"https://{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com": "docker",
+}
 """Connections that look like this account's and are not: whatever happens, they stay as they are."""
 
 
@@ -102,27 +101,22 @@ class Elsewhere(TlsServer):
         exchange.send(200, b"{}", "application/json")
 
 
-class Harness:
+class Harness(ExitStack):
     """Everything around the function, between entering and leaving the context."""
 
     def __init__(self, authority: Authority) -> None:
+        super().__init__()
         self.aws = AwsStub(authority)
         self.falcon = FalconSimulator(authority)
         self.cloudformation = ResponseEndpoint(authority)
         self.elsewhere = Elsewhere(authority)
         self._ca_file = str(authority.ca_file)
         self.containers: dict[int, LambdaRuntime] = {}
-        self._exit = ExitStack()
 
     def __enter__(self) -> Self:
         for server in (self.aws, self.falcon, self.cloudformation, self.elsewhere):
-            self._exit.enter_context(server)
+            self.enter_context(server)
         return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for container in self.containers.values():
-            self._exit.callback(container.close)
-        self._exit.close()
 
     def reset(self, behaviour: Mapping[str, object]) -> None:
         """Begin anew."""
@@ -133,11 +127,12 @@ class Harness:
         self.falcon.reset()
         self.falcon.behaviour = Behaviour()
         self.falcon.change(**behaviour)
-        for bystander in BYSTANDERS:
-            self.connect(bystander.url, OTHER_ROLE, kind=bystander.type, key=bystander.url_uniqueness_key)
+        for url, kind in BYSTANDERS.items():
+            self.connect(url, OTHER_ROLE, kind=kind)
 
-    def connect(self, url: str, role: str, *, kind: str = "ecr", key: str = "", alias: str = "") -> str:
+    def connect(self, url: str, role: str, *, kind: str = "ecr", alias: str = "") -> str:
         """Add a connection that has been in Falcon for a while, and return its id."""
+        key = "" if kind == "ecr" else kind
         connection = Connection(url=url, type=kind, url_uniqueness_key=key, user_defined_alias=alias)
         connection.details = {"aws_iam_role": role, "aws_external_id": EXTERNAL_ID}
         connection.created_at = time.time() - 3600
@@ -163,10 +158,10 @@ class Harness:
     def container(self, number: int) -> LambdaRuntime:
         """Return an execution environment of the function."""
         if number not in self.containers:
-            environment = self._environment()
-            self.containers[number] = LambdaRuntime(
-                PACKAGE, HANDLER, environment=environment, timeout_seconds=900, memory_mb=1769
+            runtime = LambdaRuntime(
+                PACKAGE, HANDLER, environment=self._environment(), timeout_seconds=900, memory_mb=1769
             )
+            self.containers[number] = self.enter_context(runtime)
         return self.containers[number]
 
     def warm_up(self, container: int) -> None:

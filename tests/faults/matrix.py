@@ -137,7 +137,7 @@ def _staying() -> Iterator[Row]:
             if ELSEWHERE & {name, f"{name}-{kind}"}:
                 continue
             unknown = operation == "create" and kind in {"500", "errors"}  # it may have been made all the same
-            usual = {**scenario, "do": do, "remaining": 38, "dirty": unknown, "reason": reason, **LEFT.get(name, {})}
+            usual = {**scenario, "do": do, "remaining": 45, "dirty": unknown, "reason": reason, **LEFT.get(name, {})}
             usual["falcon"] = {} if name == "create" else BOTH_SAME
             yield row(f"{name}-{kind}-always", point=point, fault=words, faults=(Fault(operation, effect),), **usual)
 

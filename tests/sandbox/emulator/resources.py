@@ -1,4 +1,4 @@
-"""What CloudFormation makes: roles, functions and secrets, from templates that are checked first."""
+"""What CloudFormation makes: roles and functions, from templates that are checked first."""
 
 import json
 import re
@@ -21,7 +21,6 @@ BUCKET_URL = re.compile(
 )
 
 CREATE_ARGUMENTS = 3  # logical id, properties, name of the stack; an update has more
-TAKEN, TAKEN_SECRET = "{name} already exists", "The operation failed because the secret {name} already exists."
 
 
 # Templates
@@ -97,7 +96,7 @@ def put_function(original: Any, *arguments: Any, **named: Any) -> Any:
     return original(*arguments, **named)
 
 
-def _properties(arguments: tuple[Any, ...], name: str, existing: Any, taken: str = TAKEN) -> Properties:
+def _properties(arguments: tuple[Any, ...], name: str, existing: Any) -> Properties:
     """Return the properties that a create (its second argument) or an update (its third) gives a resource.
 
     A create whose fixed name is taken fails.
@@ -105,30 +104,8 @@ def _properties(arguments: tuple[Any, ...], name: str, existing: Any, taken: str
     creates = len(arguments) == CREATE_ARGUMENTS
     properties: Properties = arguments[1] if creates else arguments[2]
     if creates and properties.get(name) in existing:
-        raise ValueError(taken.format(name=properties[name]))
+        raise ValueError(f"{properties[name]} already exists")
     return properties
-
-
-# Secrets, whose `Ref` is their ARN on AWS and their name with MiniStack: a policy with `!Ref Secret` would not match
-
-
-@replacing(provisioners, "_sm_secret_create")
-def create_secret(original: Any, logical_id: str, properties: Properties, stack_name: str) -> Any:
-    """Fail if the name is taken, where MiniStack overwrites the secret; return its ARN."""
-    _properties((logical_id, properties, stack_name), "Name", secretsmanager._secrets, TAKEN_SECRET)
-    _, attributes = original(logical_id, properties, stack_name)
-    return attributes["Arn"], attributes
-
-
-@replacing(provisioners, "_sm_secret_update", "_sm_secret_delete")
-def find_secret(original: Any, physical_id: str, *rest: Any) -> Any:
-    """Find the secret by its ARN."""
-    changed = original(_secret_name(physical_id), *rest)
-    return (physical_id, changed[1]) if changed else None
-
-
-def _secret_name(arn: str) -> str:
-    return next((name for name, secret in secretsmanager._secrets.items() if secret["ARN"] == arn), arn)
 
 
 # Policies of secrets, which MiniStack does not make

@@ -45,9 +45,9 @@ class LocalAws:
     that it runs end with the block, with an exception in it, with Ctrl-C, and with the death of this process.
     """
 
-    def __init__(self, authority: Authority, *, directory: Path | None = None, log_level: str = "WARNING") -> None:
+    def __init__(self, authority: Authority, *, directory: Path | None = None) -> None:
         """Prepare to run below `directory` (else the system's), with certificates of `authority`."""
-        self._authority, self._parent, self._log_level = authority, directory, log_level
+        self._authority, self._parent = authority, directory
         self.ca_file = authority.ca_file
         self.endpoint_url = ""
         self._token = secrets.token_hex(16)
@@ -139,12 +139,8 @@ class LocalAws:
         self.control("write", name="denied_regions", value={account: regions})
 
     def api_calls(self, account: str = ACCOUNT) -> list[dict[str, Any]]:
-        """Return the API calls that were authorized or denied in the account, oldest first.
-
-        Calls that were denied because a policy was too new are left out.
-        """
-        calls = [call for call in self.control("read", name="api_calls") if call["account"] == account]
-        return [call for call in calls if call["allowed"] or not call["early"]]
+        """Return the API calls that were authorized or denied in the account, oldest first."""
+        return [call for call in self.control("read", name="api_calls") if call["account"] == account]
 
     def settle(self, account: str = ACCOUNT) -> None:
         """Wait until the account's functions have worked off every asynchronous event."""
@@ -236,7 +232,7 @@ class LocalAws:
             "HOME": str(self.directory),
             "TMPDIR": str(self.directory),
             "LANG": "C.UTF-8",
-            "LOG_LEVEL": self._log_level,
+            "LOG_LEVEL": "WARNING",
             "SANDBOX_TOKEN": self._token,
             "AUTH": "true",
             "USE_SSL": "1",

@@ -135,13 +135,12 @@ def decide(original: Any, key: str, *call: str, resource_arn: str = "*", **rest:
         return iam_evaluator.AuthError("UnrecognizedClientException", message)
     result, caller = original(key, *call, resource_arn, **rest), iam_evaluator.caller_arn()
     denied = _organization_denies(account, region)
-    early = result is None and not denied and service in SLOW_TO_LEARN and _is_new(account, caller)
     if denied and not isinstance(result, iam_evaluator.AuthError):
         result = iam_evaluator.EvalResult("Deny", principal_arn=caller)
-    elif early:
+    elif result is None and service in SLOW_TO_LEARN and _is_new(account, caller):
         result = iam_evaluator.EvalResult("ImplicitDeny", principal_arn=caller)
-    entry = {"account": account, "region": region, "principal": caller, "action": action, "resource": resource_arn}
-    state.api_calls.append(entry | {"allowed": result is None, "early": early})
+    entry = {"account": account, "principal": caller, "action": action, "allowed": result is None}
+    state.api_calls.append(entry)
     return result
 
 

@@ -12,22 +12,13 @@ PINNED = sorted(path.relative_to(PROJECT).as_posix() for path in TEXTS if "--has
 ACTION = re.compile(r"uses: ([^@\s]+)@(\S+)(?: # (\S+))?")
 
 
-def test_there_are_pinned_files() -> None:
-    assert "source/requirements.txt" in PINNED
-
-
-@pytest.mark.parametrize("name", PINNED)
-def test_each_pinned_file_has_a_hash_for_every_package(name: str) -> None:
+@pytest.mark.parametrize("name", sorted({*PINNED, "source/requirements.txt"}))
+def test_each_pinned_file_has_every_hash_is_made_by_one_command_and_looked_after_by_dependabot(name: str) -> None:
     packages = re.split(r"^(?=[a-z])", (PROJECT / name).read_text(), flags=re.MULTILINE)
-
-    assert [package for package in packages[1:] if "==" not in package or "--hash=sha256:" not in package] == []
-
-
-@pytest.mark.parametrize("name", PINNED)
-def test_each_pinned_file_is_made_by_one_command_and_looked_after_by_dependabot(name: str) -> None:
     updates = yaml.safe_load((PROJECT / ".github" / "dependabot.yml").read_text())["updates"]
     directories = next(update["directories"] for update in updates if update["package-ecosystem"] == "pip")
 
+    assert [package for package in packages[1:] if "==" not in package or "--hash=sha256:" not in package] == []
     assert f"-o {name}\n" in (PROJECT / "Makefile").read_text()
     assert f"/{Path(name).parent}".replace("/.", "/") in directories
 

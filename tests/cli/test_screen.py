@@ -49,11 +49,20 @@ def test_a_name_is_typed_on_a_terminal_unless_it_was_agreed_in_advance(
         shown.confirm("falcon", agreed=False)
 
 
-def test_progress_in_a_pipe_is_a_line_for_each_change() -> None:
-    shown, output = screen()
+@pytest.mark.parametrize(
+    ("terminal", "shown"),
+    [
+        (False, ["Deploying: 0 of 4 accounts\nDeploying: 4 of 4 accounts, 1 failed\n"]),
+        (True, ["Deploying", "4/4", "1 failed"]),
+    ],
+    ids=["a line for each change in a pipe", "a bar on a terminal"],
+)
+def test_progress_shows_how_many_accounts_are_over_and_how_many_failed(shown: list[str], *, terminal: bool) -> None:
+    printed, output = screen(terminal=terminal, width=100)
 
-    with shown.progress("Deploying", 4) as show:
-        for over, failed in ((0, 0), (0, 0), (3, 1)):
+    with printed.progress("Deploying", 4) as show:
+        for over, failed in ((0, 0), (0, 0), (4, 1)):
             show(over, 3, failed)
 
-    assert output.getvalue().splitlines() == ["Deploying: 0 of 4 accounts", "Deploying: 3 of 4 accounts, 1 failed"]
+    assert [text for text in shown if text not in output.getvalue()] == []
+    assert terminal or output.getvalue() == shown[0]

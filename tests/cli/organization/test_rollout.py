@@ -211,18 +211,6 @@ def test_an_account_that_got_no_stack_is_a_failure_and_a_suspended_one_is_not() 
     assert played.changes == []
 
 
-def test_progress_on_a_terminal_is_a_bar() -> None:
-    shown, output = screen(terminal=True, width=100)
-    played = FakeStackSets(PARAMETERS)
-    played.failing = {ACCOUNTS[2]: "failure"}
-    stack_set = StackSet(played, "falcon", "SELF", 7, shown)
-
-    stack_set.change("Deploying", "create", [UNIT], "us-east-1", count=4)
-
-    assert "4/4" in output.getvalue()
-    assert "1 failed" in output.getvalue()
-
-
 def test_accounts_that_failed_for_the_same_reason_are_one_line() -> None:
     many = {f"{number:012}": f"Account {number:012} lacks a role" for number in range(1, 8)}
     shown, output = screen()

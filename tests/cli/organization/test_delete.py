@@ -64,12 +64,14 @@ def delete(monkeypatch: pytest.MonkeyPatch, played: FakeStackSets, **given: str)
 
 def test_what_goes_is_told_before_the_name_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     played = FakeStackSets({"S3Key": f"falcon-ecr/1.2.3-{'0' * 16}/lambda_function.zip"}, [UNIT], CURRENT)
+    played.begin(ACCOUNTS[:1])
     asks, output = deletion(monkeypatch, played, DELETE_CONNECTIONS="Account")
 
     with pytest.raises(CliError, match="this needs an answer"):
         asks.confirm()
 
     assert output.getvalue().splitlines() == [
+        "Waiting for an operation that is under way: 1 of 1 accounts",
         "The stack set falcon (version 1.2.3) and its stacks in 4 accounts are deleted.",
         "DeleteConnections=Account: EVERY ECR connection of the account is removed from Falcon, whoever made it.",
         "The bucket with the packages is kept.",

@@ -56,7 +56,7 @@ def test_all_problems_are_found_at_once() -> None:
 def test_parameters_and_tags_are_words_in_the_shells_quoting() -> None:
     given = "A='b c' Excluded= Url=https://x?a=b FalconSecret="
 
-    found = asked("deploy", PARAMETERS=given, TAGS='cost="a b"', S3_BUCKET="s3://mine/")
+    found = asked("deploy", PARAMETERS=given, TAGS='cost="a b"', S3_BUCKET="s3://mine/", S3_BUCKET_OWNER="1" * 12)
 
     assert found.parameters == {"A": "b c", "Excluded": "", "Url": "https://x?a=b", "FalconSecret": ""}
     assert found.bucket == "mine"
@@ -80,6 +80,16 @@ def test_credentials_and_a_secret_that_exists_exclude_each_other_unless_copies_a
     assert "set SECRET_COPIES=1 to make one of that name" in problem
     assert not [*problems_of_secret(asked("deploy-org", **named))]
     assert not [*problems_of_secret(asked("deploy-org", GIVEN, **named, SECRET_COPIES="1"))]
+
+
+def test_what_can_work_is_no_problem() -> None:
+    path = "o-exampleorgid/r-abcd/ou-abcd-11111111/*"
+    given = {"OU_IDS": "r-abcd", "ORG_ID": "o-exampleorgid", "ORG_PATHS": path, "CALL_AS": "SELF", "STACK_SET": "a-1"}
+
+    found = asked("deploy-org", **given, MAX_CONCURRENT="99", WIDE="true", INCLUDE_MANAGEMENT="0")
+
+    assert found.problems == ()
+    assert (found.max_concurrent, found.flags) == (99, frozenset({"WIDE"}))
 
 
 def test_an_organization_is_read_with_its_defaults() -> None:

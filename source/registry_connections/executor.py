@@ -47,11 +47,13 @@ REFRESHED_AS: Final[Mapping[str, OutcomeKind]] = {Why.ADOPTED: OutcomeKind.ADOPT
 class Results:
     """What a plan came to: one outcome a Region, and which connections it made.
 
-    In the Regions of `unknown` Falcon may hold something of this stack that no outcome names.
+    In the Regions of `recovered` it found connections of this stack that the record did not name. In those of
+    `unknown` Falcon may hold something of this stack that no outcome names.
     """
 
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     made: dict[str, str] = field(default_factory=dict)  # Region -> id
+    recovered: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
     cause: str = ""
 
@@ -87,6 +89,7 @@ class Executor:
         given a role that is about to go.
         """
         creates, refreshes, results = plan.of(ActionKind.CREATE), plan.of(ActionKind.REFRESH), Results()
+        results.recovered |= {refresh.registry.region for refresh in refreshes if refresh.why == Why.RECOVERED}
         results.add(_done(action) for action in (*plan.of(ActionKind.KEEP), *plan.of(ActionKind.LEAVE)))
         probed = self._begin_probe(deadline) if launching else lambda: ""
         if rollout and (cause := probed()):
@@ -184,6 +187,8 @@ class Executor:
         why = Why.RECOVERED if own else Why.ADOPTED
         if own and conflict.may_have_succeeded:
             results.made[region], why = taken.id, Why.LOST
+        elif own:
+            results.recovered.add(region)
         return Action(ActionKind.REFRESH, create.registry, taken.id, why)
 
     def _refresh_all(self, refreshes: Sequence[Action], results: Results, deadline: Deadline) -> None:

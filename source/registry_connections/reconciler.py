@@ -164,8 +164,10 @@ class Reconciler:
     def _record(self, request: Request, snapshot: Snapshot, results: Results, report: Report, held: Held) -> None:
         found = recorded(held.before, snapshot.found, self.identity)
         connections = {region: connection.id for region, connection in found.items()}
-        # What a failed event made and could not undo is found by its alias, and removed, by whoever comes next.
-        unknown = results.unknown | (results.made.keys() if report.failure and not request.is_repair else set())
+        unknown = set(results.unknown)
+        if report.failure and not request.is_repair:
+            # What a failed event made and could not undo, or found, is found by its alias by whoever comes next.
+            unknown |= results.made.keys() | results.recovered
         self._swap(end(after_run(held.now, request, report, connections, unknown), request, report.failure), held)
 
     def _written(self, request: Request, held: Held) -> Held:

@@ -123,7 +123,7 @@ def test_what_this_stack_made_before_and_could_not_record_is_taken_up_and_not_un
     bench.add(EAST, key="another", created_at="2025-01-01")
 
     outcome = Outcome(EAST, K.REFRESHED, own.id, str(Why.RECOVERED), milliseconds=250)
-    assert bench.execute(create(EAST)) == Results({EAST: outcome})
+    assert bench.execute(create(EAST)) == Results({EAST: outcome}, recovered={EAST})
 
 
 UNLISTED = "exists; Falcon says that a connection exists, but lists none with this URL"

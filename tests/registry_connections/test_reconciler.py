@@ -296,6 +296,39 @@ def test_a_rollback_whose_record_cannot_be_read_fails(world: World, stack: Stack
     assert not world.invoke(stack, Kind.UPDATE, before, [Fault("get", Effect.REFUSED, times=-1)]).succeeded
 
 
+def cut_short(world: World, stack: Stack, kind: Kind, properties: dict[str, str], region: str) -> Invocation:
+    """Run an event that dies when it has created the connection of the first Region that it lacks."""
+    run = world.invoke(stack, kind, properties, [Fault("create", Effect.KILLED_APPLIED)])
+    assert not run.answered
+    assert region in in_falcon(world)
+    return run
+
+
+def test_what_a_failed_update_took_up_again_is_not_forgotten(world: World, stack: Stack) -> None:
+    before = launched(world, stack, Regions=A, DeleteConnections="Stack")
+    wanted = stack.properties(Regions=f"{A},{B}", DeleteConnections="Stack")
+    cut_short(world, stack, Kind.UPDATE, wanted, B)
+    world.invoke(stack, Kind.UPDATE, before, [OUTAGES["Falcon is down"]])
+    wider = stack.properties(Regions=f"{A},{B},{C}", DeleteConnections="Stack")
+    update = world.invoke(stack, Kind.UPDATE, wider, [Fault("create", Effect.DENIED)])
+    rollback = world.invoke(stack, Kind.UPDATE, before)
+    repair = world.invoke(stack, Kind.REPAIR, {})
+
+    assert (update.succeeded, rollback.succeeded, repair.succeeded) == (False, True, True)
+    assert in_falcon(world) == {A}
+
+
+def test_what_a_launch_that_is_tried_again_finds_of_the_first_try_is_not_forgotten(world: World, stack: Stack) -> None:
+    wanted = stack.properties(Regions=f"{A},{B}")
+    cut_short(world, stack, Kind.CREATE, wanted, A)
+    again = world.invoke(stack, Kind.CREATE, wanted, [Fault("create", Effect.DENIED)])
+    failed = world.hold(stack, again, told=True)
+    delete = world.invoke(stack, Kind.DELETE, wanted, physical_id=failed)
+
+    assert (again.succeeded, delete.succeeded) == (False, True)
+    assert in_falcon(world) == set()
+
+
 def test_an_event_whose_call_hangs_keeps_time_to_undo_the_others(world: World, stack: Stack) -> None:
     run = world.invoke(stack, Kind.CREATE, stack.properties(), [Fault("create", Effect.HANGS)])
 

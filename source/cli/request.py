@@ -136,14 +136,15 @@ def _words(variable: str, text: str) -> tuple[dict[str, str], list[str]]:
         words = [(word, *word.partition("=")) for word in shlex.split(text)]
     except ValueError as error:
         return {}, [f"{variable} has an open quotation ({error}). Quote a value with spaces like Name='a value'."]
+    pairs = [(name, value) for _, name, equals, value in words if name and equals]
     problems = [
         f"{variable} holds {word!r}, which is not Name=value. Quote spaces like Name='a value'."
         for word, name, equals, _ in words
         if not (name and equals)
     ]
-    times = Counter(name for _, name, *_ in words)
+    times = Counter(name for name, _ in pairs)
     problems += [f"{variable} names {name} twice. Give it once." for name in times if times[name] > 1]
-    return {name: value for _, name, _, value in words}, problems
+    return dict(pairs), problems
 
 
 def _wrong_parameters(parameters: Mapping[str, str]) -> Iterator[str]:

@@ -20,6 +20,7 @@ GIVEN = Credentials("an-id", "a-secret")
         ("deploy", {"PARAMETERS": "Regions='us-east-1"}, "PARAMETERS has an open quotation"),
         ("deploy", {"PARAMETERS": "Regions"}, "PARAMETERS holds 'Regions', which is not Name=value"),
         ("deploy", {"PARAMETERS": "=x"}, "PARAMETERS holds '=x', which is not Name=value"),
+        ("deploy", {"TAGS": "aws:x"}, "TAGS holds 'aws:x', which is not Name=value"),
         ("deploy", {"PARAMETERS": "Regions=a Regions=b"}, "PARAMETERS names Regions twice"),
         ("deploy", {"PARAMETERS": "FalconSecret=x"}, "export FALCON_CLIENT_SECRET, which no list of processes shows"),
         ("deploy", {"PARAMETERS": "S3Key="}, "it follows from the package"),

@@ -47,7 +47,7 @@ def _act(action: str, asked: Request, screen: Screen) -> None:
     stack = Stack(aws.client("cloudformation"), asked.name, screen)
     now = stack.existing()
     if "FunctionName" not in now.outputs:
-        advice = "Wait until it is launched, then ask again." if now.is_moving else "Is it this one?"
+        advice = "Wait for its end, then ask again." if now.is_moving else "Is it this one?"
         advice = "Its launch failed: make deploy launches anew." if now.status in LEFTOVERS else advice
         raise CliError(f"the stack {stack.name} is in {now.status} and has no function to ask. {advice}")
     if "JSON" in asked.flags:

@@ -230,7 +230,7 @@ def _state(connection: Connection) -> State:
     """Return what Falcon says of a connection."""
     if connection.expired:
         return State.EXPIRED
-    if connection.state.lower() == "paused":
+    if connection.is_paused:
         return State.PAUSED
     return State.BROKEN if connection.problem else State.CONNECTED
 

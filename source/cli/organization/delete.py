@@ -11,7 +11,7 @@ from cli.organization.failures import show_failures
 from cli.organization.stack_set import Definition, StackSet
 from cli.request import Request
 from cli.screen import Screen, counted
-from cli.stack import LEFTOVERS, Stack
+from cli.stack import Stack
 
 
 def delete(asked: Request, screen: Screen) -> None:
@@ -137,8 +137,10 @@ class Deletion:
         secret, stack = self._secret.now(), self._stack.now()
         if secret is None:
             return
-        # A secret is named by its ARN, by the ARN without its last characters, or by its name.
-        named = stack.parameters.get("SecretsManagerSecretName") if stack and stack.status not in LEFTOVERS else ""
+        # A secret is named by its ARN, by the ARN without its last characters, or by its name. What is left of other
+        # failed launches may need it to remove its connections.
+        launched = stack if stack and stack.status not in {"ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"} else None
+        named = launched.parameters.get("SecretsManagerSecretName") if launched else ""
         if named and named in secret.outputs.get("SecretArn", ""):
             self._screen.say(f"the shared secret is kept: the stack {self._stack.name} of this account may read it")
             return

@@ -154,11 +154,16 @@ class Connection:
         )
 
     @property
+    def is_paused(self) -> bool:
+        """Whether a person paused it."""
+        return self.state.lower() in {"pause", "paused"}
+
+    @property
     def problem(self) -> str:
         """What keeps Falcon from scanning it, as far as Falcon says; empty if nothing does."""
         if self.expired:
             return "its credential expired"
-        if self.state.lower() == "paused":
+        if self.is_paused:
             return "it is paused: a person did that, and nothing but a person resumes it"
         return "" if self.state.lower() in SCANNING_STATES else f"its state is {self.state}"
 

@@ -112,7 +112,7 @@ def test_a_stack_that_is_not_in_order_and_what_needs_attention_are_told(act: Act
 @pytest.mark.parametrize(
     ("status", "advice"),
     [
-        ("CREATE_IN_PROGRESS", "Wait until it is launched, then ask again."),
+        ("ROLLBACK_IN_PROGRESS", "Wait for its end, then ask again."),
         ("ROLLBACK_COMPLETE", "Its launch failed: make deploy launches anew."),
         ("CREATE_COMPLETE", "Is it this one?"),
     ],

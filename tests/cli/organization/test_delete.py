@@ -163,6 +163,7 @@ SECRET = "arn:aws:secretsmanager:us-east-1:111122223333:secret:Secret-a1b2c3-XyZ
         ("CREATE_COMPLETE", "crowdstrike-ecr-api-credentials", False),
         ("CREATE_COMPLETE", "", False),
         ("ROLLBACK_COMPLETE", SECRET, False),
+        ("ROLLBACK_FAILED", SECRET, True),
     ],
 )
 def test_the_shared_secret_is_kept_if_a_stack_of_this_account_reads_it(

@@ -129,6 +129,7 @@ def test_any_text_at_all_is_a_url_that_can_be_asked_about(url: str) -> None:
         *((state, False, "") for state in ("", "active", "Active", "pending", "RESUMED")),
         ("active", True, "its credential expired"),
         ("Paused", False, "it is paused: a person did that, and nothing but a person resumes it"),
+        ("pause", False, "it is paused: a person did that, and nothing but a person resumes it"),
         ("Failed", False, "its state is Failed"),
     ],
 )

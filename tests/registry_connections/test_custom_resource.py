@@ -475,7 +475,7 @@ def test_a_status_of_no_success_is_an_error_and_a_redirect_is_not_followed(stora
 def test_a_server_that_nobody_vouches_for_gets_no_response(
     storage: Storage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(Authority(tmp_path).ca_file))
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(Authority(tmp_path).ca_file))  # counts for more than SSL_CERT_FILE
     with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"):
         custom_resource._send(storage.response_url, b"{}")
 

@@ -151,7 +151,9 @@ def main(arguments: Sequence[str] | None = None, environ: MutableMapping[str, st
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort, EOFError):
-        click.echo("Interrupted. What AWS has begun, it finishes; the same command again follows it.", err=True)
+        click.echo(
+            "Interrupted. What AWS has begun, if anything, it finishes; the same command again follows it.", err=True
+        )
         return 130
     return 0
 

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
+from botocore.exceptions import ConnectionError as AwsConnectionError
 from botocore.parsers import ResponseParserError
 
 from cli.errors import CliError
@@ -81,6 +82,8 @@ def connect(region: str, config: Config = WORKING, found: Sequence[str] = ()) ->
         # Who calls is the same in every Region; one is needed to ask.
         client = session.client("sts", region_name=session.region_name or "us-east-1", config=config)
         caller = client.get_caller_identity()["Arn"]
+    except (AwsConnectionError, HTTPClientError) as error:
+        problems.append(f"AWS cannot be reached: {error}\n  Check the spelling of REGION, the network and its proxy.")
     except (ClientError, BotoCoreError) as error:
         reason = "Unable to locate credentials" if isinstance(error, NoCredentialsError) else error_text(error)
         problems.append(

@@ -84,7 +84,7 @@ def ask(screen: Screen) -> Credentials:
 def missing() -> list[str]:
     """Return a problem for each variable that a launch needs and the environment lacks."""
     return [
-        f"{variable} is not set, and there is no terminal to ask for it. Export it, from an API client of the Falcon "
-        "console, or name an existing secret: PARAMETERS=SecretsManagerSecretName=..."
+        f"{variable} is not set. Export it, from an API client of the Falcon console, or name an existing secret: "
+        "PARAMETERS=SecretsManagerSecretName=..."
         for variable in PARAMETERS
     ]

@@ -147,8 +147,8 @@ class Stack:
             return f"Bring it back to its last good state first: aws cloudformation {back} {place}"
         if status == "UPDATE_ROLLBACK_COMPLETE":
             return (
-                "It is as it was before its last update. Correct the cause, then deploy again; the status stays until "
-                "an update changes something."
+                "It is as it was before its last update. If that is still wanted, correct the cause and deploy again; "
+                "the status stays until an update changes something."
             )
         if status == "DELETE_FAILED":
             return (

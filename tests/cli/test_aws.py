@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from cli.aws import connect, translated
+from cli.aws import READING, connect, translated
 from cli.errors import AttentionError, CliError
 
 
@@ -35,6 +35,15 @@ def test_who_has_neither_region_nor_credentials_is_told_both(monkeypatch: pytest
     no_region, nobody = raised.value.problems
     assert no_region.startswith("no Region is set")
     assert nobody.startswith("AWS does not know who you are: Unable to locate credentials")
+
+
+def test_a_region_whose_address_is_not_there_is_no_matter_of_who_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"AWS_ACCESS_KEY_ID": "invented", "AWS_SECRET_ACCESS_KEY": "invented"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://127.0.0.1:1")
+
+    with pytest.raises(CliError, match=r"^AWS cannot be reached: .*\n  Check the spelling of REGION"):
+        connect("us-east1", READING)
 
 
 def test_a_profile_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from cli.request import Request
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 README = (PROJECT / "source" / "cli" / "README.md").read_text(encoding="utf-8")
-INTERRUPTED = "\nInterrupted. What AWS has begun, it finishes; the same command again follows it.\n"
+INTERRUPTED = "\nInterrupted. What AWS has begun, if anything, it finishes; the same command again follows it.\n"
 
 
 def replace(monkeypatch: pytest.MonkeyPatch, command: str, function: Any) -> None:

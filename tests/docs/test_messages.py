@@ -22,7 +22,7 @@ NOTHING_TO_DO: Final = frozenset(
         *("checking the organization", "stack set ... (account ...", "management account ..."),
         *("the shared secret is ...", "Falcon client ... (not shown)", "Setting up ..."),
         *("Falcon does not answer yet", "the stack ... of the", "The stack ... of the"),
-        *("the shared secret is deleted", "The stack set ... (version", "the stack set ... is"),
+        *("the shared secret is deleted", "This deletes the stack set", "Next: make status", "the stack set ... is"),
         *("the stack set ... changes", "the bucket is deleted", "Taking out suspended accounts", "... ... covered"),
         *("Registers the Amazon ECR registries", "new accounts are covered by", "Waiting for an operation that"),
         *("as it should be already", "Type ... to go on", "deleting what is left of", "This asks the Falcon tenant"),

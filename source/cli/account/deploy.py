@@ -37,6 +37,12 @@ def deploy(asked: Request, screen: Screen) -> None:
         problems.append(stack.problem(now.status))
     elif _needs_credentials(asked, now) and not (screen.is_terminal or asked.credentials.problems):
         problems += credentials.missing()
+    secret = {**(now.parameters if now else {}), **asked.parameters}.get("SecretsManagerSecretName", "")
+    if asked.credentials and secret.startswith("arn:"):
+        problems.append(
+            f"the stack reads the secret {secret}, which is not its own, and credentials are given too. Unset them to "
+            "use that secret, or name one that the stack makes: PARAMETERS=SecretsManagerSecretName=..."
+        )
     if problems:
         raise CliError(*problems)
     before = stack.settle()
@@ -48,13 +54,14 @@ def deploy(asked: Request, screen: Screen) -> None:
         (package,) = target.upload(screen, artifacts.package, held=held.get("S3Bucket", ""))
         parameters = {**asked.parameters, **given.parameters, **package.parameters}
         if given:
-            parameters["CredentialsVersion"] = given.version(held.get("CredentialsVersion", ""))
+            parameters.setdefault("CredentialsVersion", given.version(held.get("CredentialsVersion", "")))
         template = {"TemplateBody": artifacts.template.text}
         after, changed = stack.deploy(template, parameters, target.accepted, asked.tags)
     verify_code(aws, after, artifacts.package)
     news = "." if changed else ": there was nothing to change."
     screen.say(f"\nThe stack {stack.name} is up to date{news}", "green")
-    screen.outputs(after.outputs)
+    screen.outputs({name: value for name, value in after.outputs.items() if not name.endswith("Command")})
+    screen.say("Next: make status")
 
 
 def _needs_credentials(asked: Request, before: Snapshot | None) -> bool:

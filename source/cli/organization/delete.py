@@ -51,7 +51,7 @@ class Deletion:
         if self._definition:
             policy = policy_of(self._asked, self._definition.parameters)
             version, count = self._definition.version or "unknown", counted(len(self._instances), "account")
-            say(f"The stack set {name} (version {version}) and its stacks in {count} are deleted.")
+            say(f"This deletes the stack set {name} (version {version}) and its stacks in {count}.")
             say(f"{PARAMETER}={policy}: {MEANING[policy]}")
         if self._management:
             say(f"The stack {name} of the management account {self._aws.account} is deleted too.")

@@ -38,6 +38,8 @@ def deploy(asked: Request, screen: Screen) -> None:
         raise CliError(*missing())
     stack_set.settle()
     rollout = Rollout(stack_set, aws.region, asked.units, list(accounts), screen)
+    if before:
+        rollout.require_one_region()
     items = artifacts.package, artifacts.template
     package, template = target.upload(screen, *items, organization=organization.id)
     parameters = {**asked.parameters, **package.parameters, **_secret(target, organization, before, screen)}
@@ -82,7 +84,7 @@ def _secret(target: Target, organization: Organization, before: Definition | Non
     if "SECRET_COPIES" not in asked.flags:
         return shared_secret.store(target, organization.id, held, screen)
     version = asked.credentials.version(held.get("CredentialsVersion", ""))
-    given = asked.credentials.parameters | {"CredentialsVersion": version}
+    given = {"CredentialsVersion": version, **asked.parameters, **asked.credentials.parameters}
     shared = held.get("SecretsManagerSecretName", "").startswith("arn:")
     if shared and "SecretsManagerSecretName" not in asked.parameters:
         given |= {"SecretsManagerSecretName": "crowdstrike-ecr-api-credentials", "SecretKmsKeyArn": ""}

@@ -38,19 +38,21 @@ class Rollout:
             self.stack_set.create(template_url, parameters, DESCRIPTION, tags)
             self.screen.say(f"the stack set {name} is created")
             return
-        instances = self.stack_set.instances()
-        if elsewhere := sorted({each.region for each in instances} - {self.region}):
-            raise CliError(
-                f"the stack set {name} deploys to {', '.join(elsewhere)}, not {self.region}. One Region "
-                f"covers all others, and a second would register everything twice. Use REGION={elsewhere[0]}."
-            )
         if not (news := _news(before, template, parameters, tags)):
             self.screen.say(f"the stack set {name} is as it should be already")
             return
         self.screen.say(f"the stack set {name} changes: {', '.join(news)}")
         kept = (before.parameters.keys() & accepted) - parameters.keys()
-        self._tried |= {each.account for each in instances}
+        self._tried |= {each.account for each in self.stack_set.instances()}
         self.stack_set.update("Updating", parameters, kept, template_url=template_url, tags=tags)
+
+    def require_one_region(self) -> None:
+        """Raise CliError if the stack set deploys to another Region."""
+        if elsewhere := sorted({each.region for each in self.stack_set.instances()} - {self.region}):
+            raise CliError(
+                f"the stack set {self.stack_set.name} deploys to {', '.join(elsewhere)}, not {self.region}. One Region "
+                f"covers all others, and a second would register everything twice. Use REGION={elsewhere[0]}."
+            )
 
     def reach(self) -> dict[str, str]:
         """Deploy to every account that lacks its stack, try those again that failed, and return who fails now."""

@@ -114,6 +114,10 @@ def test_a_mistyped_rotation_fails_the_update_instead_of_passing_unseen(aws: Loc
     assert "the client secret is wrong" in rotated.problem
     status, held = described(aws)
     assert (status, held["CredentialsVersion"]) == ("UPDATE_ROLLBACK_COMPLETE", before)
+    assert deploy(operator, operator.credentials, "CredentialsVersion=by-hand").ok
+    assert described(aws)[1]["CredentialsVersion"] == "by-hand"
+    shared = "SecretsManagerSecretName=arn:aws:secretsmanager:us-east-1:444455556666:secret:falcon-AbCdEf"
+    assert "which is not its own, and credentials are given too" in deploy(operator, WRONG, shared).problem
 
 
 def test_code_that_is_not_what_was_built_is_told() -> None:

@@ -72,7 +72,7 @@ def test_what_goes_is_told_before_the_name_is_asked_for(monkeypatch: pytest.Monk
 
     assert output.getvalue().splitlines() == [
         "Waiting for an operation that is under way: 1 of 1 accounts",
-        "The stack set falcon (version 1.2.3) and its stacks in 4 accounts are deleted.",
+        "This deletes the stack set falcon (version 1.2.3) and its stacks in 4 accounts.",
         "DeleteConnections=Account: EVERY ECR connection of the account is removed from Falcon, whoever made it.",
         "The bucket with the packages is kept.",
     ]

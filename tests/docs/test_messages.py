@@ -14,14 +14,20 @@ NOTHING_TO_DO: Final = frozenset(
     {
         # What is printed while all is well, or asks.
         *("checking: the function is at", "All connections stay in Falcon", "The connections that the stack"),
-        *("EVERY ECR connection of the", "The stack ... is deleted", "The function, its roles"),
-        *("setting ...=...: a stack deletes", "The bucket with the packages", ": there was nothing to"),
+        *("EVERY ECR connection of the", "The stack ... is deleted", "This deletes the function"),
+        *(
+            "setting ...=...: a stack deletes",
+            "The bucket with the packages",
+            "This deletes the bucket with",
+            "This deletes the stack ...",
+            ": there was nothing to",
+        ),
         *("The stack ... is up", "does not exist yet", "... to make", "... to repair", "Nothing to do"),
         *("... connected, and nothing is", "Nothing was to be repaired", "built from this checkout"),
         *("is there already", "deleting the bucket ...", "Falcon has our connection", "(without an alias)"),
         *("checking the organization", "stack set ... (account ...", "management account ..."),
         *("the shared secret is ...", "Falcon client ... (not shown)", "Setting up ..."),
-        *("Falcon does not answer yet", "the stack ... of the", "The stack ... of the"),
+        *("Falcon does not answer yet", "the stack ... of the", "What needs attention most"),
         *("the shared secret is deleted", "This deletes the stack set", "Next: make status", "the stack set ... is"),
         *("the stack set ... changes", "the bucket is deleted", "Taking out suspended accounts", "... ... covered"),
         *("Registers the Amazon ECR registries", "new accounts are covered by", "Waiting for an operation that"),

@@ -48,7 +48,7 @@ def _delete_stack(asked: Request, stack: Stack, before: Snapshot, screen: Screen
     screen.say(f"{PARAMETER}={policy}: {MEANING[policy]}")
     if regions := before.outputs.get("ConnectedRegions"):
         screen.group("connected Regions", regions.split(","))
-    screen.say("The function, its roles, its schedule and the secret that the stack made are deleted.")
+    screen.say("This deletes the function, its roles, its schedule and the secret that the stack made.")
     screen.confirm(stack.name, agreed="YES" in asked.flags)
     if updates:
         screen.say(f"setting {PARAMETER}={policy}: a stack deletes as its parameter says")

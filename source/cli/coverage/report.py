@@ -9,7 +9,7 @@ from cli import request
 from cli.artifact import PROJECT
 from cli.aws import READING, connect
 from cli.coverage import page, spreadsheet
-from cli.coverage.model import Coverage, Scope, State, cover
+from cli.coverage.model import NEED_ATTENTION, Coverage, Scope, State, cover
 from cli.coverage.sources import Facts, read
 from cli.credentials import PARAMETERS
 from cli.errors import AttentionError
@@ -17,6 +17,7 @@ from cli.request import Request
 from cli.screen import Screen
 
 DIRECTORY: Final = PROJECT / "build"
+SHOWN_FINDINGS: Final = 5
 
 
 def report(asked: Request, screen: Screen) -> None:
@@ -52,6 +53,10 @@ def report(asked: Request, screen: Screen) -> None:
 def _summarize(coverage: Coverage, screen: Screen) -> None:
     rows = [("", (str(state), f"{coverage.totals[state]:,}")) for state in State if coverage.totals[state]]
     screen.table(("STATE", "REGISTRIES"), rows)
+    worst = [each for each in coverage.findings() if each.state in NEED_ATTENTION][:SHOWN_FINDINGS]
+    found = [("red", (str(each.state), f"{len(each.accounts):,}", each.reason)) for each in worst]
+    if found:
+        screen.table(("STATE", "ACCOUNTS", "WHY"), found, title="What needs attention most")
     screen.say()
     screen.say(page.headline(coverage), "red" if coverage.attention else "green")
     for name in ("coverage.html", "coverage.csv"):

@@ -54,8 +54,9 @@ class Deletion:
             say(f"This deletes the stack set {name} (version {version}) and its stacks in {count}.")
             say(f"{PARAMETER}={policy}: {MEANING[policy]}")
         if self._management:
-            say(f"The stack {name} of the management account {self._aws.account} is deleted too.")
-        say(f"The bucket with the packages is {'deleted' if 'DELETE_BUCKET' in self._asked.flags else 'kept'}.")
+            say(f"This deletes the stack {name} of the management account {self._aws.account}.")
+        takes_bucket = "DELETE_BUCKET" in self._asked.flags
+        say("This deletes the bucket with the packages." if takes_bucket else "The bucket with the packages is kept.")
         self._screen.confirm(name, agreed="YES" in self._asked.flags)
 
     def run(self) -> None:

@@ -37,6 +37,8 @@ SECRET_ADVICE: Final = {
 }
 """What to do, by the words with which Secrets Manager refuses a secret."""
 
+ABSENT: Final = frozenset({"AccessDeniedException", "ResourceNotFoundException"})
+
 _REGION_NAME: Final = re.compile(r"[a-z0-9-]{3,40}")
 # The six characters are random; a word of six letters, as in `our-falcon` and `our-secret`, belongs to the name.
 _FULL_ARN: Final = re.compile(r"arn:.*:secret:.*-(?![A-Za-z][a-z]{5}$)[A-Za-z0-9]{6}")
@@ -56,7 +58,6 @@ class AwsAccount:
         name = self.secret_id.split(":secret:")[-1]
         region = self.secret_id.split(":")[3] if self.secret_id.startswith("arn:") else None
         client = self.clients.get("secretsmanager", region)
-        # To a role that may read one secret only, AWS denies also one that does not exist.
         with translate_errors(f"The secret {name} is missing or cannot be read", SecretError):
             try:
                 response = self.access(lambda: client.get_secret_value(SecretId=self.secret_id))
@@ -69,7 +70,11 @@ class AwsAccount:
     def _advice(self, error: ClientError) -> str:
         known = next((advice for words, advice in SECRET_ADVICE.items() if words in str(error)), "")
         is_partial = self.secret_id.startswith("arn:") and not _FULL_ARN.fullmatch(self.secret_id)
-        return known or ("Its ARN ends with a hyphen and six characters: give all of it." if is_partial else "")
+        if not known and is_partial:
+            return "Its ARN ends with a hyphen and six characters: give all of it."
+        # To a role that may read one secret only, AWS denies also one that does not exist.
+        may_lack = error_code(error) in ABSENT and not denied_by_organization(error)
+        return known or ("It may be missing: check SecretsManagerSecretName and the Region." if may_lack else "")
 
     def regions(self) -> AccountRegions:
         """Return the account's Regions; raise AwsError."""

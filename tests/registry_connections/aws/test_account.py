@@ -135,6 +135,7 @@ def test_a_secret_that_cannot_be_used_is_named_and_its_values_are_not(
     assert str(caught.value) == f"The secret falcon-a1b2c3 {problem}"
 
 
+MAY_LACK = "It may be missing: check SecretsManagerSecretName and the Region."
 PARTIAL = "ResourceNotFoundException. Its ARN ends with a hyphen and six characters: give all of it."
 
 
@@ -142,8 +143,8 @@ PARTIAL = "ResourceNotFoundException. Its ARN ends with a hyphen and six charact
     ("end", "code", "said", "told"),
     [
         *((end, MISSING, "no", f"cannot be read: {PARTIAL}") for end in ("", "-secret", "-Secret")),
-        *((end, MISSING, "no", f"is missing or cannot be read: {MISSING}.") for end in ("-a1b2c3", "-secret-AbCdEf")),
-        ("-a1b2c3", DENIED, IDENTITY, f"is missing or cannot be read: {DENIED}."),
+        *((end, MISSING, "no", f"cannot be read: {MISSING}. {MAY_LACK}") for end in ("-a1b2c3", "-secret-AbCdEf")),
+        ("-a1b2c3", DENIED, IDENTITY, f"cannot be read: {DENIED}. {MAY_LACK}"),
         ("-a1b2c3", DENIED, BY_POLICY, f"is missing or cannot be read: {DENIED} by a service control policy."),
         ("-a1b2c3", DENIED, "Access to KMS is not allowed", f"cannot be read: {DENIED}. Its key's policy must allow "),
         ("-a1b2c3", DENIED, "no resource-based policy allows it", f"cannot be read: {DENIED}. Check its ARN, and that"),

@@ -108,6 +108,13 @@ def _properties(arguments: tuple[Any, ...], name: str, existing: Any) -> Propert
     return properties
 
 
+@replacing(provisioners, "_sm_secret_create")
+def create_secret(original: Any, *arguments: Any) -> Any:
+    """Fail if the name is taken, where MiniStack overwrites the secret."""
+    _properties(arguments, "Name", secretsmanager._secrets)
+    return original(*arguments)
+
+
 # Policies of secrets, which MiniStack does not make
 
 

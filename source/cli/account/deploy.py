@@ -1,5 +1,6 @@
 """`make deploy`."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from cli import credentials
@@ -31,18 +32,7 @@ def deploy(asked: Request, screen: Screen) -> None:
     now = stack.now()
     header(screen, asked.name, now, aws)
     screen.say(f"version {artifacts.version}, {artifacts.origin}")
-    if now and now.parameters.get("DisconnectUponDelete", "").lower() == "true":
-        problems.append(DISCONNECTS)
-    if now and not (now.is_moving or now.status in UPDATABLE | LEFTOVERS):
-        problems.append(stack.problem(now.status))
-    elif _needs_credentials(asked, now) and not (screen.is_terminal or asked.credentials.problems):
-        problems += credentials.missing()
-    secret = {**(now.parameters if now else {}), **asked.parameters}.get("SecretsManagerSecretName", "")
-    if asked.credentials and secret.startswith("arn:"):
-        problems.append(
-            f"the stack reads the secret {secret}, which is not its own, and credentials are given too. Unset them to "
-            "use that secret, or name one that the stack makes: PARAMETERS=SecretsManagerSecretName=..."
-        )
+    problems += _problems(asked, stack, now, screen)
     if problems:
         raise CliError(*problems)
     before = stack.settle()
@@ -62,6 +52,23 @@ def deploy(asked: Request, screen: Screen) -> None:
     screen.say(f"\nThe stack {stack.name} is up to date{news}", "green")
     screen.outputs({name: value for name, value in after.outputs.items() if not name.endswith("Command")})
     screen.say("Next: make status")
+
+
+def _problems(asked: Request, stack: Stack, now: Snapshot | None, screen: Screen) -> Iterator[str]:
+    """Yield what keeps the stack as it is now from being deployed."""
+    held = now.parameters if now else {}
+    if held.get("DisconnectUponDelete", "").lower() == "true":
+        yield DISCONNECTS
+    if now and not (now.is_moving or now.status in UPDATABLE | LEFTOVERS):
+        yield stack.problem(now.status)
+    elif _needs_credentials(asked, now) and not (screen.is_terminal or asked.credentials.problems):
+        yield from credentials.missing()
+    secret = {**held, **asked.parameters}.get("SecretsManagerSecretName", "")
+    if asked.credentials and secret.startswith("arn:"):
+        yield (
+            f"the stack reads the secret {secret}, which is not its own, and credentials are given too. Unset them to "
+            "use that secret, or name one that the stack makes: PARAMETERS=SecretsManagerSecretName=..."
+        )
 
 
 def _needs_credentials(asked: Request, before: Snapshot | None) -> bool:

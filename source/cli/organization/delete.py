@@ -92,7 +92,7 @@ class Deletion:
         changes = policy != definition.parameters.get(PARAMETER, DEFAULT)
         if changes:
             kept = definition.parameters.keys() - {PARAMETER}
-            self._set.update(f"Setting {PARAMETER}={policy}", {PARAMETER: policy}, kept)
+            self._set.update(f"Setting {PARAMETER}={policy}", {PARAMETER: policy}, kept, count=len(self._instances))
         elif again := sorted(self._missed(changes=False)):
             region = next((each.region for each in self._instances), self._aws.region)
             self._set.change(f"Setting {PARAMETER}={policy} again", "update", units, region, again)

@@ -37,9 +37,9 @@ def deploy(asked: Request, screen: Screen) -> None:
     if before is None and not (asked.credentials or asked.parameters.get("SecretsManagerSecretName")):
         raise CliError(*missing())
     stack_set.settle()
-    rollout = Rollout(stack_set, aws.region, asked.units, list(accounts), screen)
-    if before:
-        rollout.require_one_region()
+    held = stack_set.instances() if before else []
+    rollout = Rollout(stack_set, held, aws.region, asked.units, list(accounts), screen)
+    rollout.require_one_region()
     items = artifacts.package, artifacts.template
     package, template = target.upload(screen, *items, organization=organization.id)
     parameters = {**asked.parameters, **package.parameters, **_secret(target, organization, before, screen)}

@@ -13,9 +13,10 @@ DESCRIPTION = "Registers the Amazon ECR registries of every account with CrowdSt
 
 @dataclass
 class Rollout:
-    """A stack set on its way to `accounts`, which are those below `units`."""
+    """A stack set on its way to `accounts`, which are those below `units`; `held` are the stacks that it has so far."""
 
     stack_set: StackSet
+    held: Sequence[Instance]
     region: str
     units: Sequence[str]
     accounts: Sequence[str]
@@ -43,12 +44,12 @@ class Rollout:
             return
         self.screen.say(f"the stack set {name} changes: {', '.join(news)}")
         kept = (before.parameters.keys() & accepted) - parameters.keys()
-        self._tried |= {each.account for each in self.stack_set.instances()}
-        self.stack_set.update("Updating", parameters, kept, template_url=template_url, tags=tags)
+        self._tried |= {each.account for each in self.held}
+        self.stack_set.update("Updating", parameters, kept, count=len(self.held), template_url=template_url, tags=tags)
 
     def require_one_region(self) -> None:
         """Raise CliError if the stack set deploys to another Region."""
-        if elsewhere := sorted({each.region for each in self.stack_set.instances()} - {self.region}):
+        if elsewhere := sorted({each.region for each in self.held} - {self.region}):
             raise CliError(
                 f"the stack set {self.stack_set.name} deploys to {', '.join(elsewhere)}, not {self.region}. One Region "
                 f"covers all others, and a second would register everything twice. Use REGION={elsewhere[0]}."

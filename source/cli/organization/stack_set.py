@@ -159,13 +159,17 @@ class StackSet:
         parameters: Mapping[str, str],
         kept: Collection[str],
         *,
+        count: int,
         template_url: str = "",
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        """Change the stack set and every stack of it; no template means the previous one, no tags those that it has."""
+        """Change the stack set and its stacks, which are in `count` accounts.
+
+        No template means the previous one, no tags those that it has.
+        """
         template = {"TemplateURL": template_url} if template_url else {"UsePreviousTemplate": True}
         definition = {**_LASTING, **described(parameters, kept, tags or {}), **template}
-        self._run(title, len(self.instances()), self._cloudformation.update_stack_set, definition)
+        self._run(title, count, self._cloudformation.update_stack_set, definition)
 
     def change(
         self,

@@ -55,7 +55,8 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def rollout(played: FakeStackSets, call_as: str = "SELF", region: str = "us-east-1") -> tuple[Rollout, Any]:
     shown, output = screen()
     stack_set = StackSet(played, "falcon", call_as, 7, shown)
-    return Rollout(stack_set, region, [UNIT], ACCOUNTS, shown), output
+    held = stack_set.instances() if stack_set.now() else []
+    return Rollout(stack_set, held, region, [UNIT], ACCOUNTS, shown), output
 
 
 def run(

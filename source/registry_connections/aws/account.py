@@ -38,6 +38,7 @@ SECRET_ADVICE: Final = {
 """What to do, by the words with which Secrets Manager refuses a secret."""
 
 ABSENT: Final = frozenset({"AccessDeniedException", "ResourceNotFoundException"})
+"""Codes for a secret that does not exist: to a role that may read one secret only, AWS denies any other."""
 
 _REGION_NAME: Final = re.compile(r"[a-z0-9-]{3,40}")
 # The six characters are random; a word of six letters, as in `our-falcon` and `our-secret`, belongs to the name.
@@ -68,13 +69,13 @@ class AwsAccount:
             return parse_secret(response.get("SecretString"), name, binary="SecretBinary" in response)
 
     def _advice(self, error: ClientError) -> str:
-        known = next((advice for words, advice in SECRET_ADVICE.items() if words in str(error)), "")
-        is_partial = self.secret_id.startswith("arn:") and not _FULL_ARN.fullmatch(self.secret_id)
-        if not known and is_partial:
+        if known := next((advice for words, advice in SECRET_ADVICE.items() if words in str(error)), ""):
+            return known
+        if self.secret_id.startswith("arn:") and not _FULL_ARN.fullmatch(self.secret_id):
             return "Its ARN ends with a hyphen and six characters: give all of it."
-        # To a role that may read one secret only, AWS denies also one that does not exist.
-        may_lack = error_code(error) in ABSENT and not denied_by_organization(error)
-        return known or ("It may be missing: check SecretsManagerSecretName and the Region." if may_lack else "")
+        if error_code(error) in ABSENT and not denied_by_organization(error):
+            return "It may be missing: check SecretsManagerSecretName and the Region."
+        return ""
 
     def regions(self) -> AccountRegions:
         """Return the account's Regions; raise AwsError."""

@@ -185,12 +185,10 @@ def plan(
 def _for_wanted(
     registry: Registry, managed: Connection | None, stray: Connection | None, identity: Identity, *, repair: bool
 ) -> Action:
+    if managed is None and stray is not None:
+        return Action(ActionKind.REFRESH, registry, stray.id, Why.RECOVERED)
     if managed is None:
-        return (
-            Action(ActionKind.REFRESH, registry, stray.id, Why.RECOVERED)
-            if stray
-            else Action(ActionKind.CREATE, registry)
-        )
+        return Action(ActionKind.CREATE, registry)
     if identity.owner(managed.alias) is Owner.OTHER_STACK:
         # Two stacks of one account must not take a connection from each other every day.
         if repair and not managed.expired:

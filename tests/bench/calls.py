@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from tests.bench.stage import ACCOUNT, REGIONS, Stage, stage
+from tests.bench.stage import REGIONS, Stage, stage
 from tests.bench.table import Row
+from tests.registry_connections.samples import ACCOUNT
 from tests.simulator import Connection
 
 TENANTS: Final = (0, 1_000, 85_000)  # connections of other accounts

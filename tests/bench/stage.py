@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from tests.faults.aws_stub import AwsStub
 from tests.faults.cloudformation import ResponseEndpoint
+from tests.registry_connections.samples import ACCOUNT, STACK_ID, UUID, event
 from tests.sandbox.known_regions import KNOWN_REGIONS
 from tests.sandbox.lambda_runtime import Invocation, LambdaRuntime
 from tests.sandbox.tls import Authority
@@ -20,14 +21,9 @@ from tests.simulator import RemoteSimulator
 PROJECT: Final = Path(__file__).resolve().parents[2]
 PACKAGE: Final = PROJECT / "build" / "lambda_function.zip"
 HANDLER: Final = "registry_connections.handler.lambda_handler"
-ACCOUNT: Final = "111122223333"
 REGIONS: Final = tuple(KNOWN_REGIONS)[:34]
 SECRET: Final = "falcon"
 MEMORY_MB: Final = int(re.findall(r"MemorySize: (\d+)", (PROJECT / "template.yaml").read_text())[0])
-
-
-UUID: Final = "1a2b3c4d-1111-4111-8111-111111111111"
-STACK_ID: Final = f"arn:aws:cloudformation:us-east-1:{ACCOUNT}:stack/bench/{UUID}"
 
 
 @dataclass
@@ -46,18 +42,8 @@ class Stage:
     def send(self, kind: str, **properties: str) -> Invocation:
         """Send an event of CloudFormation; raise AssertionError unless it is answered with SUCCESS."""
         url = self.answers.expect()
-        event: dict[str, Any] = {
-            "RequestType": kind,
-            "RequestId": str(uuid.uuid4()),
-            "ResponseURL": url,
-            "StackId": STACK_ID,
-            "LogicalResourceId": "RegistryConnections",
-            "ResourceType": "Custom::FalconRegistryConnections",
-            "ResourceProperties": properties,
-        }
-        if kind != "Create":
-            event["PhysicalResourceId"] = f"falcon-ecr-{UUID}"
-        invocation = self.function.invoke(event, remaining_seconds=300)
+        sent = event(kind, RequestId=str(uuid.uuid4()), ResponseURL=url, ResourceProperties=properties)
+        invocation = self.function.invoke(sent, remaining_seconds=300)
         bodies = [put.body for put in self.answers.puts(url)]
         assert [body["Status"] for body in bodies] == ["SUCCESS"], bodies
         return invocation

@@ -18,6 +18,7 @@ from tests.faults.aws_stub import AwsStub
 from tests.faults.cloudformation import Put, Refusal, ResponseEndpoint
 from tests.faults.rows import ACCOUNT, DISABLED, ENABLED, EXTERNAL_ID, OTHER_ROLE, OURS, PHYSICAL_ID, Event
 from tests.faults.tls_server import Exchange, TlsServer
+from tests.registry_connections.samples import event
 from tests.sandbox.lambda_runtime import Invocation, LambdaRuntime
 from tests.sandbox.tls import Authority
 from tests.simulator import CLIENT_ID, CLIENT_SECRET, Behaviour, Connection, FalconSimulator
@@ -52,16 +53,14 @@ def parameter_of(identity: Identity) -> str:
 def event_of(
     kind: Event, properties: Mapping[str, str], old: Mapping[str, str] | None = None, **changes: Any
 ) -> dict[str, Any]:
-    """Return an event as CloudFormation sends it to our stack, without its ResponseURL."""
-    document: dict[str, Any] = {
-        "RequestType": str(kind),
-        "RequestId": str(uuid.uuid4()),
-        "StackId": OURS.stack_id,
-        "LogicalResourceId": "RegistryConnections",
-        "ResourceType": "Custom::FalconRegistryConnections",
-        "ServiceToken": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:function",
-        "ResourceProperties": dict(properties),
-    }
+    """Return an event as CloudFormation sends it to our stack; its delivery gives it a ResponseURL that works."""
+    document = event(
+        str(kind),
+        RequestId=str(uuid.uuid4()),
+        StackId=OURS.stack_id,
+        ServiceToken=f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:function",
+        ResourceProperties=dict(properties),
+    )
     if kind is not Event.CREATE:
         document["PhysicalResourceId"] = PHYSICAL_ID
     if kind is Event.UPDATE:

@@ -48,12 +48,14 @@ class Results:
     """What a plan came to: one outcome a Region, and which connections it made.
 
     In the Regions of `recovered` it found connections of this stack that the record did not name. In those of
-    `unknown` Falcon may hold something of this stack that no outcome names.
+    `refused` and `unknown` Falcon may hold something of this stack that no outcome names: in the first it refused the
+    connection role, and nobody says whether it keeps what it refused.
     """
 
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     made: dict[str, str] = field(default_factory=dict)  # Region -> id
     recovered: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
     cause: str = ""
 
@@ -149,7 +151,10 @@ class Executor:
                 results.made[region] = answer.connection_id
                 results.add([answer])
                 continue
-            results.unknown |= {region} if _outcome_unknown(answer) else set()
+            if _outcome_unknown(answer):
+                results.unknown.add(region)
+            elif isinstance(answer, CredentialError):
+                results.refused.add(region)
             if isinstance(answer, ConflictError):
                 conflicts[create] = answer
             else:
@@ -270,7 +275,7 @@ def _failure(action: Action, error: Exception) -> Outcome:
 
 
 def _outcome_unknown(error: Exception) -> bool:
-    """Whether a create that ended so may have made a connection: whether a rejected one leaves it is not known."""
+    """Whether a create that ended so may have made a connection."""
     if isinstance(error, FalconError):
-        return error.may_have_succeeded or isinstance(error, CredentialError)
+        return error.may_have_succeeded
     return isinstance(error, NoResponseError) or not isinstance(error, DeadlineError)

@@ -164,11 +164,14 @@ class Reconciler:
     def _record(self, request: Request, snapshot: Snapshot, results: Results, report: Report, held: Held) -> None:
         found = recorded(held.before, snapshot.found, self.identity)
         connections = {region: connection.id for region, connection in found.items()}
-        unknown = set(results.unknown)
+        unknown, refused = set(results.unknown), set(results.refused)
         if report.failure and not request.is_repair:
             # What a failed event made and could not undo, or found, is found by its alias by whoever comes next.
             unknown |= results.made.keys() | results.recovered
-        self._swap(end(after_run(held.now, request, report, connections, unknown), request, report.failure), held)
+        if not held.before.dirty:  # else the tenant was listed, and shows what earlier refusals left
+            refused |= set(held.before.refused)
+        after = after_run(held.now, request, report, connections, unknown=unknown, refused=refused)
+        self._swap(end(after, request, report.failure), held)
 
     def _written(self, request: Request, held: Held) -> Held:
         """Return the held record with the version that a write had of which it is not known whether it succeeded."""
@@ -297,6 +300,8 @@ class Reconciler:
 
     def _take(self, record: Record, request: Request, deadline: Deadline) -> Held | Report:
         share = 0.5 if request.is_repair else 1.0
+        if record.refused and not request.is_repair:
+            record = replace(record, dirty=True)
         held = Held(record, record, deadline.within(WORK_SECONDS * share), is_applied(record, request))
         if held.rolls_back and not record.dirty:
             return self._already_applied(request, held)

@@ -31,6 +31,7 @@ RECORD: Final = Record(
     lease=Lease("request", 1.0),
     cloud="us-1",
     skipped=("eu-west-1",),
+    refused=("us-west-2",),
 )
 SKIPPED: Final = Outcome("eu-west-1", OutcomeKind.SKIPPED, message="in ExcludedRegions")
 

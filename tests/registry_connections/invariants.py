@@ -53,7 +53,8 @@ class Invariants:
             return ""
         if managed and policy is not DeletePolicy.KEEP:
             return str(Why.NOT_WANTED)
-        return str(Why.UNFINISHED) if made and run.before.dirty and not managed else ""
+        unsure = run.before.dirty or run.before.refused
+        return str(Why.UNFINISHED) if made and unsure and not managed else ""
 
     def wanted(self, run: Invocation) -> set[str]:
         chosen = set(run.settings.regions) or self.world.enabled
@@ -84,6 +85,9 @@ class Invariants:
         marked = {
             entry.id
             for entry in self.world.tenant.entries.values()
-            if entry.maker.startswith(f"{run.stack.name}/") and run.stack.identity.owner(entry.alias) is Owner.CREATED
+            if entry.maker.startswith(f"{run.stack.name}/")
+            and run.stack.identity.owner(entry.alias) is Owner.CREATED
+            and entry.shown().region not in run.stack.record.refused
         }
-        assert marked <= set(run.stack.record.connections.values()), "made by this stack, and not in its record"
+        record = run.stack.record
+        assert marked <= set(record.connections.values()), "made by this stack, and not in its record"

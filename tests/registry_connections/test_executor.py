@@ -155,7 +155,14 @@ def test_a_connection_that_is_gone_when_its_credential_is_set_is_created_again_u
     assert results.made.keys() == (set() if taken else {EAST})
 
 
-@pytest.mark.parametrize("effect", [Effect.LOST, Effect.REJECTED, Effect.HANGS_APPLIED])
+def test_a_create_whose_role_is_refused_is_told_apart(bench: Bench) -> None:
+    bench.strike("create", Effect.REJECTED)
+    results = bench.execute(create(EAST))
+
+    assert (kinds(results), results.made, results.refused, results.unknown) == ({EAST: K.FAILED}, {}, {EAST}, set())
+
+
+@pytest.mark.parametrize("effect", [Effect.LOST, Effect.HANGS_APPLIED])
 def test_a_create_of_which_nobody_knows_whether_it_was_carried_out_is_unknown(bench: Bench, effect: Effect) -> None:
     bench.strike("create", effect)
     results = bench.execute(create(EAST))

@@ -355,6 +355,60 @@ def test_an_end_that_is_recorded_at_the_second_try_is_that_of_what_was_undone(
     assert (stack.record.applied, stack.record.dirty, stack.record.lease) == (None, False, None)
 
 
+# A Region in which Falcon refuses the connection role
+
+
+def refused(world: World, stack: Stack) -> str:
+    """Launch a stack that reports failures, with one Region in which the role is refused; return that Region."""
+    properties = stack.properties(OnRegionFailure="Report", DeleteConnections="Stack")
+    run = world.invoke(stack, Kind.CREATE, properties, [Fault("create", Effect.REJECTED)])
+    world.hold(stack, run, told=True)
+    assert run.succeeded, run.reason
+    assert not stack.record.dirty
+    (region,) = stack.record.refused
+    return region
+
+
+def test_a_region_that_is_refused_at_each_repair_costs_no_listing_of_the_tenant(world: World, stack: Stack) -> None:
+    region = refused(world, stack)
+    for _ in range(3):
+        repair = world.invoke(stack, Kind.REPAIR, {}, [Fault("create", Effect.REJECTED)])
+
+        assert operations(repair, "secret", "regions", "region_use", "get", "put") == ["create", "log_in", "read"]
+        assert (stack.record.refused, stack.record.dirty) == ((region,), False)
+    world.invoke(stack, Kind.REPAIR, {})
+
+    assert (stack.record.refused, in_falcon(world)) == ((), {A, B, C})
+
+
+def test_what_falcon_kept_of_a_create_that_it_refused_is_found_by_the_next_stack_event(
+    world: World, stack: Stack
+) -> None:
+    world.tenant.rejects_leave_entry = True
+    region = refused(world, stack)
+    without = stack.properties(ExcludedRegions=region, OnRegionFailure="Report", DeleteConnections="Stack")
+    denied = world.invoke(stack, Kind.UPDATE, without, [Fault("list", Effect.DENIED)])
+    update = world.invoke(stack, Kind.UPDATE, without)
+
+    assert (denied.succeeded, update.succeeded) == (False, True)
+    assert in_falcon(world) == {A, B, C} - {region}
+    assert (stack.record.refused, stack.record.dirty) == ((), False)
+
+
+@pytest.mark.parametrize("repairs", [0, 1])
+def test_what_falcon_kept_of_a_create_that_it_refused_goes_with_the_stack(
+    world: World, stack: Stack, repairs: int
+) -> None:
+    world.tenant.rejects_leave_entry = True
+    refused(world, stack)
+    for _ in range(repairs):
+        world.invoke(stack, Kind.REPAIR, {}, [Fault("refresh", Effect.REJECTED)])
+    delete = world.invoke(stack, Kind.DELETE, stack.properties(DeleteConnections="Stack"))
+
+    assert delete.succeeded
+    assert in_falcon(world) == set()
+
+
 # Laws over every call of a run
 
 

@@ -116,6 +116,7 @@ class Record:
     cloud: str = ""  # where discovery found the tenant
     skipped: tuple[str, ...] = ()  # Regions that the last run skipped, left or disconnected
     failed: tuple[str, ...] = ()  # Regions that failed in the last run
+    refused: tuple[str, ...] = ()  # Regions where Falcon refused a create, and may have kept what it refused
     unreadable: str = ""  # why the parameter's text was not understood
     version: int = field(default=0, compare=False)  # of the parameter; 0 before it exists
 
@@ -187,18 +188,25 @@ def is_applied(record: Record, request: Request) -> bool:
 
 
 def after_run(
-    record: Record, request: Request, report: Report, found: Mapping[str, str], unknown: Iterable[str]
+    record: Record,
+    request: Request,
+    report: Report,
+    found: Mapping[str, str],
+    *,
+    unknown: Iterable[str] = (),
+    refused: Iterable[str] = (),
 ) -> Record:
     """Return what the stack remembers after a Create, an Update or a repair, whether it succeeded or not.
 
     `found` are the connections of the record that Falcon has, by Region. In the Regions of `unknown` Falcon may hold
-    something that this stack made and that the record does not name: whoever comes next finds it by its alias. What
-    a failed event adopted belonged to somebody else before, and is not recorded: it must outlive the rollback.
+    something that this stack made and that the record does not name: whoever comes next finds it by its alias. In
+    those of `refused`, where Falcon refused a create, the next stack event does. What a failed event adopted belonged
+    to somebody else before, and is not recorded: it must outlive the rollback.
     """
     removed = {outcome.region for outcome in report.of({OutcomeKind.REMOVED})} & record.connections.keys()
     if report.failure and not request.is_repair:
         left = {region: name for region, name in record.connections.items() if region not in removed}
-        return replace(record, connections=left, dirty=bool(removed or set(unknown)), cloud=report.cloud)
+        return replace(record, connections=left, dirty=bool(removed or {*unknown, *refused}), cloud=report.cloud)
     connected = {outcome.region: outcome.connection_id for outcome in report.of(CONNECTED)}
     kept = {region: name for region, name in found.items() if region not in removed}
     return replace(
@@ -209,6 +217,7 @@ def after_run(
         cloud=report.cloud,
         skipped=tuple(outcome.region for outcome in left_out(report)),
         failed=tuple(outcome.region for outcome in report.of(UNSUCCESSFUL)),
+        refused=tuple(sorted(set(refused) - connected.keys())),
     )
 
 
@@ -235,6 +244,7 @@ def as_json(record: Record) -> dict[str, Any]:
         "lease": record.lease and [record.lease.holder, round(record.lease.until)],
         "cloud": record.cloud,
         "last": [_places(record.skipped, regions), _places(record.failed, regions)],
+        "refused": _places(record.refused, regions),
     }
     return {key: value for key, value in stored.items() if value}
 
@@ -264,6 +274,7 @@ def _record(stored: Any, version: int) -> Record:
         cloud=str(stored.get("cloud", "")),
         skipped=_names(skipped, regions),
         failed=_names(failed, regions),
+        refused=_names(stored.get("refused", ()), regions),
         version=version,
     )
 
@@ -288,7 +299,8 @@ def check_room(record: Record, wanted: Iterable[str], choices: Mapping[str, str]
     """Raise RecordError unless the record can hold a connection in every wanted Region."""
     unknown = "x" * LONGEST_ID
     full = {**dict.fromkeys(wanted, unknown), **record.connections}
-    largest = replace(record, connections=full, applied=Applied(choices, "x" * 64), skipped=(), failed=tuple(full))
+    applied, all_failed = Applied(choices, "x" * 64), tuple(full)
+    largest = replace(record, connections=full, applied=applied, skipped=(), failed=all_failed, refused=all_failed)
     size = len(json.dumps(as_json(largest))) + RESERVED
     if size > LARGEST_RECORD:
         raise RecordError(

@@ -187,7 +187,7 @@ BEFORE = managing(
 def after(request: Request, *outcomes: tuple[str, K], failure: str = "", unknown: tuple[str, ...] = ()) -> Record:
     """Return what becomes of BEFORE, whose connections Falcon has."""
     became = Report(tuple(Outcome(region, kind, f"id-{region}") for region, kind in outcomes), "", "eu-1", failure)
-    return core.after_run(BEFORE, request, became, BEFORE.connections, iter(unknown))
+    return core.after_run(BEFORE, request, became, BEFORE.connections, unknown=iter(unknown))
 
 
 @pytest.mark.parametrize("request_", [CREATE, UPDATE])
@@ -203,7 +203,7 @@ def test_an_event_that_succeeded_is_applied_and_the_record_is_clean(request_: Re
 
 
 def test_a_connection_that_falcon_no_longer_has_is_forgotten_and_one_that_is_left_is_not() -> None:
-    became = core.after_run(BEFORE, UPDATE, Report((Outcome(EAST, K.LEFT),)), {EAST: f"id-{EAST}"}, ())
+    became = core.after_run(BEFORE, UPDATE, Report((Outcome(EAST, K.LEFT),)), {EAST: f"id-{EAST}"})
 
     assert became.connections == {EAST: f"id-{EAST}"}
 
@@ -239,6 +239,17 @@ def test_a_region_of_which_nobody_knows_what_falcon_has_keeps_the_record_dirty(r
     assert after(request_, failure=failure).dirty is False
 
 
+def test_a_region_where_a_create_was_refused_is_remembered_until_it_is_connected() -> None:
+    became = Report((Outcome(WEST, K.REFRESHED, "id"),))
+    succeeded, failed = (
+        core.after_run(BEFORE, UPDATE, report, BEFORE.connections, refused=iter((WEST, SOUTH)))
+        for report in (became, replace(became, failure="It failed."))
+    )
+
+    assert (succeeded.refused, succeeded.dirty) == ((SOUTH,), False)
+    assert (failed.refused, failed.dirty) == (BEFORE.refused, True)
+
+
 def test_the_report_of_what_succeeded_is_remembered() -> None:
     record = managing(WEST, EAST, cloud="us-2", skipped=(SOUTH,), failed=(EAST, "us-west-2"))
     skipped, unchanged = Outcome(SOUTH, K.SKIPPED), Outcome(WEST, K.UNCHANGED, f"id-{WEST}")
@@ -259,6 +270,7 @@ FULL = Record(
     cloud="us-2",
     skipped=(SOUTH, "us-west-2"),
     failed=(EAST,),
+    refused=(EAST, "us-west-2"),
 )
 STORED = {
     "format": 2,
@@ -269,6 +281,7 @@ STORED = {
     "lease": ["update-1", 1235],
     "cloud": "us-2",
     "last": [[0, "us-west-2"], [1]],
+    "refused": [1, "us-west-2"],
 }
 
 
@@ -294,6 +307,7 @@ records = st.builds(
     cloud=texts,
     skipped=st.lists(names, unique=True).map(tuple),
     failed=st.lists(names, unique=True).map(tuple),
+    refused=st.lists(names, unique=True).map(tuple),
 )
 
 
@@ -357,14 +371,16 @@ def everywhere() -> Record:
     }
     events = (*(Event(name, int(NOW), "failed") for _ in range(3)), Event(name, int(NOW), "x" * 240))
     record = Record(Applied(choices, "x" * 64), dict.fromkeys(REGIONS, name), dirty=True, events=events)
-    return replace(record, cloud="us-gov-1", lease=Lease(name, NOW), failed=tuple(REGIONS))
+    return replace(record, cloud="us-gov-1", lease=Lease(name, NOW), failed=tuple(REGIONS), refused=tuple(REGIONS))
 
 
 def test_a_record_with_every_region_there_is_has_room() -> None:
     record = everywhere()
     assert record.applied
     core.check_room(
-        replace(record, connections={}, failed=(), events=record.events[:3]), REGIONS, record.applied.choices
+        replace(record, connections={}, failed=(), refused=(), events=record.events[:3]),
+        REGIONS,
+        record.applied.choices,
     )
 
     assert len(json.dumps(as_json(record))) < core.LARGEST_RECORD == 4096
@@ -374,7 +390,9 @@ def test_a_record_that_might_not_fit_is_refused_with_its_size_and_what_to_do() -
     """The largest record has a connection in every wanted Region, and 400 characters for what an event adds."""
     record, wanted = managing(EAST, skipped=("us-west-2",)), REGIONS[:9]
     connections = {**dict.fromkeys(wanted, "x" * 36), **record.connections}
-    largest = Record(Applied({"Regions": ""}, "x" * 64), connections, failed=tuple(connections))
+    largest = Record(
+        Applied({"Regions": ""}, "x" * 64), connections, failed=tuple(connections), refused=tuple(connections)
+    )
     room = 4096 - 400 - len(json.dumps(as_json(largest)))
     core.check_room(record, wanted, {"Regions": "x" * room})
     with pytest.raises(RecordError) as caught:

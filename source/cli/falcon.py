@@ -6,7 +6,7 @@ Where an organization is administered `requests` is not installed: it comes from
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
@@ -17,7 +17,7 @@ from cli.credentials import Credentials
 from cli.errors import CliError, UnansweredError
 from cli.screen import Screen
 from registry_connections.core.errors import RegistrationError
-from registry_connections.core.model import Connection, Deadline
+from registry_connections.core.model import AUTODISCOVER, Connection, Deadline
 from registry_connections.core.model import Credentials as ApiClient
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def logged_in(given: Credentials, cloud: str, api_url: str, package: Path, scree
     Raises CliError if Falcon refuses, UnansweredError if it cannot be asked from here.
     """
     _find_requests(package)
-    client, auth, http = (import_module(f"registry_connections.falcon.{each}") for each in ("client", "auth", "http"))
+    names = "client", "auth", "http", "responses"
+    client, auth, http, responses = (import_module(f"registry_connections.falcon.{name}") for name in names)
     pool = import_module("registry_connections.concurrency").ThreadPool()
     login = auth.Login(
         http.HttpClient(retry_seconds=RETRY_SECONDS),
@@ -51,11 +52,25 @@ def logged_in(given: Credentials, cloud: str, api_url: str, package: Path, scree
             falcon.log_in(Deadline(time.monotonic() + RETRY_SECONDS, time.monotonic))
         yield falcon
     except RegistrationError as error:
-        status = getattr(error, "status", 0)
-        kind = CliError if status in _REFUSED else UnansweredError
-        raise kind(f"Falcon cannot be read: {error}") from None
+        # An allow-list may let the function through, and a proxy's page says nothing of the credentials.
+        elsewhere = any(cause in str(error) for cause in (auth.NOT_FROM_HERE, responses.NOT_FALCON))
+        refused = getattr(error, "status", 0) in _REFUSED and not elsewhere
+        raise (CliError if refused else UnansweredError)(f"Falcon cannot be read: {error}") from None
     finally:
         pool.shutdown()
+
+
+def try_credentials(given: Credentials, parameters: Mapping[str, str], package: Path, screen: Screen) -> None:
+    """Log in once with the cloud that a stack's parameters name, so that a wrong secret costs no launch and no account.
+
+    Raises CliError if Falcon refuses; if it cannot be asked from here, that is a warning.
+    """
+    cloud, url = parameters.get("FalconCloud") or AUTODISCOVER, parameters.get("FalconApiUrl", "")
+    try:
+        with logged_in(given, cloud, url, package, screen):
+            pass
+    except UnansweredError as error:
+        screen.say(f"warning: the credentials are not tried before they are stored. {error}", "yellow")
 
 
 def connections(falcon: "Falcon") -> list[Connection]:

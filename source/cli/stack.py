@@ -142,7 +142,7 @@ class Stack:
         """Return what to do about a stack that is not in order."""
         place = f"--stack-name {self.name} --region {self._cloudformation.meta.region_name}"
         if status.endswith("_IN_PROGRESS"):
-            return "An operation on it is under way. The same command again follows it."
+            return "An operation on it is under way: look again when it has ended."
         if back := _WAY_BACK.get(status):
             return f"Bring it back to its last good state first: aws cloudformation {back} {place}"
         if status == "UPDATE_ROLLBACK_COMPLETE":

@@ -31,9 +31,7 @@ def delete(asked: Request, screen: Screen) -> None:
     """
     aws, takes_bucket = connect(asked.region, found=asked.problems), "DELETE_BUCKET" in asked.flags
     stack = Stack(aws.client("cloudformation"), asked.name, screen)
-    header(screen, stack.name, stack.now(), aws)
-    if not takes_bucket:
-        stack.existing()
+    header(screen, stack.name, stack.now() if takes_bucket else stack.existing(), aws)
     if before := stack.settle():
         _delete_stack(asked, stack, before, screen)
     if takes_bucket and bucket.delete(aws, screen, of_organization=False):

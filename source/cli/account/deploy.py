@@ -8,6 +8,7 @@ from cli.account import preflight
 from cli.artifact import Artifact
 from cli.aws import Aws, translated
 from cli.errors import CliError
+from cli.falcon import try_credentials
 from cli.request import Request
 from cli.screen import Screen
 from cli.stack import LEFTOVERS, UPDATABLE, Snapshot, Stack
@@ -41,6 +42,8 @@ def deploy(asked: Request, screen: Screen) -> None:
         given = credentials.ask(screen)
     with translated(given.secrets):
         held = before.parameters if before else {}
+        if given:
+            try_credentials(given, {**held, **asked.parameters}, artifacts.package.path, screen)
         (package,) = target.upload(screen, artifacts.package, held=held.get("S3Bucket", ""))
         parameters = {**asked.parameters, **given.parameters, **package.parameters}
         if given:

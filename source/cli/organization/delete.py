@@ -22,8 +22,11 @@ def delete(asked: Request, screen: Screen) -> None:
     Raises CliError if that cannot be done, or accounts failed.
     """
     aws = connect(asked.region, found=asked.problems)
-    if problems := list(members.problems_of(aws, members.find(aws), asked)):
+    organization = members.find(aws)
+    if problems := list(members.problems_of(aws, organization, asked)):
         raise CliError(*problems)
+    place = f"organization {organization.id}, account {aws.account}, {aws.region}"
+    screen.say(f"stack set {asked.name} ({place})", "bold")
     deletion = Deletion(aws, asked, screen)
     deletion.confirm()
     deletion.run()

@@ -5,8 +5,7 @@ from typing import Final
 
 from cli.account.preflight import Target
 from cli.aws import Aws
-from cli.errors import UnansweredError
-from cli.falcon import logged_in
+from cli.falcon import try_credentials
 from cli.screen import Screen
 from cli.stack import Stack
 from registry_connections.core.model import AUTODISCOVER
@@ -30,7 +29,8 @@ def store(target: Target, organization: str, held: Mapping[str, str], screen: Sc
     """
     asked, aws = target.asked, target.aws
     both = {**held, **asked.parameters}
-    _try_credentials(target, both, screen)
+    # No account notices a wrong shared secret before its next repair.
+    try_credentials(asked.credentials, both, target.artifacts.package.path, screen)
     given = {
         **asked.credentials.parameters,
         "FalconCloud": both.get("FalconCloud") or AUTODISCOVER,
@@ -48,13 +48,3 @@ def store(target: Target, organization: str, held: Mapping[str, str], screen: Sc
         "SecretsManagerSecretName": after.outputs["SecretArn"],
         "SecretKmsKeyArn": after.outputs["KeyArn"],
     }
-
-
-def _try_credentials(target: Target, parameters: Mapping[str, str], screen: Screen) -> None:
-    """Log in to Falcon once: no account notices a wrong shared secret before its next repair. Raises CliError."""
-    cloud, url = parameters.get("FalconCloud") or AUTODISCOVER, parameters.get("FalconApiUrl", "")
-    try:
-        with logged_in(target.asked.credentials, cloud, url, target.artifacts.package.path, screen):
-            pass
-    except UnansweredError as error:
-        screen.say(f"warning: the credentials are stored untried. {error}", "yellow")

@@ -14,6 +14,7 @@ from registry_connections.falcon.http import OK, REDIRECTS, HttpClient, Response
 from registry_connections.falcon.responses import NOT_FALCON, is_falcons, message
 
 REFUSED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+NOT_FROM_HERE: Final = "the API client may not be used from here: check its IP allow-list and the subscription"
 
 
 @dataclass
@@ -99,7 +100,7 @@ class Login:
         elif response.status == HTTPStatus.BAD_REQUEST:
             cause = f"the client id is unknown in {cloud}: check the client id, and FalconCloud for its cloud"
         elif response.status in REFUSED and "authorization failed" in said:
-            cause = "the API client may not be used from here: check its IP allow-list and the subscription"
+            cause = NOT_FROM_HERE
         elif response.status in REFUSED and self.credentials.member_cid and "customer ID" in said:
             cause = "the API client may not act for the tenant in member_cid: correct it, or take it out of the secret"
         elif response.status in REFUSED:

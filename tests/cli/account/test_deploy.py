@@ -92,6 +92,20 @@ def test_what_stands_in_the_way_is_told_at_once_and_nothing_is_made(aws: LocalAw
     assert aws.client("s3").list_buckets()["Buckets"] == []
 
 
+@pytest.fixture
+def untried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have credentials stored that Falcon cannot be asked about from here."""
+    monkeypatch.setattr("cli.account.deploy.try_credentials", lambda *_: None)
+
+
+def test_credentials_are_tried_before_they_are_stored(aws: LocalAws, operator: Operator) -> None:
+    refused = deploy(operator, WRONG, "Regions=us-east-1")
+
+    assert "Falcon login: the client secret is wrong" in refused.problem
+    assert aws.client("cloudformation").describe_stacks()["Stacks"] == []
+
+
+@pytest.mark.usefixtures("untried")
 def test_a_failed_launch_tells_falcons_reason_and_the_same_command_launches_anew(operator: Operator) -> None:
     failed = deploy(operator, WRONG, "Regions=us-east-1")
     without = deploy(operator)
@@ -105,6 +119,7 @@ def test_a_failed_launch_tells_falcons_reason_and_the_same_command_launches_anew
     assert "deleting what is left of a failed launch (ROLLBACK_COMPLETE)" in again.text
 
 
+@pytest.mark.usefixtures("untried")
 def test_a_mistyped_rotation_fails_the_update_instead_of_passing_unseen(aws: LocalAws, operator: Operator) -> None:
     launch(operator)
     before = described(aws)[1]["CredentialsVersion"]

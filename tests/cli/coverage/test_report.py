@@ -20,13 +20,13 @@ from cli.coverage import report as command
 from cli.coverage import sources
 from cli.credentials import Credentials
 from cli.errors import CliError, UnansweredError
-from cli.falcon import connections, logged_in
+from cli.falcon import connections, logged_in, try_credentials
 from cli.organization.members import Account
 from cli.screen import Screen
 from tests.cli.organization.support import MANAGEMENT, MEMBERS, OrganizationOperator
 from tests.cli.support import screen
 from tests.sandbox.local_aws import LocalAws
-from tests.simulator import Connection, FalconSimulator, Fault, Status, missing_scope
+from tests.simulator import Connection, FalconSimulator, Fault, Html, Status, missing_scope
 from tests.simulator.probe import registry
 from tests.stack.customer import PROJECT, ROLE
 
@@ -197,6 +197,20 @@ def test_trouble_is_announced_and_is_no_refusal(falcon: FalconSimulator, monkeyp
         read_falcon(falcon, shown=shown)
 
     assert output.getvalue().startswith("Falcon does not answer yet, trying until ")
+
+
+@pytest.mark.parametrize("effect", [Status(403, message="access denied, authorization failed"), Html(403)])
+def test_who_may_not_ask_from_here_learns_nothing_of_the_credentials(
+    falcon: FalconSimulator, effect: Html | Status
+) -> None:
+    falcon.arm(Fault("token", effect))
+    shown, output = screen()
+
+    given = Credentials(falcon.client_id, falcon.client_secret)
+
+    try_credentials(given, {"FalconApiUrl": falcon.url}, BUILT_PACKAGE, shown)
+
+    assert output.getvalue().startswith("warning: the credentials are not tried before they are stored. Falcon cannot")
 
 
 def test_requests_comes_from_the_package_where_it_is_not_installed(package: bytes, tmp_path: Path) -> None:

@@ -395,14 +395,14 @@ def test_what_falcon_kept_of_a_create_that_it_refused_is_found_by_the_next_stack
     assert (stack.record.refused, stack.record.dirty) == ((), False)
 
 
-@pytest.mark.parametrize("repairs", [0, 1])
+@pytest.mark.parametrize("disabled", [False, True])
 def test_what_falcon_kept_of_a_create_that_it_refused_goes_with_the_stack(
-    world: World, stack: Stack, repairs: int
+    world: World, stack: Stack, *, disabled: bool
 ) -> None:
     world.tenant.rejects_leave_entry = True
-    refused(world, stack)
-    for _ in range(repairs):
-        world.invoke(stack, Kind.REPAIR, {}, [Fault("refresh", Effect.REJECTED)])
+    region = refused(world, stack)
+    world.enabled -= {region} if disabled else set()
+    world.invoke(stack, Kind.REPAIR, {}, [Fault("refresh", Effect.REJECTED)])
     delete = world.invoke(stack, Kind.DELETE, stack.properties(DeleteConnections="Stack"))
 
     assert delete.succeeded

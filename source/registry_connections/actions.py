@@ -44,8 +44,11 @@ def view(name: str, reconciler: Reconciler, deadline: Deadline) -> Json:
 
 def _view(name: str, reconciler: Reconciler, record: Record, deadline: Deadline) -> Json:
     if record.applied is None:
+        deleting = (
+            "A deletion of the stack has begun. If it failed, delete the stack again." if record.connections else ""
+        )
         text = "The stack has not applied anything yet: create or update it first."
-        raise RecordError(record.unreadable or text)
+        raise RecordError(record.unreadable or deleting or text)
     identity, reader = reconciler.identity, reconciler.reader
     settings, problems = parse(record.applied.choices, identity.partition)
     snapshot = reader.read(settings, problems, record, deadline)

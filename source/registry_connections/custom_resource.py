@@ -21,7 +21,7 @@ from crhelper import CfnResource
 from registry_connections.concurrency import ThreadPool
 from registry_connections.core.errors import RegistrationError, sanitize
 from registry_connections.core.model import Deadline, Identity
-from registry_connections.core.record import FAILED_SUFFIX, Kind, Request, digest
+from registry_connections.core.record import FAILED_SUFFIX, Kind, Request, digest, physical_id
 from registry_connections.core.report import Report, data
 from registry_connections.core.settings import parse
 from registry_connections.logs import log
@@ -36,7 +36,7 @@ PAUSE_SECONDS: Final = 1.0
 RESERVE_SECONDS: Final = 2.0  # of the invocation, when even the response is given up
 ABANDONED: Final = 8  # attempts whose response comes byte by byte, so that no timeout ends them
 
-Work = Callable[[Request, bool], Report]
+Work = Callable[[Request], Report]
 
 
 def is_event(event: Any) -> bool:
@@ -49,10 +49,7 @@ def is_event(event: Any) -> bool:
 
 
 def respond(event: Mapping[str, Any], context: Any, identity: Identity, work: Work) -> None:
-    """Do the work that an event asks for, and send CloudFormation its outcome.
-
-    `work` is given the request, and whether CloudFormation knows the launch to have succeeded.
-    """
+    """Do the work that an event asks for, and send CloudFormation its outcome."""
     properties = event.get("ResourceProperties")
     own = {name: event[name] for name in FIELDS}  # crhelper acts on fields of its own, which anybody could send
     own["PhysicalResourceId"] = str(event.get("PhysicalResourceId") or "")
@@ -96,13 +93,13 @@ def _handle(event: Mapping[str, Any], helper: _Helper, identity: Identity, work:
     A launch that fails responds with an id of its own, and every success with the same one: so a Delete tells
     whether it is about a launch that succeeded. The id is set before any work, so that a failure reports it as well.
     """
-    ours = f"falcon-ecr-{event['StackId'].rsplit('/', 1)[-1]}"
+    ours = physical_id(event["StackId"])
     given = event["PhysicalResourceId"] or ours
     kind = Kind(event["RequestType"])
     helper.PhysicalResourceId = f"{ours}{FAILED_SUFFIX}" if kind is Kind.CREATE else given
     if event["StackId"] != identity.stack_id or event["ResourceType"] != RESOURCE_TYPE:
         return _ignore(event, kind, given)
-    report = work(_request(event, kind, identity), given == ours)
+    report = work(_request(event, kind, identity, launched=given == ours))
     helper.Data = {} if kind is Kind.DELETE else data(report)
     return given if kind is Kind.DELETE else ours
 
@@ -116,7 +113,7 @@ def _ignore(event: Mapping[str, Any], kind: Kind, given: str) -> str:
     return given
 
 
-def _request(event: Mapping[str, Any], kind: Kind, identity: Identity) -> Request:
+def _request(event: Mapping[str, Any], kind: Kind, identity: Identity, *, launched: bool) -> Request:
     properties = event["ResourceProperties"]
     settings, problems = parse(properties, identity.partition)
     return Request(
@@ -128,6 +125,7 @@ def _request(event: Mapping[str, Any], kind: Kind, identity: Identity) -> Reques
         digest(properties),
         physical_id=event["PhysicalResourceId"],
         logical_id=event["LogicalResourceId"],
+        launched=launched,
         rollout=":stack/StackSet-" in event["StackId"],  # so AWS names the stacks of a StackSet
     )
 

@@ -47,14 +47,15 @@ REFRESHED_AS: Final[Mapping[str, OutcomeKind]] = {Why.ADOPTED: OutcomeKind.ADOPT
 class Results:
     """What a plan came to: one outcome a Region, and which connections it made.
 
-    In the Regions of `recovered` it found connections of this stack that the record did not name. In those of
-    `refused` and `unknown` Falcon may hold something of this stack that no outcome names: in the first it refused the
-    connection role, and nobody says whether it keeps what it refused.
+    In the Regions of `recovered` it found connections of this stack that the record did not name; those of `kept`
+    could not be given a credential. In the Regions of `refused` and `unknown` Falcon may hold something of this stack
+    that no outcome names: in the first it refused the role, and nobody says whether it keeps what it refused.
     """
 
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     made: dict[str, str] = field(default_factory=dict)  # Region -> id
     recovered: set[str] = field(default_factory=set)
+    kept: dict[str, str] = field(default_factory=dict)  # Region -> id
     refused: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
     cause: str = ""
@@ -170,6 +171,7 @@ class Executor:
         except (FalconError, DeadlineError) as error:
             results.add(_failure(create, error) for create in conflicts)
             return []
+        tenant = [each for each in tenant if each.belongs_to(self.identity.account, self.identity.url_suffix)]
         taken = []
         for create, conflict in conflicts.items():
             existing = [connection for connection in tenant if connection.is_for(create.registry)]
@@ -205,7 +207,9 @@ class Executor:
                 results.add([answer])
             else:
                 results.add([_failure(refresh, answer)])
-                results.unknown |= {region} if refresh.why in {Why.RECOVERED, Why.LOST} else set()
+                if refresh.why in {Why.RECOVERED, Why.LOST, Why.REFUSED}:
+                    results.kept[region] = refresh.connection_id
+                    results.refused.add(region)
         again = self._create_all(vanished, results, deadline)
         results.add(_failure(create, error) for create, error in again.items())
 

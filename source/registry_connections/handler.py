@@ -41,9 +41,7 @@ def lambda_handler(event: Any, context: Any) -> Any:
     """
     set_up(os.environ.get("LOG_LEVEL", "INFO"))
     if custom_resource.is_event(event):
-        custom_resource.respond(
-            event, context, identity(context), lambda request, launched: _answer(request, launched, context)
-        )
+        custom_resource.respond(event, context, identity(context), lambda request: _answer(request, context))
         if event["RequestType"] != Kind.DELETE:  # which takes the role away that this needs
             _retain_logs(context)
         return None
@@ -65,15 +63,14 @@ def identity(context: Any) -> Identity:
     )
 
 
-def _answer(request: Request, launched: bool, context: Any) -> Report:
+def _answer(request: Request, context: Any) -> Report:
     def work(services: Services) -> Report:
         if request.kind is Kind.DELETE:
-            return services.reconciler.delete(request, services.deadline, launched=launched)
+            return services.reconciler.delete(request, services.deadline)
         return services.reconciler.converge(request, services.deadline)
 
     # A launch may be cancelled, and its Delete come, within the seconds in which its policy is not known yet.
-    fresh = request.kind is not Kind.DELETE or not launched
-    return _run(request.kind, context, work, FRESH_POLICY_SECONDS if fresh else 0.0)
+    return _run(request.kind, context, work, 0.0 if request.is_purge else FRESH_POLICY_SECONDS)
 
 
 def _act(name: str, context: Any) -> dict[str, Any]:

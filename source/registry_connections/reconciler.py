@@ -41,6 +41,8 @@ from registry_connections.core.record import (
     end,
     is_applied,
     is_duplicate,
+    may_give_up_regions,
+    physical_id,
     remembered_report,
 )
 from registry_connections.core.report import Report, reason, with_room_for
@@ -56,6 +58,8 @@ LONGEST_UNDO_SECONDS: Final = 60.0
 UNDO_SHARE: Final = 0.25  # of the time that is left
 LAST_WRITE_SECONDS: Final = 10.0  # to write the record when the deadline is over; the response needs the rest
 AT_WORK: Final = "another run is at work"
+LOGICAL_ID: Final = "RegistryConnections"  # in the template
+RECORD_GONE: Final = "The stack's record is gone. Update the stack, for instance with another CredentialsVersion."
 NOTHING_APPLIED: Final = "nothing is applied yet"
 # A stack that could not be deleted takes no update, so that its parameters are no way out.
 DELETE_ADVICE: Final = "Delete the stack again, or retain RegistryConnections to leave the connections."
@@ -163,7 +167,7 @@ class Reconciler:
 
     def _record(self, request: Request, snapshot: Snapshot, results: Results, report: Report, held: Held) -> None:
         found = recorded(held.before, snapshot.found, self.identity)
-        connections = {region: connection.id for region, connection in found.items()}
+        connections = {region: connection.id for region, connection in found.items()} | results.kept
         unknown, refused = set(results.unknown), set(results.refused)
         if report.failure and not request.is_repair:
             # What a failed event made and could not undo, or found, is found by its alias by whoever comes next.
@@ -196,26 +200,26 @@ class Reconciler:
 
     # Delete
 
-    def delete(self, request: Request, deadline: Deadline, *, launched: bool) -> Report:
+    def delete(self, request: Request, deadline: Deadline) -> Report:
         """Remove what is to leave Falcon with the stack.
 
-        `launched` tells that CloudFormation knows the launch to have succeeded: then the policy decides. If not,
-        what the launch created is removed, whatever the policy.
+        If CloudFormation knows the launch to have succeeded the policy decides. If not, what the launch created is
+        removed, whatever the policy.
         """
-        if launched and request.settings.delete_connections is DeletePolicy.KEEP:
+        if request.launched and request.settings.delete_connections is DeletePolicy.KEEP:
             self._forget(deadline)
             return Report()
         try:
             held = self._acquire(request, deadline)
             if isinstance(held, Report):
                 return held
-            return self._delete(request, held, launched=launched)
+            return self._delete(request, held)
         except RegistrationError as error:
             raise RegistrationError(with_room_for(str(error), DELETE_ADVICE)) from None
 
-    def _delete(self, request: Request, held: Held, *, launched: bool) -> Report:
+    def _delete(self, request: Request, held: Held) -> Report:
         try:
-            report = self._purge(request, held) if launched else self._purge_unfinished(request, held)
+            report = self._purge(request, held) if request.launched else self._purge_unfinished(request, held)
         except RegistrationError as error:
             self._release(request, held, str(error))
             raise
@@ -232,11 +236,14 @@ class Reconciler:
         # What is in Falcon is not known from a record that is dirty, or missing.
         listing = policy is DeletePolicy.ACCOUNT or held.before.applied is None
         found = self.reader.connections(falcon, replace(held.before, dirty=held.before.dirty or listing), held.deadline)
+        if held.before.connections and not found:
+            # All are gone, or what answers does not know the API: then this says so.
+            self.pool.run(lambda: falcon.probe(held.deadline), held.deadline, "Listing connections in Falcon")
         return self._remove(falcon, purge(held.before, found, self.identity, policy), held)
 
     def _purge_unfinished(self, request: Request, held: Held) -> Report:
         before = held.before
-        if before.applied and not self._is_held(request, held.deadline):
+        if before.applied and not self._is_held(request.logical_id, request.physical_id, held.deadline):
             self._release(request, held)
             return Report(note="the Delete is about an earlier resource, and nothing is done")
         if before.is_empty:
@@ -246,16 +253,12 @@ class Reconciler:
         tenant = self.reader.connections(falcon, replace(before, dirty=True), held.deadline)
         return self._remove(falcon, purge_unfinished(tenant, self.identity), held)
 
-    def _is_held(self, request: Request, deadline: Deadline) -> bool:
-        """Whether CloudFormation never heard of the launch's success: it still holds the id of this Delete."""
+    def _is_held(self, logical_id: str, physical_id: str, deadline: Deadline) -> bool:
+        """Whether CloudFormation says that it holds this id."""
         try:
-            return self.pool.run(
-                lambda: self.reader.account.holds(request.logical_id, request.physical_id), deadline, "CloudFormation"
-            )
+            return self.pool.run(lambda: self.reader.account.holds(logical_id, physical_id), deadline, "CloudFormation")
         except RegistrationError as error:
-            log(
-                logging.WARNING, "nothing is removed, because CloudFormation does not say what it holds", why=str(error)
-            )
+            log(logging.WARNING, "nothing is done, because CloudFormation does not say what it holds", why=str(error))
             return False
 
     def _outlast_create(self, request: Request, held: Held) -> None:
@@ -283,6 +286,8 @@ class Reconciler:
         while True:
             record = self.load(deadline)
             now = self.clock.wall()
+            if request.is_repair and not record.version and self._is_launched(deadline):
+                raise RecordError(RECORD_GONE)
             if report := _known(record, request, now):
                 return report
             if record.lease is None or not record.lease.holds_at(now):
@@ -294,13 +299,17 @@ class Reconciler:
                 raise DeadlineError(f"{AT_WORK}: try again later")
             self.clock.sleep(POLL_SECONDS)
 
+    def _is_launched(self, deadline: Deadline) -> bool:
+        """Whether CloudFormation knows the launch to have succeeded, whatever the record says."""
+        return self._is_held(LOGICAL_ID, physical_id(self.identity.stack_id), deadline)
+
     def load(self, deadline: Deadline, beyond: float = 0.0) -> Record:
         """Return the record, an empty one if there is none; `beyond` are seconds after the deadline."""
         return self.pool.run(self.store.load, _beyond(deadline, beyond), "Reading the stack's record") or Record()
 
     def _take(self, record: Record, request: Request, deadline: Deadline) -> Held | Report:
         share = 0.5 if request.is_repair else 1.0
-        if record.refused and not request.is_repair:
+        if record.refused and may_give_up_regions(record, request):
             record = replace(record, dirty=True)
         held = Held(record, record, deadline.within(WORK_SECONDS * share), is_applied(record, request))
         if held.rolls_back and not record.dirty:

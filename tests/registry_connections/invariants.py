@@ -41,7 +41,7 @@ class Invariants:
         owner = run.stack.identity.owner(gone.alias)
         managed = gone.id in run.before.connections.values() and owner is not Owner.OTHER_STACK
         made = gone.maker.startswith(f"{run.stack.name}/") and owner is not Owner.OTHER_STACK
-        if kind is Kind.DELETE and run.launched:
+        if run.request.is_purge:
             own = managed or made or owner is Owner.ADOPTED
             asked = policy is DeletePolicy.ACCOUNT or (policy is DeletePolicy.STACK and own)
             return str(Why.PURGED) if asked else ""

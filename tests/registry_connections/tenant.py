@@ -46,6 +46,7 @@ class Tenant:
     clock: VirtualClock
     entries: dict[str, Entry] = field(default_factory=dict)
     rejects_leave_entry: bool = False
+    rejecting: set[str] = field(default_factory=set)  # Regions where the role is refused
     longest_alias: int = 100  # characters of an alias that come back
     role_delay: float = 0.0  # seconds from when a role is first named until Falcon can use it
     first_named: dict[str, float] = field(default_factory=dict)
@@ -93,7 +94,7 @@ class FakeFalcon:
         check(effect, ScopeError("WRITE is missing", status=403))
         if self.tenant.find(registry.url):
             raise ConflictError("exists", status=409)
-        rejected = effect is Effect.REJECTED or not self._can_use(grant, deadline, fresh=fresh)
+        rejected = self._is_rejected(effect, registry.region) or not self._can_use(grant, deadline, fresh=fresh)
         if rejected and not self.tenant.rejects_leave_entry:
             raise CredentialError("failed to validate registry credential", status=400)
         made = self.tenant.add(
@@ -121,7 +122,8 @@ class FakeFalcon:
         found = self.tenant.entries.get(connection_id)
         if found is None:
             raise NotFoundError("no such connection", status=404)
-        if effect is Effect.REJECTED or not self._can_use(grant, deadline, fresh=fresh):
+        rejected = self._is_rejected(effect, found.shown().region)
+        if rejected or not self._can_use(grant, deadline, fresh=fresh):
             raise CredentialError("failed to validate registry credential", status=400)
         found.role, found.external_id = grant.role_arn, grant.external_id
         found.alias = (alias or found.alias)[: self.tenant.longest_alias]
@@ -158,6 +160,9 @@ class FakeFalcon:
             self.tenant.clock.sleep(deadline.left() + 0.1)
         if effect in {Effect.LOST, Effect.HANGS_APPLIED}:
             raise FalconError("no response from api.crowdstrike.com (ReadTimeout)", may_have_succeeded=True)
+
+    def _is_rejected(self, effect: Effect | None, region: str) -> bool:
+        return effect is Effect.REJECTED or region in self.tenant.rejecting
 
     def _can_use(self, grant: RoleGrant, deadline: Deadline, *, fresh: bool) -> bool:
         clock = self.tenant.clock

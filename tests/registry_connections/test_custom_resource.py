@@ -42,7 +42,7 @@ class CloudFormation:
     report: Report = DONE
     failure: Exception | None = None
     takes: bool = True
-    asked: list[tuple[Request, bool]] = field(default_factory=list)
+    asked: list[Request] = field(default_factory=list)
     sent: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     left: float = 0.0
 
@@ -51,8 +51,8 @@ class CloudFormation:
         self.left = left()
         return self.takes
 
-    def work(self, request: Request, launched: bool) -> Report:
-        self.asked.append((request, launched))
+    def work(self, request: Request) -> Report:
+        self.asked.append(request)
         if self.failure:
             raise self.failure
         return self.report
@@ -111,7 +111,7 @@ def test_an_event_becomes_a_request_with_its_choices_and_the_digest_of_all_its_p
 ) -> None:
     url = f"{URL}&X-Amz-Date=20260101T000010Z"
     custom_resource.respond(event(kind, ResponseURL=url), Context(), IDENTITY, cloudformation.work)
-    ((request, launched),) = cloudformation.asked
+    (request,) = cloudformation.asked
 
     assert request == Request(
         kind,
@@ -121,10 +121,10 @@ def test_an_event_becomes_a_request_with_its_choices_and_the_digest_of_all_its_p
         digest=digest(PROPERTIES),
         physical_id="" if kind is Kind.CREATE else OURS,
         logical_id="RegistryConnections",
+        launched=True,
     )
     assert request.settings.delete_connections is DeletePolicy.STACK
     assert request.settings.choices == {"FalconCloud": "us-1", "DeleteConnections": "Stack"}
-    assert launched
 
 
 def named(name: str) -> str:
@@ -146,13 +146,13 @@ def test_a_request_is_what_an_event_says_as_far_as_it_makes_sense(
     identity = replace(IDENTITY, stack_id=changes.get("StackId", STACK_ID))
     cloudformation.deliver(identity=identity, **changes)
 
-    assert getattr(cloudformation.asked[0][0], attribute) == value
+    assert getattr(cloudformation.asked[0], attribute) == value
 
 
 def test_problems_of_the_properties_are_the_works_to_tell(cloudformation: CloudFormation) -> None:
     cloudformation.deliver(ResourceProperties={"FalconCloud": "us-gov-1", "RegionScope": "All"})
 
-    assert len(cloudformation.asked[0][0].problems) == 2
+    assert len(cloudformation.asked[0].problems) == 2
 
 
 @pytest.mark.parametrize("kind", ["Create", "Update"])
@@ -207,8 +207,8 @@ def test_a_delete_is_answered_with_its_own_id_and_knows_by_it_whether_the_launch
     body = cloudformation.deliver("Delete", PhysicalResourceId=given)
 
     assert (body["Status"], body["PhysicalResourceId"], body["Data"]) == ("SUCCESS", given, {})
-    assert cloudformation.asked[0][0].physical_id == given
-    assert cloudformation.asked[0][1] is launched
+    assert cloudformation.asked[0].physical_id == given
+    assert cloudformation.asked[0].launched is launched
 
 
 @pytest.mark.parametrize(

@@ -171,13 +171,15 @@ def test_a_create_of_which_nobody_knows_whether_it_was_carried_out_is_unknown(be
     assert results.outcomes[EAST].message.endswith("so it may have been made") is (effect is Effect.HANGS_APPLIED)
 
 
-@pytest.mark.parametrize(("why", "unknown"), [(Why.RECOVERED, {EAST}), (Why.EXPIRED, set()), (Why.ADOPTED, set())])
-def test_what_was_made_and_gets_no_credential_stays_unknown(bench: Bench, why: Why, unknown: set[str]) -> None:
+@pytest.mark.parametrize("why", [Why.RECOVERED, Why.REFUSED, Why.EXPIRED, Why.ADOPTED])
+@pytest.mark.parametrize("effect", [Effect.REFUSED, Effect.REJECTED])
+def test_what_was_made_and_gets_no_credential_is_kept_until_it_has_one(bench: Bench, why: Why, effect: Effect) -> None:
     own = bench.add(EAST)
-    bench.strike("refresh", Effect.REFUSED)
+    bench.strike("refresh", effect)
     results = bench.execute(refresh(EAST, own.id, why))
+    kept = {EAST: own.id} if why in {Why.RECOVERED, Why.REFUSED} else {}
 
-    assert (kinds(results), results.unknown) == ({EAST: K.FAILED}, unknown)
+    assert (kinds(results), results.kept, results.refused) == ({EAST: K.FAILED}, kept, set(kept))
 
 
 def test_without_time_nothing_is_attempted(bench: Bench) -> None:

@@ -193,6 +193,8 @@ class Histories(RuleBasedStateMachine):
         managed = set(stack.record.connections.values())
         run = self.world.invoke(stack, Kind.DELETE, applied, faults)
         if not (run.succeeded and told):
+            repair = self.world.invoke(stack, Kind.REPAIR, applied)
+            assert stack.record.applied or not repair.journal.made("create")
             run = self.world.invoke(stack, Kind.DELETE, applied)
         assert run.succeeded, run.reason
         policy = applied.get("DeleteConnections", "Keep")
@@ -267,6 +269,10 @@ class Histories(RuleBasedStateMachine):
     def falcon_keeps_what_it_rejects_or_not(self) -> None:
         self.world.tenant.rejects_leave_entry ^= True
 
+    @rule(region=st.sampled_from(REGIONS))
+    def falcon_refuses_the_role_in_a_region_or_not(self, region: str) -> None:
+        self.world.tenant.rejecting ^= {region}
+
     @rule(longest=st.sampled_from((24, 100)))
     def falcon_cuts_aliases_or_not(self, longest: int) -> None:
         self.world.tenant.longest_alias = longest
@@ -340,6 +346,8 @@ class Histories(RuleBasedStateMachine):
             managed = set(run.before.connections.values())
             assert {gone.id for gone in run.removed} & there <= managed
         for attempt in (faults, []):
+            if not attempt:
+                self.world.tenant.rejecting.clear()  # the operator corrects what made it fail
             back = self.world.invoke(stack, Kind.UPDATE, stack.applied or {}, attempt)
             applied = back.before.applied
             if applied and applied.digest == back.request.digest and back.answered:

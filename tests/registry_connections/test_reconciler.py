@@ -13,6 +13,7 @@ from registry_connections.reconciler import (
     DELETE_ADVICE,
     EVENT_AGE_SECONDS,
     NOTHING_APPLIED,
+    RECORD_GONE,
     REPAIR_WAIT_SECONDS,
 )
 from tests.registry_connections.fakes import Effect, Fault
@@ -381,6 +382,35 @@ def test_a_region_that_is_refused_at_each_repair_costs_no_listing_of_the_tenant(
     assert (stack.record.refused, in_falcon(world)) == ((), {A, B, C})
 
 
+def test_what_falcon_kept_of_a_create_that_it_refused_gets_its_credential_without_another_listing(
+    world: World, stack: Stack
+) -> None:
+    world.tenant.rejects_leave_entry = True
+    region, never = refused(world, stack), [Fault("refresh", Effect.REJECTED, times=-1)]
+    first, *others = (world.invoke(stack, Kind.REPAIR, {}, never) for _ in range(3))
+    kept = stack.record.connections[region]
+
+    assert first.journal.made(*CHANGING, "list") == [region, "", kept]
+    assert [repair.journal.made(*CHANGING, "list") for repair in others] == [[kept]] * 2
+    assert (stack.record.refused, stack.record.dirty) == ((region,), False)
+    assert world.invoke(stack, Kind.REPAIR, {}).succeeded
+    assert stack.record.refused == ()
+
+
+def test_an_update_that_changes_no_choice_lists_nothing_for_a_region_that_is_refused(
+    world: World, stack: Stack
+) -> None:
+    region = refused(world, stack)
+    choices = {"OnRegionFailure": "Report", "DeleteConnections": "Stack"}
+    update = world.invoke(
+        stack, Kind.UPDATE, stack.properties(Package="new", **choices), [Fault("create", Effect.REJECTED)]
+    )
+    rollback = world.invoke(stack, Kind.UPDATE, stack.properties(Package="new", **choices))
+
+    assert update.journal.made(*CHANGING, "list") == [region]
+    assert operations(rollback) == ["get", "put"]
+
+
 def test_what_falcon_kept_of_a_create_that_it_refused_is_found_by_the_next_stack_event(
     world: World, stack: Stack
 ) -> None:
@@ -528,14 +558,38 @@ def test_a_delete_that_removes_half_says_so_and_the_next_removes_the_rest(world:
     properties = launched(world, stack, DeleteConnections="Stack")
     failed = world.invoke(stack, Kind.DELETE, properties, [Fault("remove", Effect.DENIED)])
     half, record = in_falcon(world), stack.record
+    repair = world.invoke(stack, Kind.REPAIR, {})
     done = world.invoke(stack, Kind.DELETE, properties)
 
     assert (failed.succeeded, done.succeeded) == (False, True)
     assert failed.reason.startswith("1 Region failed. ap-south-1: ")
     assert (record.dirty, record.lease) == (True, None)
+    assert (repair.report and repair.report.note, repair.journal.made(*CHANGING)) == (NOTHING_APPLIED, [])
     assert failed.reason.startswith(record.events[-1].outcome)
     assert record.events[-1].outcome
     assert (half, in_falcon(world)) == ({A}, set())
+
+
+def test_what_a_delete_removed_before_it_died_is_not_made_again(world: World, stack: Stack) -> None:
+    properties = launched(world, stack, DeleteConnections="Stack")
+    died = world.invoke(stack, Kind.DELETE, properties, [Fault("remove", Effect.KILLED_APPLIED)])
+    repair = world.invoke(stack, Kind.REPAIR, {})
+    half = in_falcon(world)
+    done = world.invoke(stack, Kind.DELETE, properties)
+
+    assert (died.answered, repair.succeeded, done.succeeded) == (False, True, True)
+    assert (len(half), in_falcon(world)) == (2, set())
+
+
+def test_a_delete_that_finds_none_of_its_connections_asks_whether_falcon_knows_any(world: World, stack: Stack) -> None:
+    properties = launched(world, stack, DeleteConnections="Stack")
+    for identifier in stack.record.connections.values():
+        world.tenant.remove(identifier)
+    failed = world.invoke(stack, Kind.DELETE, properties, [Fault("probe", Effect.DENIED)])
+
+    assert not failed.succeeded
+    assert stack.record.connections
+    assert world.invoke(stack, Kind.DELETE, properties).succeeded
 
 
 @pytest.mark.parametrize("physical_id", ["made-up", "of-an-earlier-try"])
@@ -619,7 +673,7 @@ def test_a_launch_whose_first_write_was_lost_can_be_deleted_even_if_another_writ
     ("operation", "text"),
     [
         ("delete_parameter", "the record could not be deleted"),
-        ("holds", "nothing is removed, because CloudFormation does not say what it holds"),
+        ("holds", "nothing is done, because CloudFormation does not say what it holds"),
     ],
 )
 def test_what_a_delete_leaves_undone_is_a_warning_in_the_log(
@@ -642,7 +696,18 @@ def test_a_repair_before_the_launch_ends_well_and_writes_nothing(world: World, s
 
     assert run.report
     assert (run.report.note, run.reason) == (NOTHING_APPLIED, "")
-    assert operations(run) == ["get"]
+    assert operations(run) == ["get", "holds"]
+
+
+def test_a_repair_whose_record_is_gone_fails_until_an_update_makes_it_again(world: World, stack: Stack) -> None:
+    launched(world, stack)
+    stack.parameters.versions.clear()
+    repair = world.invoke(stack, Kind.REPAIR, {})
+    world.invoke(stack, Kind.UPDATE, stack.properties(CredentialsVersion="2"))
+
+    assert (repair.reason, repair.journal.made(*CHANGING)) == (RECORD_GONE, [])
+    assert len(stack.record.connections) == 3
+    assert world.invoke(stack, Kind.REPAIR, {}).succeeded
 
 
 def test_a_repair_during_the_launch_ends_well_and_leaves_it_alone(world: World, stack: Stack) -> None:

@@ -16,7 +16,7 @@ from registry_connections.core.model import Deadline, Identity, Settings
 from registry_connections.core.record import FAILED_SUFFIX, Kind, Record, Request, digest
 from registry_connections.core.report import Report
 from registry_connections.core.settings import parse
-from registry_connections.reconciler import Reconciler
+from registry_connections.reconciler import LOGICAL_ID, Reconciler
 from registry_connections.snapshot import Reader
 from tests.registry_connections.fakes import (
     FakeAccount,
@@ -36,7 +36,6 @@ REGIONS = ("ap-south-1", "eu-west-1", "us-east-1", "us-west-2")
 REMAINING = 870.0  # seconds that the handler leaves of an invocation's fifteen minutes
 SERVICE_TIMEOUT = 1140.0  # seconds after which CloudFormation stops waiting for a response
 LATEST_RESPONSE = 26.0  # seconds after the deadline: the handler reserves thirty
-LOGICAL_ID = "RegistryConnections"
 
 
 @dataclass(repr=False)
@@ -97,11 +96,6 @@ class Invocation:
 
     def __repr__(self) -> str:
         return f"{self.request.kind} {self.request.id} {self.properties}"
-
-    @property
-    def launched(self) -> bool:
-        """Whether its physical id is that of a launch that succeeded."""
-        return self.request.physical_id == self.stack.ours
 
     @property
     def succeeded(self) -> bool:
@@ -174,6 +168,7 @@ class World:
             digest(properties),
             physical_id=physical_id or stack.ours,
             logical_id=LOGICAL_ID,
+            launched=(physical_id or stack.ours) == stack.ours,
         )
         journal = Journal(self.clock, [replace(fault) for fault in faults])
         present = dict(self.tenant.entries)
@@ -189,7 +184,7 @@ class World:
         deadline = Deadline(start + REMAINING, self.clock)
         try:
             if request.kind is Kind.DELETE:
-                report = reconciler.delete(request, deadline, launched=invocation.launched)
+                report = reconciler.delete(request, deadline)
             else:
                 report = reconciler.converge(request, deadline)
             invocation.report, invocation.reason, invocation.answered = report, report.failure, True

@@ -39,6 +39,7 @@ class Why(StrEnum):
     ADOPTED = "a connection for this registry existed already"
     LOST = "it was made, but the response was lost or a refusal"
     RECOVERED = "this stack made it, and its record did not name it"
+    REFUSED = "this stack made it, and it has no credential yet"
     EXPIRED = "Falcon says that its credential expired"
     NOT_WANTED = "the Region is no longer wanted"
     UNFINISHED = "it was made by a stack event that did not succeed"
@@ -173,8 +174,13 @@ def plan(
     actions: list[Action] = []
     for region in sorted({*wanted, *managed, *stray}):
         registry = identity.registry(region)
-        if region in wanted:
-            actions.append(_for_wanted(registry, managed.get(region), stray.get(region), identity, repair=repair))
+        if region in wanted and region in managed:
+            refused = region in record.refused
+            actions.append(_for_managed(registry, managed[region], identity, repair=repair, refused=refused))
+        elif region in wanted and region in stray:
+            actions.append(Action(ActionKind.REFRESH, registry, stray[region].id, Why.RECOVERED))
+        elif region in wanted:
+            actions.append(Action(ActionKind.CREATE, registry))
         elif region in managed:
             actions.append(_for_unwanted(registry, managed[region], identity, settings))
         else:
@@ -182,13 +188,7 @@ def plan(
     return Plan(tuple(actions))
 
 
-def _for_wanted(
-    registry: Registry, managed: Connection | None, stray: Connection | None, identity: Identity, *, repair: bool
-) -> Action:
-    if managed is None and stray is not None:
-        return Action(ActionKind.REFRESH, registry, stray.id, Why.RECOVERED)
-    if managed is None:
-        return Action(ActionKind.CREATE, registry)
+def _for_managed(registry: Registry, managed: Connection, identity: Identity, *, repair: bool, refused: bool) -> Action:
     if identity.owner(managed.alias) is Owner.OTHER_STACK:
         # Two stacks of one account must not take a connection from each other every day.
         if repair and not managed.expired:
@@ -196,6 +196,8 @@ def _for_wanted(
         return Action(ActionKind.REFRESH, registry, managed.id, Why.ADOPTED)
     if managed.expired:
         return Action(ActionKind.REFRESH, registry, managed.id, Why.EXPIRED)
+    if refused:
+        return Action(ActionKind.REFRESH, registry, managed.id, Why.REFUSED)
     return Action(ActionKind.KEEP, registry, managed.id, managed.problem)
 
 

@@ -62,12 +62,18 @@ class Request:
     digest: str = ""  # of all properties
     physical_id: str = ""
     logical_id: str = ""
+    launched: bool = True  # CloudFormation knows the launch to have succeeded
     rollout: bool = False  # launched by a StackSet, together with other accounts
 
     @property
     def is_repair(self) -> bool:
         """Whether no stack event asked for it."""
         return self.kind is Kind.REPAIR
+
+    @property
+    def is_purge(self) -> bool:
+        """Whether it ends a stack that was launched, after which nothing is wanted any more."""
+        return self.kind is Kind.DELETE and self.launched
 
     @property
     def is_after_failure(self) -> bool:
@@ -116,7 +122,7 @@ class Record:
     cloud: str = ""  # where discovery found the tenant
     skipped: tuple[str, ...] = ()  # Regions that the last run skipped, left or disconnected
     failed: tuple[str, ...] = ()  # Regions that failed in the last run
-    refused: tuple[str, ...] = ()  # Regions where Falcon refused a create, and may have kept what it refused
+    refused: tuple[str, ...] = ()  # Regions where Falcon refused a create and may have kept it, or set no credential
     unreadable: str = ""  # why the parameter's text was not understood
     version: int = field(default=0, compare=False)  # of the parameter; 0 before it exists
 
@@ -124,6 +130,20 @@ class Record:
     def is_empty(self) -> bool:
         """Whether nothing of the stack can be in Falcon."""
         return self.applied is None and not self.dirty and not self.connections
+
+
+def physical_id(stack_id: str) -> str:
+    """Return the physical id of a stack's connections once they were launched."""
+    return f"falcon-ecr-{stack_id.rsplit('/', 1)[-1]}"
+
+
+def may_give_up_regions(record: Record, request: Request) -> bool:
+    """Whether a request may no longer want a Region that the stack wanted.
+
+    All others create there again, and Falcon says then that a connection exists.
+    """
+    same = record.applied is not None and record.applied.choices == request.settings.choices
+    return not (request.is_repair or (request.kind is Kind.UPDATE and same))
 
 
 def digest(properties: Mapping[str, object]) -> str:
@@ -135,8 +155,12 @@ def digest(properties: Mapping[str, object]) -> str:
 
 
 def begin(record: Record, request: Request, now: float, seconds: float) -> Record:
-    """Return the record with the lease of a request for so many seconds, and with its event."""
-    begun = replace(record, lease=Lease(request.id, now + seconds), dirty=True)
+    """Return the record with the lease of a request for so many seconds, and with its event.
+
+    A Delete may end half done: no repair may then make again what it removed.
+    """
+    applied = None if request.is_purge else record.applied
+    begun = replace(record, applied=applied, lease=Lease(request.id, now + seconds), dirty=True)
     return begun if request.is_repair else _with_event(begun, request, BEGUN)
 
 

@@ -75,7 +75,7 @@ def status_view(seen: View) -> Json:
     problems = [f"{row['region']}: {row['problem']}" for row in rows if row["problem"]]
     attention = [f"{region}: {text}" for region, found in existing.items() if (text := _attention(found, seen))]
     if seen.record.dirty:
-        attention.append("A run ended before it could record what it did: the next repair puts that right.")
+        attention.append("A run is at work, or ended before it could record what it did: then a repair puts it right.")
     return {
         "ok": not problems,
         "account": seen.identity.account,
@@ -129,6 +129,8 @@ def _problem(region: str, found: Connection | None, seen: View) -> str | None:
         return "its connection is gone from Falcon" if identifier else "not connected"
     if seen.identity.owner(found.alias) is Owner.OTHER_STACK:
         return f"another stack took it over (alias {found.alias}): update this stack to take it back"
+    if region in seen.record.refused:
+        return "it has no credential yet: the next repair sets it"
     return found.problem or None
 
 

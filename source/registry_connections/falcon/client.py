@@ -161,7 +161,7 @@ class Falcon:
 
     def _set_credential(self, method: str, deadline: Deadline, *, fresh: bool, **content: Any) -> Response:
         """Call with a credential, again while Falcon refuses a fresh role."""
-        limiter, started, pause, refused = self.login.http.limiter, deadline.clock(), 1.0, False
+        limiter, started, pause, refusal = self.login.http.limiter, deadline.clock(), 1.0, None
         while True:
             try:
                 return self._call(method, ENTITIES, deadline, sets_credential=True, **content)
@@ -173,11 +173,13 @@ class Falcon:
                     limiter.pause(limiter.jitter(pause / 2, pause), until)
                 except DeadlineError:
                     raise error from None
-                pause, refused = min(pause * 1.5, 10.0), True
-            except ConflictError as error:
+                pause, refusal = min(pause * 1.5, 10.0), error
+            except FalconError as error:
                 # A refused create may have left a record: whether it does is not known.
-                error.may_have_succeeded |= refused
+                error.may_have_succeeded |= refusal is not None
                 raise
+            except DeadlineError as error:
+                raise refusal or error from None
 
     def _call(
         self, method: str, path: str, deadline: Deadline, *, sets_credential: bool = False, **content: Any

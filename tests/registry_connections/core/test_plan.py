@@ -236,6 +236,7 @@ def test_each_reason_is_told_in_words_of_its_own() -> None:
         "a connection for this registry existed already",
         "it was made, but the response was lost or a refusal",
         "this stack made it, and its record did not name it",
+        "this stack made it, and it has no credential yet",
         "Falcon says that its credential expired",
         "the Region is no longer wanted",
         "it was made by a stack event that did not succeed",

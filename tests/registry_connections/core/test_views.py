@@ -173,7 +173,7 @@ def test_an_alias_that_a_person_wrote_and_a_run_that_was_cut_short_are_worth_att
     assert (shown["ok"], shown["problems"]) == (True, [])
     assert shown["attention"] == [
         f"{EAST}: its alias was changed to 'registry of the shop'; it stays so",
-        "A run ended before it could record what it did: the next repair puts that right.",
+        "A run is at work, or ended before it could record what it did: then a repair puts it right.",
     ]
 
 

@@ -100,6 +100,24 @@ def test_a_conflict_may_be_our_own_unless_it_comes_at_once(replies: list[Reply],
     assert caught.value.may_have_succeeded is own
 
 
+@pytest.mark.parametrize("status", [403, 404, 429])
+def test_what_ends_otherwise_after_a_refused_role_may_have_left_a_connection(status: int) -> None:
+    with pytest.raises(FalconError) as caught:
+        Bench(REJECTED, refusal(status, "no")).log_in().create(fresh=True)
+
+    assert caught.value.may_have_succeeded
+
+
+def test_a_refused_role_is_what_is_told_if_the_rate_limit_lets_no_other_try_pass() -> None:
+    def refuse_and_close(_: Sent) -> Reply:
+        made.login.http.limiter._closed_until = 10_000
+        return REJECTED
+
+    made = Bench(entities=refuse_and_close).log_in()
+    with pytest.raises(errors.CredentialError):
+        made.create(fresh=True)
+
+
 @pytest.mark.parametrize(
     ("refused", "seconds"), [(REJECTED, 120), (REJECTED_OTHERWISE, 60), (refusal(400, "anything else"), 60)]
 )

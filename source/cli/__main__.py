@@ -35,7 +35,8 @@ VARIABLES: Final[Mapping[str, str]] = {
     "TAGS": "tags of the stacks, as words key=value: TAGS='team=security cost=\"a b\"'",
     "ORG_ID": "id of the organization, to be sure that it is this one (that of your account)",
     "OU_IDS": "organizational units or the root, comma-separated (required)",
-    "ORG_PATHS": "organization paths that narrow who may read the shared secret: o-.../r-.../ou-.../*",
+    "ORG_PATHS": "organization paths that narrow who may read the shared secret: o-.../r-.../ou-.../* (kept on an "
+    "update; o-.../r-.../* is everybody)",
     "CALL_AS": "DELEGATED_ADMIN if you are signed in to a delegated administrator's account (SELF)",
     "MAX_CONCURRENT": "accounts at a time, 1 to 100 (20); all share one Falcon tenant and its rate limit",
     "INCLUDE_MANAGEMENT": "1 includes the management account, by a plain stack: stack sets never reach it",
@@ -48,8 +49,8 @@ VARIABLES: Final[Mapping[str, str]] = {
     "JSON": "1 prints the function's JSON instead of a table, for jq",
     "WIDE": "1 adds ids and times to the tables",
     "REGIONS": "Regions to expect in accounts whose own cannot be read, comma-separated",
-    "FALCON_CLOUD": "autodiscover, us-1, us-2, us-3, eu-1, us-gov-1 or us-gov-2 (autodiscover)",
-    "FALCON_API_URL": "https URL that replaces the cloud's own",
+    "FALCON_CLOUD": "autodiscover, us-1, us-2, us-3, eu-1, us-gov-1 or us-gov-2 (the stack set's)",
+    "FALCON_API_URL": "https URL that replaces the cloud's own (the stack set's)",
 }
 """What each variable means."""
 

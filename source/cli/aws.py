@@ -88,7 +88,8 @@ def connect(region: str, config: Config = WORKING, found: Sequence[str] = ()) ->
         reason = "Unable to locate credentials" if isinstance(error, NoCredentialsError) else error_text(error)
         problems.append(
             f"AWS does not know who you are: {reason}\n"
-            "  Log in (aws sso login, aws configure) or set AWS_PROFILE, then run this again."
+            "  Log in (aws sso login, aws configure) or set AWS_PROFILE, then run this again.\n"
+            "  A Region that the account has not enabled looks the same."
         )
     if problems:
         raise CliError(*problems)

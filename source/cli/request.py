@@ -116,7 +116,10 @@ def unknown_variables(command: str, given: Iterable[str], accepted: Iterable[str
     """
     accepted = [*accepted, *OF_MAKE]
     for name in sorted(set(given).difference(accepted)):
-        meant = _meant(name, accepted, f"make {command} HELP=1 lists them.")
+        if name.isupper() or name.islower():
+            meant = _meant(name.upper(), accepted, f"make {command} HELP=1 lists them.")
+        else:
+            meant = f"Parameters of the template go into one variable: PARAMETERS='{name}=...'."
         yield f"make {command} has no variable {name}. {meant}"
 
 

@@ -80,7 +80,10 @@ class Stack:
         """Return the stack as it is. Raises CliError if there is none."""
         if (now := self.now()) is None:
             region = self._cloudformation.meta.region_name
-            raise CliError(f"there is no stack {self.name} in {region}. Name it: STACK=... REGION=...")
+            raise CliError(
+                f"there is no stack {self.name} in {region}: it was never launched there, or is deleted. Name another: "
+                "STACK=... REGION=..."
+            )
         return now
 
     def settle(self) -> Snapshot | None:
@@ -152,7 +155,7 @@ class Stack:
             )
         if status == "DELETE_FAILED":
             return (
-                "Correct the cause, then delete it again with the same command. To give up what cannot be deleted, "
+                "Correct the cause, then delete it again. To give up what cannot be deleted, "
                 "and leave its connections in Falcon:\n"
                 f"  aws cloudformation delete-stack {place} --retain-resources RegistryConnections"
             )

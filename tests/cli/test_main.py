@@ -35,7 +35,13 @@ def test_help_names_every_variable_of_a_command(command: str, capsys: pytest.Cap
 
 @pytest.mark.parametrize(
     ("given", "advice"),
-    [("STAK", "Did you mean STACK?"), ("JSON", "make delete HELP=1 lists them."), ("PYTHON STACK YES", "")],
+    [
+        ("STAK", "Did you mean STACK?"),
+        ("region", "Did you mean REGION?"),
+        ("Regions", "Parameters of the template go into one variable: PARAMETERS='Regions=...'."),
+        ("JSON", "make delete HELP=1 lists them."),
+        ("PYTHON STACK YES", ""),
+    ],
 )
 def test_a_variable_that_a_command_does_not_have_is_refused(
     given: str, advice: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -52,7 +52,6 @@ def _act(action: str, asked: Request, screen: Screen) -> None:
         raise CliError(f"the stack {stack.name} is in {now.status} and has no function to ask. {advice}")
     if "JSON" in asked.flags:
         text = _invoke(aws, now, action)
-        screen.raw(text)
     else:
         header(screen, stack.name, now, aws)
         if now.status not in GOOD:
@@ -64,7 +63,9 @@ def _act(action: str, asked: Request, screen: Screen) -> None:
         more = "Each Region: make status. " if action == "reconcile" else ""
         problem = answer.get("errorMessage") or answer
         raise CliError(f"{problem}\n  {more}Every line: the log group {now.log_group}")
-    if "JSON" not in asked.flags:
+    if "JSON" in asked.flags:
+        screen.raw(text)
+    else:
         views.SHOWN[action](answer, screen)
     if not answer["ok"]:
         raise AttentionError

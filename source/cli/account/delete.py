@@ -36,11 +36,18 @@ def delete(asked: Request, screen: Screen) -> None:
         _delete_stack(asked, stack, before, screen)
     if takes_bucket and bucket.delete(aws, screen, of_organization=False):
         screen.say("The bucket with the packages is deleted.")
-    elif not takes_bucket and Stack(aws.client("cloudformation"), bucket.STACK, screen).now():
-        screen.say("The bucket with the packages is kept: DELETE_BUCKET=1 deletes it.")
+    elif not takes_bucket and (holder := Stack(aws.client("cloudformation"), bucket.STACK, screen).now()):
+        advice = "" if holder.parameters.get("OrganizationId") else " DELETE_BUCKET=1 deletes it."
+        screen.say(f"The bucket with the packages is kept.{advice}")
 
 
 def _delete_stack(asked: Request, stack: Stack, before: Snapshot, screen: Screen) -> None:
+    if before.status in LEFTOVERS:
+        screen.say("Its launch failed: what is left of it is deleted.")
+        screen.confirm(stack.name, agreed="YES" in asked.flags)
+        stack.delete()
+        screen.say(f"\nThe stack {stack.name} is deleted.", "green")
+        return
     policy = policy_of(asked, before.parameters)
     updates = needs_update(stack, before, policy)
     screen.say(f"{PARAMETER}={policy}: {MEANING[policy]}")
@@ -78,4 +85,12 @@ def needs_update(stack: Stack, before: Snapshot, policy: str) -> bool:
 
 def set_policy(stack: Stack, before: Snapshot, policy: str) -> None:
     """Update a stack to a policy, and change nothing else. Raises CliError if that fails."""
-    stack.deploy({"UsePreviousTemplate": True}, {PARAMETER: policy}, before.parameters.keys())
+    try:
+        stack.deploy({"UsePreviousTemplate": True}, {PARAMETER: policy}, before.parameters.keys())
+    except CliError as error:
+        held = before.parameters.get(PARAMETER, DEFAULT)
+        nothing = (
+            "nothing was deleted. Correct the cause and delete again, or leave DELETE_CONNECTIONS out: then it deletes "
+            f"with {PARAMETER}={held}."
+        )
+        raise CliError(*error.problems, nothing) from None

@@ -82,7 +82,7 @@ def _needs_credentials(asked: Request, before: Snapshot | None) -> bool:
 
 def header(screen: Screen, name: str, now: Snapshot | None, aws: Aws) -> None:
     """Print which stack this is, its status, and the version of the package that it runs."""
-    status = f"{now.status}, version {now.version or 'unknown'}" if now else "does not exist yet"
+    status = f"{now.status}, version {now.version or 'unknown'}" if now else "does not exist"
     screen.say(f"stack {name}: {status} (account {aws.account}, {aws.region})", "bold")
 
 

@@ -48,7 +48,7 @@ def survey(asked: Request) -> tuple[Target, list[str]]:
         aws = connect(asked.region)
     except CliError as error:
         raise CliError(*problems, *error.problems) from None
-    if asked.bucket:
+    if asked.bucket and "/" not in asked.bucket:  # which is among the problems
         problems += bucket.problems_of(aws, asked.bucket, asked.bucket_owner or aws.account)
     accepted: frozenset[str] = frozenset()
     template = artifacts.template

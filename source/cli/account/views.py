@@ -40,7 +40,8 @@ def show_status(answer: Answer, screen: Screen) -> None:
         screen.say(f"attention: {text}", "yellow")
     wrong = sum(row["problem"] is not None for row in answer["regions"])
     if wrong:
-        screen.say(f"{counted(wrong, 'Region')} to repair: make reconcile", "red")
+        verb = "needs" if wrong == 1 else "need"
+        screen.say(f"{counted(wrong, 'Region')} {verb} attention. make reconcile repairs what it can.", "red")
         return
     connected = sum(row["connection"] is not None for row in answer["regions"] if row["wanted"])
     _verdict(answer, f"{counted(connected, 'Region')} connected, and nothing is wrong.", screen)

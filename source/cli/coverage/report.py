@@ -54,9 +54,8 @@ def _summarize(coverage: Coverage, screen: Screen) -> None:
     rows = [("", (str(state), f"{coverage.totals[state]:,}")) for state in State if coverage.totals[state]]
     screen.table(("STATE", "REGISTRIES"), rows)
     worst = [each for each in coverage.findings() if each.state in NEED_ATTENTION][:SHOWN_FINDINGS]
-    found = [("red", (str(each.state), f"{len(each.accounts):,}", each.reason)) for each in worst]
-    if found:
-        screen.table(("STATE", "ACCOUNTS", "WHY"), found, title="What needs attention most")
+    found = [("red", (str(each.state), each.reason, f"{len(each.accounts):,}")) for each in worst]
+    screen.table(("STATE", "WHY", "ACCOUNTS"), found, title="What needs attention most" if found else "")
     screen.say()
     screen.say(page.headline(coverage), "red" if coverage.attention else "green")
     for name in ("coverage.html", "coverage.csv"):

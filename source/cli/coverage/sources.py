@@ -16,7 +16,7 @@ from cli.organization.members import Account
 from cli.organization.stack_set import Definition, Instance, StackSet
 from cli.request import Request
 from cli.screen import Screen
-from registry_connections.core.model import Connection
+from registry_connections.core.model import AUTODISCOVER, Connection
 
 ASKING_AT_ONCE: Final = 8  # Account Management allows few calls a second
 ENABLED: Final = ("ENABLED", "ENABLED_BY_DEFAULT", "ENABLING")
@@ -48,8 +48,10 @@ def read(aws: Aws, asked: Request, screen: Screen) -> Facts:
     definition = stack_set.now()
     if definition is None:
         raise CliError(f"there is no stack set {asked.name} in {aws.region}. Name it: STACK_SET=... REGION=...")
+    held = definition.parameters
+    cloud = held.get("FalconCloud", AUTODISCOVER) if asked.cloud == AUTODISCOVER else asked.cloud
     with (
-        logged_in(asked.credentials, asked.cloud, asked.api_url, package, screen) as falcon,
+        logged_in(asked.credentials, cloud, asked.api_url or held.get("FalconApiUrl", ""), package, screen) as falcon,
         ThreadPoolExecutor(1) as others,
     ):
         listing = others.submit(connections, falcon)

@@ -57,7 +57,11 @@ class Deletion:
             say(f"This deletes the stack set {name} (version {version}) and its stacks in {count}.")
             say(f"{PARAMETER}={policy}: {MEANING[policy]}")
         if self._management:
+            policy = policy_of(self._asked, self._management.parameters)
             say(f"This deletes the stack {name} of the management account {self._aws.account}.")
+            say(f"There {PARAMETER}={policy}: {MEANING[policy]}")
+        if self._secret.now():
+            say("This deletes the shared secret and its key, unless the management account's stack stays and reads it.")
         takes_bucket = "DELETE_BUCKET" in self._asked.flags
         say("This deletes the bucket with the packages." if takes_bucket else "The bucket with the packages is kept.")
         self._screen.confirm(name, agreed="YES" in self._asked.flags)

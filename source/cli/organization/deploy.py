@@ -31,7 +31,7 @@ def deploy(asked: Request, screen: Screen) -> None:
     stack_set = StackSet(aws.client("cloudformation"), asked.name, asked.call_as, asked.max_concurrent, screen)
     before = stack_set.now()
     place = f"organization {organization.id}, account {aws.account}, {aws.region}"
-    status = f"version {before.version or 'unknown'}" if before else "does not exist yet"
+    status = f"version {before.version or 'unknown'}" if before else "does not exist"
     screen.say(f"stack set {asked.name}: {status} ({place})", "bold")
     screen.say(f"version {artifacts.version} for {counted(len(accounts), 'account')}, {artifacts.origin}")
     if before is None and not (asked.credentials or asked.parameters.get("SecretsManagerSecretName")):

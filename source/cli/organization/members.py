@@ -78,6 +78,8 @@ def problems_of(aws: Aws, organization: Organization, asked: Request) -> Iterato
     """Yield every reason why stack sets cannot be used as `asked` says."""
     if asked.organization and asked.organization != organization.id:
         yield f"ORG_ID is {asked.organization}, but the account {aws.account} belongs to {organization.id}."
+    if strangers := sorted({path.split("/")[0] for path in asked.paths} - {organization.id}):
+        yield f"ORG_PATHS names {', '.join(strangers)}, but the account {aws.account} belongs to {organization.id}."
     manages, delegated = aws.account == organization.management, asked.call_as == "DELEGATED_ADMIN"
     if delegated and manages:
         yield f"CALL_AS=DELEGATED_ADMIN, but {aws.account} is the management account. Leave CALL_AS out."

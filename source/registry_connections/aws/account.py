@@ -29,8 +29,8 @@ SECRET_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 """How the keys of a secret may be spelled, in lower case and without separators."""
 
 SECRET_ADVICE: Final = {
-    "marked for deletion": "It is scheduled for deletion: run aws secretsmanager restore-secret.",
-    "scheduled for deletion": "It is scheduled for deletion: run aws secretsmanager restore-secret.",
+    "marked for deletion": "It is scheduled for deletion: aws secretsmanager restore-secret --secret-id {name}",
+    "scheduled for deletion": "It is scheduled for deletion: aws secretsmanager restore-secret --secret-id {name}",
     "Access to KMS": "Its key's policy must allow this account kms:Decrypt, and SecretKmsKeyArn must name the key.",
     "default KMS service key": "A secret of another account needs a customer key.",
     "resource-based policy": "Check its ARN, and that its resource policy allows this account to read it.",
@@ -57,13 +57,14 @@ class AwsAccount:
     def credentials(self) -> Credentials:
         """Return what the secret holds; raise SecretError, which names what is wrong and never a value."""
         name = self.secret_id.split(":secret:")[-1]
+        name = name[:-7] if _FULL_ARN.fullmatch(self.secret_id) else name
         region = self.secret_id.split(":")[3] if self.secret_id.startswith("arn:") else None
         client = self.clients.get("secretsmanager", region)
         with translate_errors(f"The secret {name} is missing or cannot be read", SecretError):
             try:
                 response = self.access(lambda: client.get_secret_value(SecretId=self.secret_id))
             except ClientError as error:
-                if advice := self._advice(error):
+                if advice := self._advice(error).replace("{name}", name):
                     raise SecretError(f"The secret {name} cannot be read: {error_code(error)}. {advice}") from None
                 raise
             return parse_secret(response.get("SecretString"), name, binary="SecretBinary" in response)

@@ -128,7 +128,7 @@ def _problem(region: str, found: Connection | None, seen: View) -> str | None:
     if found is None:
         return "its connection is gone from Falcon" if identifier else "not connected"
     if seen.identity.owner(found.alias) is Owner.OTHER_STACK:
-        return f"another stack took it over (alias {found.alias}): update this stack to take it back"
+        return f"another stack took it over (alias {found.alias}): another CredentialsVersion here takes it back"
     if region in seen.record.refused:
         return "it has no credential yet: the next repair sets it"
     return found.problem or None

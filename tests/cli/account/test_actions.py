@@ -91,7 +91,7 @@ def test_a_status_begins_with_the_stack_and_its_version_and_fits_80_columns(act:
     assert lines[4].split() == ["REGION", "WHAT", "IS", "WRONG", "STATE", "CREDENTIAL"]
     assert lines[5].split() == ["us-east-1", "-", "active", "valid"]
     assert lines[6].startswith("ap-southeast-1  its connection is gone from Falcon")
-    assert lines[-1] == "1 Region to repair: make reconcile"
+    assert lines[-1] == "1 Region needs attention. make reconcile repairs what it can."
     assert max(map(len, lines)) <= 80
     assert not ran.ok
 
@@ -157,11 +157,12 @@ def test_a_long_wait_is_announced(act: Act, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_function_error_says_where_more_is_to_be_found(act: Act) -> None:
-    failed = FakeAws({"errorMessage": "1 Region failed: sa-east-1", "errorType": "X"})
+    failed = FakeAws({"errorMessage": "1 Region failed: sa-east-1", "errorType": "X", "stackTrace": ["of Lambda"]})
 
     assert act(failed, "reconcile").problem == (
         "1 Region failed: sa-east-1\n  Each Region: make status. Every line: the log group /aws/lambda/function"
     )
+    assert act(failed, "reconcile", JSON="1").text == ""
 
 
 LEFT = {"region": "sa-east-1", "outcome": "left", "connection": None, "message": "why"}
@@ -192,7 +193,7 @@ def test_a_real_stack_is_asked_and_repaired(customer: Customer, monkeypatch: pyt
         operator.run(each, STACK=STACK) for each in ("status", "plan", "reconcile", "status")
     )
 
-    assert before.text.endswith("1 Region to repair: make reconcile\n")
+    assert before.text.endswith("1 Region needs attention. make reconcile repairs what it can.\n")
     assert [each.ok for each in (before, plan, repair, after)] == [False, True, True, True]
     assert "1 change to make: make reconcile" in plan.text
     assert "1 Region repaired." in repair.text

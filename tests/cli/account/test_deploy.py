@@ -10,16 +10,17 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from cli.account.delete import _delete_stack as delete_stack
 from cli.account.delete import needs_update
 from cli.account.deploy import verify_code
 from cli.artifact import Artifact
 from cli.credentials import Credentials
 from cli.errors import CliError
 from cli.stack import Snapshot, Stack
-from tests.cli.support import NOBODY, Operator, Ran, screen
+from tests.cli.support import NOBODY, Operator, Ran, asked, screen
 from tests.sandbox import stacks
 from tests.sandbox.local_aws import ACCOUNT, LocalAws
-from tests.simulator import CLIENT_ID, CLIENT_SECRET
+from tests.simulator import CLIENT_ID, CLIENT_SECRET, Fault, Status
 
 pytest_plugins = ["tests.cli.fixtures"]
 
@@ -53,7 +54,7 @@ def test_a_launch_needs_nothing_but_credentials_which_are_asked_for(aws: LocalAw
     first = deploy(operator, parameters="Regions=us-east-1", typed=typed, TAGS="team=security")
 
     assert first.ok, first.problem
-    assert "stack falcon: does not exist yet (account 111122223333, us-east-1)" in first.text
+    assert "stack falcon: does not exist (account 111122223333, us-east-1)" in first.text
     assert "CREATE_COMPLETE              RegistryConnections\n" in first.text
     assert CLIENT_SECRET not in first.text
     assert connected(operator) == ["us-east-1"]
@@ -84,7 +85,10 @@ def test_an_original_stack_that_disconnects_on_deletion_is_not_upgraded(aws: Loc
 
 
 def test_what_stands_in_the_way_is_told_at_once_and_nothing_is_made(aws: LocalAws, operator: Operator) -> None:
+    path = deploy(operator, S3_BUCKET="s3://bucket/path")
     ran = deploy(operator, parameters="Colour=blue", S3_BUCKET="not-there", TAGS="x")
+
+    assert path.problem.startswith("S3_BUCKET is 'bucket/path', which is a path.")
 
     assert [problem.split(" ")[0] for problem in ran.problem.splitlines()] == [
         *("TAGS", "the", "PARAMETERS", "FALCON_CLIENT_ID", "FALCON_CLIENT_SECRET")
@@ -182,11 +186,32 @@ def test_delete_asks_for_the_name_and_leaves_what_the_choice_says(
     assert "1 connected Regions: us-east-1" in ran.text
     assert ("setting DeleteConnections" in ran.text) == bool(choice)
     assert "The stack falcon is deleted. Its log stays: /aws/lambda/" in ran.text
-    assert ("The bucket with the packages is kept: DELETE_BUCKET=1 deletes it." in ran.text) is not bool(takes_bucket)
+    assert ("The bucket with the packages is kept. DELETE_BUCKET=1 deletes it." in ran.text) is not bool(takes_bucket)
     assert len(aws.client("s3").list_buckets()["Buckets"]) == (0 if takes_bucket else 1)
     assert len(connected(operator)) == left
     gone = operator.run("delete", STACK="falcon")
-    assert gone.problem == "there is no stack falcon in us-east-1. Name it: STACK=... REGION=..."
+    assert gone.problem == (
+        "there is no stack falcon in us-east-1: it was never launched there, or is deleted. Name another: "
+        "STACK=... REGION=..."
+    )
+
+
+def test_a_stack_that_cannot_be_updated_to_the_choice_is_not_deleted(operator: Operator) -> None:
+    launch(operator)
+    operator.falcon.arm(Fault("token", Status(403, message="access denied, authorization failed")))
+    ran = operator.run("delete", STACK="falcon", DELETE_CONNECTIONS="Account", YES="1")
+
+    assert "the API client may not be used from here" in ran.problem
+    assert ran.problem.endswith("or leave DELETE_CONNECTIONS out: then it deletes with DeleteConnections=Keep.")
+
+
+def test_of_a_failed_launch_nothing_is_promised_when_it_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Stack, "delete", lambda _: None)
+    shown, output = screen()
+    stack, left = Stack(SimpleNamespace(), "falcon", shown), Snapshot("", "ROLLBACK_COMPLETE", {}, {})
+    delete_stack(asked("delete", YES="1"), stack, left, shown)
+
+    assert output.getvalue() == "Its launch failed: what is left of it is deleted.\n\nThe stack falcon is deleted.\n"
 
 
 @pytest.mark.parametrize(

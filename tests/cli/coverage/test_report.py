@@ -19,10 +19,11 @@ from cli.artifact import BUILT_PACKAGE
 from cli.coverage import report as command
 from cli.coverage import sources
 from cli.credentials import Credentials
-from cli.errors import CliError, UnansweredError
+from cli.errors import AttentionError, CliError, UnansweredError
 from cli.falcon import connections, logged_in, try_credentials
 from cli.organization.members import Account
 from cli.screen import Screen
+from tests.cli.coverage.sample import DENIED, sample
 from tests.cli.organization.support import MANAGEMENT, MEMBERS, OrganizationOperator
 from tests.cli.support import screen
 from tests.sandbox.local_aws import LocalAws
@@ -102,6 +103,14 @@ def test_the_report_shows_what_became_of_every_account_and_changes_nothing(
     assert f"ECRExecutionRole: {ROLE} already exists" in (tmp_path / "coverage.html").read_text()
     assert {call["action"] for call in aws.api_calls() if "/reader/" in call["principal"]} <= {*ALLOWED, *ALWAYS}
     assert falcon.journal.operations() == {"token": 1, "list": 1, "read": 1}
+
+
+def test_on_a_terminal_no_reason_is_cut() -> None:
+    shown, output = screen(terminal=True, width=80)
+    with pytest.raises(AttentionError):
+        command._summarize(sample(100), shown)
+
+    assert {"ACCOUNTS", "expired", *DENIED.split()} <= set(output.getvalue().split())
 
 
 def test_a_missing_stack_set_is_an_error(administrator: OrganizationOperator, tmp_path: Path) -> None:

@@ -47,8 +47,7 @@ class OrganizationOperator(Operator):
 
     def report(self, **variables: str) -> Ran:
         """Run `make coverage-report`."""
-        asked = {"STACK_SET": STACK_SET, "FALCON_CLOUD": "us-1", "FALCON_API_URL": self.falcon.url}
-        return self.run("coverage-report", self.credentials, **asked | variables)
+        return self.run("coverage-report", self.credentials, **{"STACK_SET": STACK_SET} | variables)
 
     # What there is
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from cli.account.delete import MEANING
 from cli.errors import CliError
 from cli.organization import delete as command
 from cli.organization import stack_set
@@ -44,6 +45,9 @@ def test_delete_leaves_in_falcon_what_the_choice_says(
     assert administrator.delete().problem == f"there is no stack set {STACK_SET} in us-east-1."
 
 
+ACCOUNT_POLICY = {"ParameterKey": "DeleteConnections", "ParameterValue": "Account"}
+
+
 def deletion(monkeypatch: pytest.MonkeyPatch, played: FakeStackSets, **given: str) -> tuple[command.Deletion, Any]:
     """Return a deletion without AWS, and what is printed."""
     monkeypatch.setattr(stack_set, "POLL_SECONDS", 0)
@@ -65,7 +69,11 @@ def delete(monkeypatch: pytest.MonkeyPatch, played: FakeStackSets, **given: str)
 def test_what_goes_is_told_before_the_name_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     played = FakeStackSets({"S3Key": f"falcon-ecr/1.2.3-{'0' * 16}/lambda_function.zip"}, [UNIT], CURRENT)
     played.begin(ACCOUNTS[:1])
-    asks, output = deletion(monkeypatch, played, DELETE_CONNECTIONS="Account")
+    played.stacks = {
+        name: {"StackId": "", "StackStatus": "CREATE_COMPLETE", "Parameters": held}
+        for name, held in {"falcon": [ACCOUNT_POLICY], "falcon-secret": []}.items()
+    }
+    asks, output = deletion(monkeypatch, played, INCLUDE_MANAGEMENT="1")
 
     with pytest.raises(CliError, match="this needs an answer"):
         asks.confirm()
@@ -73,7 +81,10 @@ def test_what_goes_is_told_before_the_name_is_asked_for(monkeypatch: pytest.Monk
     assert output.getvalue().splitlines() == [
         "Waiting for an operation that is under way: 1 of 1 accounts",
         "This deletes the stack set falcon (version 1.2.3) and its stacks in 4 accounts.",
-        "DeleteConnections=Account: EVERY ECR connection of the account is removed from Falcon, whoever made it.",
+        f"DeleteConnections=Keep: {MEANING['Keep']}",
+        f"This deletes the stack falcon of the management account {MANAGEMENT}.",
+        f"There DeleteConnections=Account: {MEANING['Account']}",
+        "This deletes the shared secret and its key, unless the management account's stack stays and reads it.",
         "The bucket with the packages is kept.",
     ]
 

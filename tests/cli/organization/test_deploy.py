@@ -100,8 +100,10 @@ def test_what_stands_in_the_way_is_told_at_once_and_nothing_is_made(
 ) -> None:
     aws.client("organizations").disable_aws_service_access(ServicePrincipal=SERVICE)
 
-    ran = administrator.deploy("Colour=blue", ORG_ID="o-anotherorgid", CALL_AS="DELEGATED_ADMIN")
+    paths = "o-anotherorgid/r-abcd/*"
+    ran = administrator.deploy("Colour=blue", ORG_ID="o-anotherorgid", ORG_PATHS=paths, CALL_AS="DELEGATED_ADMIN")
 
+    assert "ORG_PATHS names o-anotherorgid, but the account 111122223333 belongs to" in ran.problem
     assert "ORG_ID is o-anotherorgid, but the account 111122223333 belongs to" in ran.problem
     assert "is the management account. Leave CALL_AS out" in ran.problem
     assert "PARAMETERS names Colour, which the template does not have" in ran.problem

@@ -143,7 +143,7 @@ def test_the_status_of_a_region_is_what_falcon_says_of_its_connection() -> None:
         (
             (anothers(EAST),),
             (),
-            f"another stack took it over (alias {anothers(EAST).alias}): update this stack to take it back",
+            f"another stack took it over (alias {anothers(EAST).alias}): another CredentialsVersion here takes it back",
         ),
     ],
 )

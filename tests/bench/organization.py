@@ -3,12 +3,12 @@
 import os
 import random
 import tempfile
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import requests
 
@@ -24,7 +24,7 @@ from registry_connections.snapshot import Reader
 from tests.bench.stage import REGIONS
 from tests.bench.table import Row
 from tests.sandbox.tls import Authority
-from tests.simulator import RemoteSimulator
+from tests.simulator import CLIENT_ID, CLIENT_SECRET, Behaviour, FalconSimulator
 
 ACCOUNTS: Final = 500
 REGIONS_EACH: Final = 17
@@ -72,13 +72,15 @@ def measure() -> list[Row]:
     with tempfile.TemporaryDirectory() as directory:
         authority = Authority(Path(directory))
         os.environ["REQUESTS_CA_BUNDLE"] = str(authority.ca_file)
-        limits: dict[str, Any] = {"requests_per_minute": LIMIT, "tokens_per_minute": 1_000_000}
-        with RemoteSimulator(authority, latency=LATENCY, time_scale=1 / SLOWER, **limits) as falcon:
+        behaviour = Behaviour(
+            latency=LATENCY, time_scale=1 / SLOWER, requests_per_minute=LIMIT, tokens_per_minute=1_000_000
+        )
+        # The accounts are in a process of their own, so that they do not share the interpreter with Falcon.
+        with FalconSimulator(authority, behaviour) as falcon, ProcessPoolExecutor(1, get_context("spawn")) as process:
             started = _clock()
-            failed = _launch_all(falcon)
+            failed = process.submit(_launch_all, falcon.url).result()
             taken = _clock() - started
-            journal = falcon.journal
-            statuses = [record.status for record in journal.records()]
+            statuses = [record.status for record in falcon.journal.records()]
     refused = sum(status == 429 for status in statuses)
     bound = (ACCOUNTS * CALLS_EACH - 1) // LIMIT * 60.0
     what = f"{ACCOUNTS} accounts x {REGIONS_EACH} Regions, {TOGETHER} at a time"
@@ -89,22 +91,16 @@ def measure() -> list[Row]:
     ]
 
 
-def _launch_all(falcon: RemoteSimulator) -> int:
+def _launch_all(url: str) -> int:
     """Launch every account, and return how many failed."""
-    credentials = Credentials(falcon.client_id, falcon.client_secret)
-    lock = threading.Lock()
-    failures: list[str] = []
+    credentials = Credentials(CLIENT_ID, CLIENT_SECRET)
 
-    def launch(number: int) -> None:
+    def launch(number: int) -> str:
         time.sleep(random.uniform(0, LATENCY))  # noqa: S311 - StackSets start no two accounts in the same instant
-        failure = _launch(f"{100_000_000_000 + number}", credentials, falcon.url)
-        if failure:
-            with lock:
-                failures.append(failure)
+        return _launch(f"{100_000_000_000 + number}", credentials, url)
 
     with ThreadPoolExecutor(TOGETHER) as accounts:
-        list(accounts.map(launch, range(ACCOUNTS)))
-    return len(failures)
+        return sum(bool(failure) for failure in accounts.map(launch, range(ACCOUNTS)))
 
 
 def _launch(account_id: str, credentials: Credentials, url: str) -> str:

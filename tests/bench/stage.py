@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tests.faults.aws_stub import AwsStub
 from tests.faults.cloudformation import ResponseEndpoint
@@ -16,7 +16,7 @@ from tests.registry_connections.samples import ACCOUNT, STACK_ID, UUID, event
 from tests.sandbox.known_regions import KNOWN_REGIONS
 from tests.sandbox.lambda_runtime import Invocation, LambdaRuntime
 from tests.sandbox.tls import Authority
-from tests.simulator import RemoteSimulator
+from tests.simulator import Behaviour, FalconSimulator
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
 PACKAGE: Final = PROJECT / "build" / "lambda_function.zip"
@@ -30,7 +30,7 @@ MEMORY_MB: Final = int(re.findall(r"MemorySize: (\d+)", (PROJECT / "template.yam
 class Stage:
     """One account with 34 Regions, and the function in it."""
 
-    falcon: RemoteSimulator
+    falcon: FalconSimulator
     aws: AwsStub
     answers: ResponseEndpoint
     function: LambdaRuntime
@@ -56,7 +56,7 @@ class Stage:
 
 
 @contextmanager
-def stage(*, seed: int = 0, processor_share: bool = False, **behaviour: object) -> Iterator[Stage]:
+def stage(*, seed: int = 0, processor_share: bool = False, **behaviour: Any) -> Iterator[Stage]:
     """Set the stage, with a Falcon of this behaviour and `seed` connections of other accounts, and clear it away.
 
     With `processor_share` the function has what its memory entitles it to.
@@ -64,10 +64,11 @@ def stage(*, seed: int = 0, processor_share: bool = False, **behaviour: object) 
     with tempfile.TemporaryDirectory() as directory:
         authority = Authority(Path(directory))
         with (
-            AwsStub(authority) as aws,
-            ResponseEndpoint(authority) as answers,
-            RemoteSimulator(authority, seed=seed, **behaviour) as falcon,
+            FalconSimulator(authority, Behaviour(**behaviour)) as falcon,
+            AwsStub(authority, falcon.faults) as aws,
+            ResponseEndpoint(authority, falcon.faults) as answers,
         ):
+            falcon.seed(seed)
             credentials = {"FalconClientId": falcon.client_id, "FalconSecret": falcon.client_secret}
             aws.secrets[SECRET] = json.dumps(credentials)
             aws.regions = dict.fromkeys(REGIONS, "opted-in")
@@ -82,7 +83,7 @@ def stage(*, seed: int = 0, processor_share: bool = False, **behaviour: object) 
                 yield Stage(falcon, aws, answers, function)
 
 
-def _environment(authority: Authority, aws: AwsStub, falcon: RemoteSimulator) -> dict[str, str]:
+def _environment(authority: Authority, aws: AwsStub, falcon: FalconSimulator) -> dict[str, str]:
     # With all public authorities, as on Lambda: loading them takes longer than a handshake.
     trust = dict.fromkeys(("AWS_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(authority.bundle_file))
     return {

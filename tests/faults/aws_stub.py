@@ -1,4 +1,4 @@
-"""A stand-in for the few AWS calls that the function makes, over TLS, with faults that a test arms.
+"""A stand-in for the few AWS calls that the function makes, over TLS, with the faults that a test arms.
 
 The function reaches it through AWS_ENDPOINT_URL. It checks no signatures and knows no IAM: the local AWS of
 `tests/sandbox` does that. Here the point is what happens when AWS answers late, wrongly or not at all.
@@ -6,61 +6,29 @@ The function reaches it through AWS_ENDPOINT_URL. It checks no signatures and kn
 
 import json
 import threading
-from dataclasses import dataclass, replace
-from typing import Any, Literal
-from urllib.parse import parse_qs
+from dataclasses import dataclass
+from typing import Any
 from xml.sax.saxutils import escape
 
-from tests.faults.tls_server import Exchange, TlsServer
 from tests.sandbox.tls import Authority
+from tests.simulator.effects import Effect
+from tests.simulator.faults import Fault, Faults, Operation
+from tests.simulator.messages import Answer, Call
+from tests.simulator.server import Exchange, TlsServer
 
-Operation = Literal[
-    "GetSecretValue",
-    "GetParameter",
-    "PutParameter",
-    "DescribeRegions",
-    "CreateLogGroup",
-    "PutRetentionPolicy",
-    "DescribeRepositories",
-]
 QUERIES = frozenset({"DescribeRegions", "DescribeStackResource"})
 """Operations of AWS's older protocol, in XML."""
 QUERY_CODES = {"AccessDeniedException": "UnauthorizedOperation", "ThrottlingException": "RequestLimitExceeded"}
 LARGEST_PARAMETER = 4096  # characters of a standard parameter
 
 
-@dataclass
-class AwsFault:
-    """Let calls of one operation go wrong; `times` strikes (all without a number), after `skip` that pass."""
-
-    operation: Operation | Literal["any"]
-    kind: Literal["error", "hang", "reset", "lost", "drip", "text", "redirect", "overtaken"] = "error"
-    """`lost` applies the call and breaks the connection; `overtaken` lets somebody else write the state just before."""
-    code: str = "InternalServerError"
-    message: str = "an invented failure"
-    text: str = ""
-    """For `text`, the body of a success; for `redirect`, where to; for `overtaken`, what is written."""
-    times: int | None = None
-    skip: int = 0
-
-    def strikes(self, operation: str) -> bool:
-        """Whether it strikes this call; counts it."""
-        if self.operation not in (operation, "any") or self.times == 0:
-            return False
-        if self.skip:
-            self.skip -= 1
-            return False
-        self.times = None if self.times is None else self.times - 1
-        return True
-
-
-def denied(operation: Operation, message: str = "") -> AwsFault:
+def denied(operation: Operation, message: str = "") -> Fault:
     said = message or "User is not authorized to perform this action because no identity-based policy allows it"
-    return AwsFault(operation, code="AccessDeniedException", message=said)
+    return Fault(operation, AwsError("AccessDeniedException", said))
 
 
-def throttled(operation: Operation, times: int) -> AwsFault:
-    return AwsFault(operation, code="ThrottlingException", message="Rate exceeded", times=times)
+def throttled(operation: Operation, times: int) -> Fault:
+    return Fault(operation, AwsError("ThrottlingException", "Rate exceeded"), times=times)
 
 
 class _FailedError(Exception):
@@ -70,8 +38,9 @@ class _FailedError(Exception):
 class AwsStub(TlsServer):
     """Secrets, parameters, Regions and log groups of one account."""
 
-    def __init__(self, authority: Authority) -> None:
+    def __init__(self, authority: Authority, faults: Faults) -> None:
         super().__init__(authority)
+        self._faults = faults
         self._lock = threading.RLock()
         self.clear()
 
@@ -85,15 +54,6 @@ class AwsStub(TlsServer):
             """The physical id that CloudFormation holds."""
             self.regions: dict[str, str] = {}
             """Region to its opt-in status."""
-            self._armed: list[AwsFault] = []
-
-    def arm(self, fault: AwsFault) -> None:
-        with self._lock:
-            self._armed.append(replace(fault))  # it counts
-
-    def disarm(self) -> None:
-        with self._lock:
-            self._armed.clear()
 
     def put(self, name: str, value: str) -> None:
         """Write a parameter as somebody else."""
@@ -101,38 +61,17 @@ class AwsStub(TlsServer):
             self.parameters.setdefault(name, []).append(value)
 
     def handle(self, exchange: Exchange) -> None:
-        operation, request = _parsed(exchange)
-        with self._lock:
-            fault = next((fault for fault in self._armed if fault.strikes(operation)), None)
-        if fault is None:
-            self._apply(exchange, operation, request)
-        else:
-            self._misbehave(fault, exchange, operation, request)
+        operation, request = _parsed(exchange.call)
+        exchange.call.operation = operation
+        exchange.apply = lambda: self._apply(operation, request)
+        exchange.respond(self._faults.strike(operation, service="aws"))
 
-    def _misbehave(self, fault: AwsFault, exchange: Exchange, operation: str, request: dict[str, Any]) -> None:
-        if fault.kind == "lost":
-            self._result(operation, request)
-        elif fault.kind == "overtaken":
-            self.put(request["Name"], fault.text)
-        misbehave: dict[str, Any] = {
-            "error": lambda: _refuse(exchange, operation, fault.code, fault.message),
-            "hang": exchange.hang,
-            "drip": exchange.drip,
-            "redirect": lambda: exchange.send(307, headers={"Location": fault.text}),
-            "text": lambda: exchange.send(200, fault.text.encode(), _content_type(operation)),
-            "lost": exchange.reset,
-            "reset": exchange.reset,
-            "overtaken": lambda: self._apply(exchange, operation, request),
-        }
-        misbehave[fault.kind]()
-
-    def _apply(self, exchange: Exchange, operation: str, request: dict[str, Any]) -> None:
+    def _apply(self, operation: str, request: dict[str, Any]) -> Answer:
         try:
-            answer = self._result(operation, request)
+            result = self._result(operation, request)
         except _FailedError as error:
-            _refuse(exchange, operation, str(error), "an invented message")
-        else:
-            exchange.send(200, answer.encode(), _content_type(operation))
+            return _refusal(operation, str(error), "an invented message")
+        return _answer(200, operation, result)
 
     def _result(self, operation: str, request: dict[str, Any]) -> str:
         do: dict[str, Any] = {
@@ -191,23 +130,55 @@ class AwsStub(TlsServer):
         return f"<{name}Response><{name}Result>{detail}</{name}Result></{name}Response>"
 
 
-def _parsed(exchange: Exchange) -> tuple[str, dict[str, Any]]:
+def _parsed(call: Call) -> tuple[str, dict[str, Any]]:
     """Return the operation and its arguments, of a JSON or of a query request."""
-    target = exchange.headers.get("X-Amz-Target")
-    if target:
-        return target.rpartition(".")[2], json.loads(exchange.body)
-    form = {name: values[0] for name, values in parse_qs(exchange.body.decode()).items()}
+    if target := call.headers.get("x-amz-target"):
+        return target.rpartition(".")[2], call.json_object()
+    form = call.form()
     return form["Action"], dict(form)
 
 
-def _content_type(operation: str) -> str:
-    return "text/xml;charset=UTF-8" if operation in QUERIES else "application/x-amz-json-1.1"
+def _answer(status: int, operation: str, text: str) -> Answer:
+    kind = "text/xml;charset=UTF-8" if operation in QUERIES else "application/x-amz-json-1.1"
+    return Answer(status, text.encode(), {"Content-Type": kind})
 
 
-def _refuse(exchange: Exchange, operation: str, code: str, message: str) -> None:
-    if operation in QUERIES:
-        error = f"<Code>{QUERY_CODES.get(code, code)}</Code><Message>{escape(message)}</Message>"
-        body = f"<Response><Errors><Error>{error}</Error></Errors></Response>"
-    else:
-        body = json.dumps({"__type": code, "message": message})
-    exchange.send(400, body.encode(), _content_type(operation))
+def _refusal(operation: str, code: str, message: str) -> Answer:
+    if operation not in QUERIES:
+        return _answer(400, operation, json.dumps({"__type": code, "message": message}))
+    error = f"<Code>{QUERY_CODES.get(code, code)}</Code><Message>{escape(message)}</Message>"
+    return _answer(400, operation, f"<Response><Errors><Error>{error}</Error></Errors></Response>")
+
+
+@dataclass(frozen=True)
+class AwsError(Effect):
+    """The call is refused."""
+
+    code: str
+    message: str = "an invented failure"
+
+    def answer(self, exchange: Exchange) -> Answer:
+        return _refusal(exchange.call.operation, self.code, self.message)
+
+
+@dataclass(frozen=True)
+class Text(Effect):
+    """A success with this body. Nothing was done."""
+
+    text: str
+
+    def answer(self, exchange: Exchange) -> Answer:
+        return _answer(200, exchange.call.operation, self.text)
+
+
+@dataclass(frozen=True)
+class Overtaken(Effect):
+    """Somebody else writes the parameter just before."""
+
+    text: str
+
+    def answer(self, exchange: Exchange) -> Answer:
+        stub = exchange.server.owner
+        assert isinstance(stub, AwsStub)
+        stub.put(str(exchange.call.json_object()["Name"]), self.text)
+        return exchange.apply()

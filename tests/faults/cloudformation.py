@@ -1,25 +1,17 @@
-"""Where CloudFormation waits for an answer: a ResponseURL that records every PUT and may refuse the first ones."""
+"""Where CloudFormation waits for an answer: a ResponseURL that records every PUT."""
 
 import json
 import secrets
-import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
+from urllib.parse import urlsplit
 
-from tests.faults.tls_server import Exchange, TlsServer
 from tests.sandbox.tls import Authority
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """What becomes of one PUT that is not taken."""
-
-    kind: Literal["status", "reset", "hang", "drip", "redirect"] = "status"
-    status: int = 500
-    location: str = ""
+from tests.simulator.faults import Faults
+from tests.simulator.messages import Answer
+from tests.simulator.server import Exchange, TlsServer
 
 
 @dataclass(frozen=True)
@@ -34,49 +26,32 @@ class Put:
 class ResponseEndpoint(TlsServer):
     """Gives a ResponseURL for each event, and remembers what is put there."""
 
-    def __init__(self, authority: Authority) -> None:
+    def __init__(self, authority: Authority, faults: Faults) -> None:
         super().__init__(authority)
-        self._lock = threading.Lock()
-        self._waiting: dict[str, tuple[list[Refusal], list[Put]]] = {}
+        self._faults = faults
+        self._puts: dict[str, list[Put]] = {}
 
-    def expect(self, refusals: Sequence[Refusal] = (), age: float = 0.0) -> str:
-        """Return a new URL, presigned `age` seconds ago, whose first PUTs meet these refusals."""
+    def expect(self, age: float = 0.0) -> str:
+        """Return a new URL, presigned `age` seconds ago."""
         path = f"/cloudformation-custom-resource-response/{secrets.token_hex(8)}"
         signed = datetime.fromtimestamp(time.time() - age, UTC)
-        with self._lock:
-            self._waiting[path] = list(refusals), []
+        self._puts[path] = []
         return f"{self.url}{path}?X-Amz-Date={signed:%Y%m%dT%H%M%SZ}&X-Amz-Signature={secrets.token_hex(16)}"
 
     def puts(self, url: str) -> list[Put]:
         """Return what was put to a URL, first to last."""
-        with self._lock:
-            return list(self._waiting[self._path(url)][1])
+        return list(self._puts[urlsplit(url).path])
 
     def handle(self, exchange: Exchange) -> None:
-        at = time.monotonic()
-        path = self._path(exchange.path)
-        with self._lock:
-            if path not in self._waiting or exchange.command != "PUT":
-                exchange.send(403)
-                return
-            refusals, puts = self._waiting[path]
-            refusal = refusals.pop(0) if refusals else None
-            puts.append(Put(_parsed(exchange.body), at, refusal is None))
-        if refusal is None:
-            exchange.send(200)
-        elif refusal.kind == "status":
-            exchange.send(refusal.status, b"<Error><Code>InternalError</Code></Error>", "application/xml")
-        elif refusal.kind == "redirect":
-            exchange.send(307, headers={"Location": refusal.location})
-        else:
-            {"reset": exchange.reset, "drip": exchange.drip, "hang": exchange.hang}[refusal.kind]()
-
-    def _path(self, url: str) -> str:
-        return url.removeprefix(self.url).partition("?")[0]
-
-
-def _parsed(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except ValueError:
-        return None
+        at, call = time.monotonic(), exchange.call
+        if call.path not in self._puts or call.method != "PUT":
+            exchange.send(Answer(403))
+            return
+        effect = self._faults.strike("respond", service="cloudformation")
+        try:
+            body = json.loads(call.body)
+        except ValueError:
+            body = None
+        self._puts[call.path].append(Put(body, at, effect is None))
+        exchange.apply = lambda: Answer(200)
+        exchange.respond(effect)

@@ -5,7 +5,7 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,13 +15,14 @@ from registry_connections.aws.parameter_store import render, resolve_writes
 from registry_connections.core.model import Identity
 from registry_connections.core.record import Record, from_json
 from tests.faults.aws_stub import AwsStub
-from tests.faults.cloudformation import Put, Refusal, ResponseEndpoint
+from tests.faults.cloudformation import Put, ResponseEndpoint
 from tests.faults.rows import ACCOUNT, DISABLED, ENABLED, EXTERNAL_ID, OTHER_ROLE, OURS, PHYSICAL_ID, Event
-from tests.faults.tls_server import Exchange, TlsServer
 from tests.registry_connections.samples import event
 from tests.sandbox.lambda_runtime import Invocation, LambdaRuntime
 from tests.sandbox.tls import Authority
 from tests.simulator import CLIENT_ID, CLIENT_SECRET, Behaviour, Connection, FalconSimulator
+from tests.simulator.messages import Answer
+from tests.simulator.server import Exchange, TlsServer
 
 PACKAGE = Path(__file__).parents[2] / "build" / "lambda_function.zip"
 HANDLER = "registry_connections.handler.lambda_handler"
@@ -97,7 +98,7 @@ class Elsewhere(TlsServer):
 
     def handle(self, exchange: Exchange) -> None:
         self.requests.append(f"{exchange.command} {exchange.path}")
-        exchange.send(200, b"{}", "application/json")
+        exchange.send(Answer(200, {}))
 
 
 class Harness(ExitStack):
@@ -105,9 +106,9 @@ class Harness(ExitStack):
 
     def __init__(self, authority: Authority) -> None:
         super().__init__()
-        self.aws = AwsStub(authority)
         self.falcon = FalconSimulator(authority)
-        self.cloudformation = ResponseEndpoint(authority)
+        self.aws = AwsStub(authority, self.falcon.faults)
+        self.cloudformation = ResponseEndpoint(authority, self.falcon.faults)
         self.elsewhere = Elsewhere(authority)
         self._ca_file = str(authority.ca_file)
         self.containers: dict[int, LambdaRuntime] = {}
@@ -185,12 +186,11 @@ class Harness(ExitStack):
         self,
         event: Mapping[str, Any],
         remaining: float = 60.0,
-        refusals: Sequence[Refusal] = (),
         container: int = 0,
         age: float = 0.0,
     ) -> Delivery:
         """Invoke the function with an event that was sent `age` seconds ago, and wait until it has ended."""
-        url = self.cloudformation.expect(refusals, age)
+        url = self.cloudformation.expect(age)
         started = time.monotonic()
         invocation = self.container(container).invoke({**event, "ResponseURL": url}, remaining_seconds=remaining)
         puts = self.cloudformation.puts(url)

@@ -10,9 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from registry_connections.core.record import FORMAT
-from tests.faults.aws_stub import AwsFault, denied, throttled
-from tests.faults.aws_stub import Operation as AwsOperation
-from tests.faults.cloudformation import Refusal
+from tests.faults.aws_stub import AwsError, Overtaken, denied, throttled
 from tests.faults.rows import (
     BOTH_SAME,
     BOTH_SET,
@@ -26,7 +24,6 @@ from tests.faults.rows import (
     WIDER,
     WIDEST,
     A,
-    AnyFault,
     B,
     Before,
     C,
@@ -37,23 +34,17 @@ from tests.faults.rows import (
     Row,
     row,
 )
-from tests.simulator import (
-    NEVER,
+from tests.simulator import NEVER, Fault, Reset, Status, Throttled, Truncated, missing_scope
+from tests.simulator.effects import (
     Effect,
     ErrorsInSuccess,
-    Fault,
     Hang,
     Html,
     Malformed,
     NoResources,
-    Reset,
     SlowBody,
     SlowHeaders,
-    Status,
-    Throttled,
-    Truncated,
     conflict,
-    missing_scope,
     unauthorized,
 )
 from tests.simulator.faults import Operation
@@ -143,18 +134,23 @@ def _staying() -> Iterator[Row]:
 
 
 def _aws_passing() -> Iterator[Row]:
-    calls: dict[AwsOperation, Point] = {
+    calls: dict[Operation, Point] = {
         "GetSecretValue": Point.SECRET, "DescribeRegions": Point.REGIONS,
         "GetParameter": Point.RECORD_READ, "PutParameter": Point.RECORD_WRITE,
     }  # fmt: skip
     for operation, point in calls.items():
-        reset, name = AwsFault(operation, "reset", times=1), f"aws-{operation.lower()}"
+        reset, name = Fault(operation, Reset(), times=1), f"aws-{operation.lower()}"
         yield row(f"{name}-throttled", CREATE, point, "throttled three times", REPEATED, (throttled(operation, 3),))
         yield row(f"{name}-reset", CREATE, point, "the connection breaks once", REPEATED, (reset,))
 
 
+def refused(effect: Effect = Status(500)) -> Fault:  # noqa: B008 - it is frozen
+    """Return what becomes of one PUT that CloudFormation does not take."""
+    return Fault("respond", effect, times=1)
+
+
 # Whatever hangs, the response comes in time and says what is missing: the last 30 s are for record and response.
-def _deadline(name: str, event: Event, point: Point, faults: tuple[AnyFault, ...], reason: str, **rest: Any) -> Row:
+def _deadline(name: str, event: Event, point: Point, faults: tuple[Fault, ...], reason: str, **rest: Any) -> Row:
     usual: dict[str, Any] = {"reason": reason, "remaining": 45, "compared": False, "listed": False}
     return row(f"deadline-{name}", event, point, "it hangs until the time is up", LATER, faults, **{**usual, **rest})
 
@@ -232,7 +228,7 @@ MATRIX: tuple[Row, ...] = (
         dirty=True),
     row("delete-keep-nothing-works", DELETE, Point.ALL,
         "nothing works, secret and record are gone (DeleteConnections=Keep)", NOTHING,
-        (Fault("any", Hang()), AwsFault("GetSecretValue", code="ResourceNotFoundException")), record="",
+        (Fault("falcon", Hang()), Fault("GetSecretValue", AwsError("ResourceNotFoundException"))), record="",
         falcon=BOTH_SAME),
     row("unfinished-removed", DELETE, Point.DELETE, "500, once, when a launch that failed is cleared up", REPEATED,
         (Fault("delete", Status(500), times=1),), before=Before.KILLED, properties=WIDER,
@@ -253,7 +249,7 @@ MATRIX: tuple[Row, ...] = (
         (denied("DescribeRegions", "with an explicit deny in a service control policy"),),
         reason="DescribeRegions.*by a service control policy"),
     row("ecr-hangs", CREATE, Point.ECR, "ECR does not respond in one of the Regions", NOTHING,
-        (AwsFault("DescribeRepositories", "hang"),), remaining=70),
+        (Fault("DescribeRepositories", Hang()),), remaining=70),
     row("logs-denied", CREATE, Point.LOGS, "the log's retention cannot be set",
         "Set the retention of the log group by hand.", (denied("PutRetentionPolicy"),),
         says="The retention of .* cannot be set"),
@@ -269,30 +265,31 @@ MATRIX: tuple[Row, ...] = (
         before=Before.FOUND, properties=PURGE, falcon=BOTH_SAME, listed=False),
     row("record-write-fails-at-the-end", CREATE, Point.RECORD_WRITE,
         "the record cannot be written once the connections are made", AWS_LATER,
-        (AwsFault("PutParameter", code="ValidationException", skip=1),),
+        (Fault("PutParameter", AwsError("ValidationException"), skip=1),),
         reason="record in Parameter Store cannot be written: ValidationException", compared=False),
     row("update-record-write-fails-at-the-end", UPDATE, Point.RECORD_WRITE,
         "the record cannot be written once a connection is made", AWS_LATER,
-        (AwsFault("PutParameter", code="ValidationException", skip=1),), properties=WIDER,
+        (Fault("PutParameter", AwsError("ValidationException"), skip=1),), properties=WIDER,
         reason="record in Parameter Store cannot be written: ValidationException", compared=False),
     row("record-write-lost", CREATE, Point.RECORD_WRITE, "the response is lost, although the record was written",
-        REPEATED, (AwsFault("PutParameter", "lost", times=1), AwsFault("PutParameter", "lost", times=1, skip=1))),
+        REPEATED, tuple(Fault("PutParameter", Reset(applied=True), times=1, skip=passing) for passing in (0, 1))),
     row("record-overtaken-at-the-start", CREATE, Point.RECORD_WRITE, "somebody else writes the record at the same time",
-        NOTHING, (AwsFault("PutParameter", "overtaken", times=1, text='{"format": 2}'),)),
+        NOTHING, (Fault("PutParameter", Overtaken('{"format": 2}'), times=1),)),
     # The response
     row("response-500-thrice", CREATE, Point.RESPONSE, "500, 503 and 403, then 200", REPEATED,
-        (Refusal(), Refusal(status=503), Refusal(status=403))),
-    row("response-hang-once", CREATE, Point.RESPONSE, "no response within 5 s, once", REPEATED, (Refusal("hang"),)),
+        (refused(), refused(Status(503)), refused(Status(403)))),
+    row("response-hang-once", CREATE, Point.RESPONSE, "no response within 5 s, once", REPEATED, (refused(Hang()),)),
     row("response-drips-once", CREATE, Point.RESPONSE, "a response that comes byte by byte, once", REPEATED,
-        (Refusal("drip"),)),
+        (refused(SlowHeaders()),)),
     row("response-of-a-failure", CREATE, Point.RESPONSE, "500, once, and the launch had failed", SCOPE,
-        (Refusal(), Fault("create", missing_scope())),
+        (refused(), Fault("create", missing_scope())),
         reason="2 Regions failed. eu-west-1: .*Falcon Container Image: WRITE"),
-    row("response-never-taken", CREATE, Point.RESPONSE, "no response is taken at all", SILENT, (Refusal(),) * 99,
-        remaining=35, status="none", says="CloudFormation did not take the response", managed=(A, B)),
+    row("response-never-taken", CREATE, Point.RESPONSE, "no response is taken at all", SILENT,
+        (Fault("respond", Status(500)),), remaining=35, status="none", managed=(A, B),
+        says="CloudFormation did not take the response"),
     row("update-response-reset-once", UPDATE, Point.RESPONSE, "the connection breaks once", REPEATED,
-        (Refusal("reset"),), properties=WIDER, falcon={**BOTH_SAME, C: MADE}),
-    row("delete-response-500-once", DELETE, Point.RESPONSE, "500, once", REPEATED, (Refusal(),), properties=PURGE),
+        (refused(Reset()),), properties=WIDER, falcon={**BOTH_SAME, C: MADE}),
+    row("delete-response-500-once", DELETE, Point.RESPONSE, "500, once", REPEATED, (refused(),), properties=PURGE),
     # Deliveries
     row("update-delivered-again", UPDATE, Point.DELIVERY, "the same event comes twice", NOTHING, properties=WIDER,
         delivered="again", falcon={**BOTH_SAME, C: MADE}),
@@ -325,20 +322,20 @@ MATRIX: tuple[Row, ...] = (
         reason="time", compared=False),
     # Time that runs out
     _deadline("token", CREATE, Point.TOKEN, (Fault("token", SlowHeaders()),), "Falcon login.*nothing was changed"),
-    _deadline("token-body", CREATE, Point.TOKEN, (Fault("token", SlowBody(0.5)),), "Falcon login: "),
+    _deadline("token-body", CREATE, Point.TOKEN, (Fault("token", SlowBody()),), "Falcon login: "),
     _deadline("creates", CREATE, Point.CREATE, (Fault("create", Hang(applied=True)),),
         "2 Regions failed. eu-west-1: no response.*may have been made", falcon={A: MADE, B: MADE}),
     _deadline("list", CREATE, Point.LIST, (Fault("list", Hang()),), "2 Regions (failed|not attempted). eu-west-1: ",
         before=Before.FOUND, falcon=BOTH_SAME),
     _deadline("deletes", DELETE, Point.DELETE, (Fault("delete", Hang()),), "2 Regions failed. eu-west-1: no response",
         properties=PURGE),
-    _deadline("secret", CREATE, Point.SECRET, (AwsFault("GetSecretValue", "hang"),), "secret.*nothing was changed"),
-    _deadline("regions", CREATE, Point.REGIONS, (AwsFault("DescribeRegions", "drip"),), "ec2:DescribeRegions"),
-    _deadline("record-write", CREATE, Point.RECORD_WRITE, (AwsFault("PutParameter", "hang"),), "record"),
-    _deadline("everything", CREATE, Point.ALL, (Fault("any", Hang()), AwsFault("any", "hang")), "no response"),
+    _deadline("secret", CREATE, Point.SECRET, (Fault("GetSecretValue", Hang()),), "secret.*nothing was changed"),
+    _deadline("regions", CREATE, Point.REGIONS, (Fault("DescribeRegions", SlowHeaders()),), "ec2:DescribeRegions"),
+    _deadline("record-write", CREATE, Point.RECORD_WRITE, (Fault("PutParameter", Hang()),), "record"),
+    _deadline("everything", CREATE, Point.ALL, (Fault("falcon", Hang()), Fault("aws", Hang())), "no response"),
     _deadline("response-too", CREATE, Point.RESPONSE,
-        (Fault("create", missing_scope()), Refusal("hang"), Refusal("drip")), "2 Regions failed"),
-    _deadline("logs", CREATE, Point.LOGS, (AwsFault("CreateLogGroup", "hang"),), "", status="SUCCESS",
+        (Fault("create", missing_scope()), refused(Hang()), refused(SlowHeaders())), "2 Regions failed"),
+    _deadline("logs", CREATE, Point.LOGS, (Fault("CreateLogGroup", Hang()),), "", status="SUCCESS",
         falcon={A: MADE, B: MADE}),
 )
 # fmt: on

@@ -6,8 +6,6 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from registry_connections.core.model import Identity
-from tests.faults.aws_stub import AwsFault
-from tests.faults.cloudformation import Refusal
 from tests.simulator import Fault
 
 A, B, C, D = "us-east-1", "eu-west-1", "ap-south-1", "sa-east-1"
@@ -38,9 +36,6 @@ MADE_UP = "falcon-ecr-RegistryConnections-1A2B3C4D5E6F"
 
 USUAL: Mapping[str, str] = {"Regions": f"{A},{B}"}
 """The properties of the stack, as the template passes them."""
-
-AnyFault = Fault | AwsFault | Refusal
-Faults = tuple[AnyFault, ...]
 
 
 class Event(StrEnum):
@@ -113,7 +108,7 @@ class Row:
     point: Point
     fault: str  # in the operator's words
     do: str  # what the operator does about it
-    faults: Faults = ()
+    faults: tuple[Fault, ...] = ()
     behaviour: Mapping[str, object] = field(default_factory=dict)  # switches of the Falcon simulator
     before: Before = Before.NOTHING
     properties: Mapping[str, Any] = field(default_factory=dict)

@@ -9,8 +9,6 @@ from typing import Any
 from registry_connections.core.model import Identity
 from registry_connections.core.record import Applied, Record, digest
 from registry_connections.core.record import Event as Sent
-from tests.faults.aws_stub import AwsFault
-from tests.faults.cloudformation import Refusal
 from tests.faults.harness import SECRET_ARN, Delivery, Harness, event_of, parameter_of, url_of
 from tests.faults.rows import (
     ACCOUNT,
@@ -28,7 +26,8 @@ from tests.faults.rows import (
     Event,
     Row,
 )
-from tests.simulator import Behaviour, Connection, Fault, Hang, Redirect
+from tests.simulator import Behaviour, Connection, Fault
+from tests.simulator.effects import Hang, Redirect
 
 HANGING_SECONDS = 4.0  # what took longer may have left threads behind that hang
 CREATING: Mapping[Before, Mapping[str, str]] = {Before.KILLED: WIDER, Before.RUNNING: {}}
@@ -167,12 +166,9 @@ class _Runner:
     def _arm(self) -> None:
         harness, row = self._harness, self._row
         for fault in row.faults:
-            if isinstance(fault, Fault):
-                effect = fault.effect
-                there = replace(effect, location=harness.elsewhere.url) if isinstance(effect, Redirect) else effect
-                harness.falcon.arm(replace(fault, effect=there))
-            elif isinstance(fault, AwsFault):
-                harness.aws.arm(replace(fault, text=harness.elsewhere.url) if fault.kind == "redirect" else fault)
+            effect = fault.effect
+            there = replace(effect, location=harness.elsewhere.url) if isinstance(effect, Redirect) else effect
+            harness.falcon.arm(replace(fault, effect=there))
         if row.secret is not None:
             harness.aws.secrets = {SECRET_ARN: row.secret} if row.secret else {}
 
@@ -180,12 +176,11 @@ class _Runner:
         harness, row = self._harness, self._row
         event = event_of(row.event, self._new, USUAL, **row.changes)
         harness.aws.held = row.held or event.get("PhysicalResourceId", "")
-        refusals = [replace(f, location=harness.elsewhere.url) for f in row.faults if isinstance(f, Refusal)]
 
         def deliver(container: int) -> Delivery:
             # One event has one ResponseURL; two tell apart which delivery responded with what.
             age = 60.0 if row.delivered == "late" else 0.0
-            return harness.deliver(event, row.remaining, refusals, container, age)
+            return harness.deliver(event, row.remaining, container, age)
 
         if row.delivered == "late":
             harness.deliver(event_of(Event.UPDATE, USUAL, self._new))
@@ -228,7 +223,6 @@ class _Runner:
 
     def _disarm(self) -> None:
         self._harness.falcon.disarm()
-        self._harness.aws.disarm()
         self._harness.restore_secret()
         self._harness.falcon.behaviour = Behaviour()
 

@@ -24,11 +24,12 @@ from registry_connections.core.errors import RegistrationError
 from registry_connections.core.model import DeletePolicy, Identity, Outcome, OutcomeKind
 from registry_connections.core.record import Kind, Request, digest
 from registry_connections.core.report import Report, data
-from tests.faults.tls_server import Exchange, TlsServer
 from tests.registry_connections.fakes import EPOCH, InlinePool, VirtualClock
 from tests.registry_connections.samples import ACCOUNT, EAST, IDENTITY, OURS, PROPERTIES, STACK_ID, Context, event
 from tests.registry_connections.samples import RESPONSE_URL as URL
 from tests.sandbox.tls import Authority
+from tests.simulator.messages import Answer
+from tests.simulator.server import Exchange, TlsServer
 
 DONE = Report((Outcome(EAST, OutcomeKind.CREATED, "id-1"),), cloud="us-1")
 BODY = {"Status": "SUCCESS", "Reason": "", "Data": {"ConnectedCount": "17"}}
@@ -431,8 +432,8 @@ class Storage(TlsServer):
         self.response_url = f"{self.url}/bucket/key?X-Amz-Signature=do-not-log-this"
 
     def handle(self, exchange: Exchange) -> None:
-        self.received.append((exchange.path, exchange.headers["Content-Type"], exchange.body))
-        exchange.send(self.status, headers={"Location": self.response_url})
+        self.received.append((exchange.path, exchange.headers["Content-Type"], exchange.call.body))
+        exchange.send(Answer(self.status, None, {"Location": self.response_url}))
 
 
 @pytest.fixture

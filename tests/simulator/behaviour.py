@@ -17,7 +17,7 @@ class Behaviour:
     """
 
     latency: float = 0.0
-    """Added before each answer."""
+    """From a request until its answer."""
 
     create_status: int = 200
     """Status of a successful create. CrowdStrike's specification says 201; seen live in public issues: 200."""

@@ -3,27 +3,25 @@
 import itertools
 import json
 from dataclasses import dataclass
-from typing import Literal
 
-from aiohttp import web
-
-from tests.simulator.exchange import Exchange
 from tests.simulator.messages import GATEWAY, Answer, errors, meta, retry_after
+from tests.simulator.server import Exchange
 
 FOREVER = 3600.0  # seconds; longer than any client waits
 CHUNK = b" " * 65536
+HUGE = 200 * 2**20  # bytes
 HOSTILE = "\r\nSet-Cookie: a=b\x00\x07\x1b[2J\x1b]0;title\x07\u202e\u2028<script>"
 """Line ends, a null, a bell, terminal escapes, a right-to-left override: what must not reach a log as it is."""
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What a fault does to a call. `respond` answers in Falcon's place; for most, with what `answer` returns."""
+    """What a fault does to a call. `respond` answers in the server's place; for most, with what `answer` returns."""
 
-    async def respond(self, exchange: Exchange) -> web.StreamResponse:
-        return await exchange.send(await self.answer(exchange))
+    def respond(self, exchange: Exchange) -> None:
+        exchange.send(self.answer(exchange))
 
-    async def answer(self, exchange: Exchange) -> Answer:
+    def answer(self, exchange: Exchange) -> Answer:
         raise NotImplementedError
 
 
@@ -36,7 +34,7 @@ class Status(Effect):
     powered_by: str = ""
     """The gateway, if it says so rather than the service behind it."""
 
-    async def answer(self, exchange: Exchange) -> Answer:
+    def answer(self, exchange: Exchange) -> Answer:
         return errors(exchange.call, self.status, self.message, powered_by=self.powered_by)
 
 
@@ -46,10 +44,6 @@ def unauthorized() -> Status:
 
 def missing_scope() -> Status:
     return Status(403, "access denied, scope not permitted", GATEWAY)
-
-
-def not_found() -> Status:
-    return Status(404, "registry not found")
 
 
 def conflict() -> Status:
@@ -63,41 +57,38 @@ class Html(Effect):
 
     status: int = 502
 
-    async def respond(self, exchange: Exchange) -> web.StreamResponse:
+    def answer(self, exchange: Exchange) -> Answer:
+        del exchange
         text = "Bad Gateway" if self.status >= 500 else "Sign in to use this network"
         page = f"<html><head><title>{self.status}</title></head><body><h1>{text}</h1></body></html>"
-        return await exchange.send_bytes(self.status, page.encode(), "text/html")
+        return Answer(self.status, page.encode(), {"Content-Type": "text/html"})
 
 
 @dataclass(frozen=True)
 class Throttled(Effect):
-    """429 although the limit is not reached, with a time to come back in seconds or milliseconds, or without."""
+    """429 although the limit is not reached, with the time to come back."""
 
-    wait: float = 1.0
-    """Seconds until the time in the header."""
-    unit: Literal["seconds", "milliseconds", "absent"] = "seconds"
+    wait: float
+    """Seconds until that time."""
 
-    async def answer(self, exchange: Exchange) -> Answer:
+    def answer(self, exchange: Exchange) -> Answer:
         answer = errors(exchange.call, 429, "API rate limit exceeded.", powered_by=GATEWAY)
-        answer.headers = {"X-Ratelimit-Remaining": "0"} | retry_after(self.wait, self.unit)
+        answer.headers = {"X-Ratelimit-Remaining": "0"} | retry_after(self.wait, "seconds")
         return answer
 
 
 @dataclass(frozen=True)
 class Hang(Effect):
-    """No answer for some seconds, then the connection breaks, before or after the call was applied.
-
-    Ends early when the client leaves or the simulator stops.
-    """
+    """No answer for some seconds, then the connection breaks, before or after the call was applied."""
 
     seconds: float = FOREVER
     applied: bool = False
 
-    async def respond(self, exchange: Exchange) -> web.StreamResponse:
+    def respond(self, exchange: Exchange) -> None:
         if self.applied:
-            await exchange.apply()
-        await exchange.pause(self.seconds)
-        return exchange.reset()
+            exchange.apply()
+        exchange.pause(self.seconds)
+        exchange.reset()
 
 
 @dataclass(frozen=True)
@@ -111,39 +102,35 @@ class Reset(Hang):
 class Truncated(Effect):
     """The call is applied, but half of its answer is missing when the connection closes."""
 
-    async def respond(self, exchange: Exchange) -> web.StreamResponse:
-        answer = await exchange.apply()
-        half = answer.content[: len(answer.content) // 2]
-        return await exchange.stream(answer.status, len(answer.content), [half])
+    def respond(self, exchange: Exchange) -> None:
+        answer = exchange.apply()
+        exchange.send(answer, [answer.content[: len(answer.content) // 2]])
 
 
 @dataclass(frozen=True)
 class Malformed(Effect):
     """The call is applied, but its answer is not JSON, although it says so."""
 
-    async def respond(self, exchange: Exchange) -> web.StreamResponse:
-        answer = await exchange.apply()
-        return await exchange.send_bytes(answer.status, answer.content[:-1] + b',"', "application/json")
+    def answer(self, exchange: Exchange) -> Answer:
+        answer = exchange.apply()
+        return Answer(answer.status, answer.content[:-1] + b',"')
 
 
 @dataclass(frozen=True)
 class ErrorsInSuccess(Effect):
     """A successful status with errors in the envelope and no resources; nothing was done."""
 
-    async def answer(self, exchange: Exchange) -> Answer:
+    def answer(self, exchange: Exchange) -> Answer:
         answer = errors(exchange.call, 500, "an invented failure")
         return Answer(200, answer.altered(resources=None).body)
 
 
 @dataclass(frozen=True)
 class NoResources(Effect):
-    """A successful status without resources; for a token, without the token. The call was applied or not."""
+    """A successful status without resources. The call was applied."""
 
-    applied: bool = True
-
-    async def answer(self, exchange: Exchange) -> Answer:
-        if self.applied:
-            await exchange.apply()
+    def answer(self, exchange: Exchange) -> Answer:
+        exchange.apply()
         return Answer(200, {"meta": meta(exchange.call), "errors": []})
 
 
@@ -154,70 +141,35 @@ class Redirect(Effect):
     location: str
     status: int = 307
 
-    async def respond(self, exchange: Exchange) -> web.StreamResponse:
-        return await exchange.send(Answer(self.status, None, {"Location": self.location}))
+    def answer(self, exchange: Exchange) -> Answer:
+        del exchange
+        return Answer(self.status, None, {"Location": self.location})
 
 
 @dataclass(frozen=True)
 class Huge(Effect):
     """A successful answer of many megabytes: white space, then an empty object. Nothing was done."""
 
-    megabytes: int = 200
-
-    async def respond(self, exchange: Exchange) -> web.StreamResponse:
-        chunks = self.megabytes * 2**20 // len(CHUNK)
-        return await exchange.stream(200, chunks * len(CHUNK) + 2, itertools.chain([CHUNK] * chunks, [b"{}"]))
-
-
-WRONG: dict[str, object] = {
-    "resources is text": {"resources": "registry"},
-    "errors is text": {"errors": "oh no", "resources": None},
-    "body is a list": [],
-}
-"""Bodies whose JSON is sound and whose types are not. An object replaces parts of the true envelope."""
-
-
-@dataclass(frozen=True)
-class WrongTypes(Effect):
-    """A successful answer with wrong types, see `WRONG`. The call was applied."""
-
-    variant: str = "resources is text"
-
-    async def respond(self, exchange: Exchange) -> web.StreamResponse:
-        answer, wrong = await exchange.apply(), WRONG[self.variant]
-        if isinstance(wrong, dict):
-            return await exchange.send(answer.altered(**wrong))
-        content = Answer(answer.status, wrong).content or b"null"
-        return await exchange.send_bytes(answer.status, content, "application/json")
+    def respond(self, exchange: Exchange) -> None:
+        head = Answer(200, b"", {"Content-Length": str(HUGE + 2)})
+        exchange.send(head, itertools.chain(itertools.repeat(CHUNK, HUGE // len(CHUNK)), [b"{}"]))
 
 
 @dataclass(frozen=True)
 class SlowBody(Effect):
     """The call is applied; its answer comes byte by byte, so that no single wait for data is long."""
 
-    interval: float = 0.2
-    """Seconds between two bytes."""
-
-    async def respond(self, exchange: Exchange) -> web.StreamResponse:
-        answer = await exchange.apply()
-        pieces = [bytes([byte]) for byte in answer.content]
-        return await exchange.stream(answer.status, len(answer.content), pieces, self.interval)
+    def respond(self, exchange: Exchange) -> None:
+        answer = exchange.apply()
+        exchange.send(answer, [bytes([byte]) for byte in answer.content], interval=0.5)
 
 
 @dataclass(frozen=True)
 class SlowHeaders(Effect):
-    """The call is applied; a header comes byte by byte, without end, so that no single wait for data is long."""
+    """A header comes byte by byte, without end, so that no single wait for data is long."""
 
-    interval: float = 0.2
-    """Seconds between two bytes."""
-
-    async def respond(self, exchange: Exchange) -> web.StreamResponse:
-        await exchange.apply()
-        exchange.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-        while exchange.is_open:
-            exchange.write(b"y")
-            await exchange.pause(self.interval)
-        return exchange.reset()
+    def respond(self, exchange: Exchange) -> None:
+        exchange.drip(interval=0.2)
 
 
 @dataclass(frozen=True)
@@ -226,7 +178,7 @@ class Echo(Effect):
 
     status: int = 400
 
-    async def answer(self, exchange: Exchange) -> Answer:
+    def answer(self, exchange: Exchange) -> Answer:
         message = " ".join([HOSTILE, *exchange.call.secrets(), HOSTILE])
         return errors(exchange.call, self.status, message)
 
@@ -236,11 +188,9 @@ class Headers(Effect):
     """The answer has these headers instead of its own: a secret, a region that does not exist, a date that is none."""
 
     headers: tuple[tuple[str, str], ...]
-    status: int = 0
-    """Instead of the answer's own, and then the call is not carried out."""
 
-    async def answer(self, exchange: Exchange) -> Answer:
-        answer = Answer(self.status, {}) if self.status else await exchange.apply()
+    def answer(self, exchange: Exchange) -> Answer:
+        answer = exchange.apply()
         answer.headers |= dict(self.headers)
         return answer
 
@@ -250,10 +200,12 @@ class Altered(Effect):
     """The call is carried out; parts of the answer's envelope are replaced, or fields of each of its resources."""
 
     changes: str
-    """A JSON object. Where it has an object for the resources, that changes fields of each of them."""
+    """JSON. An object, which may have one for the resources that changes fields of each; else it replaces the body."""
 
-    async def answer(self, exchange: Exchange) -> Answer:
-        answer, changes = await exchange.apply(), json.loads(self.changes)
+    def answer(self, exchange: Exchange) -> Answer:
+        answer, changes = exchange.apply(), json.loads(self.changes)
+        if not isinstance(changes, dict):
+            return Answer(answer.status, changes)
         envelope = answer.body if isinstance(answer.body, dict) else {}
         replaced, true = changes.get("resources"), envelope.get("resources")
         if isinstance(replaced, dict) and true:

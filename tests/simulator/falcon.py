@@ -1,17 +1,24 @@
 """One simulated Falcon: a tenant, its switches and limits, and what every request passes before its operation."""
 
-import asyncio
+import contextlib
 import re
-import threading
 import time
+from functools import partial
+from typing import Self
 
+from tests.sandbox.tls import Authority
 from tests.simulator import oauth, registries
 from tests.simulator.behaviour import Behaviour
+from tests.simulator.clouds import HOSTS
 from tests.simulator.faults import Faults
-from tests.simulator.journal import Journal
+from tests.simulator.journal import Journal, Record
 from tests.simulator.limits import Limits, Verdict
 from tests.simulator.messages import GATEWAY, SCOPES, Answer, Call, RefusedError, errors, retry_after
+from tests.simulator.server import Exchange, TlsServer
 from tests.simulator.tenant import ApiClient, Tenant
+
+CLIENT_ID = "simulated-client-id"
+CLIENT_SECRET = "simulated-client-secret"
 
 BAD_BEARERS_PER_MINUTE = 15
 """Requests with a missing, malformed or expired bearer per source address, as CrowdStrike documents."""
@@ -19,23 +26,85 @@ BAD_BEARERS_PER_MINUTE = 15
 ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 
 
-class Falcon:
-    """The state behind one or several clouds, and the answer to each call."""
+class FalconSimulator:
+    """Falcon on 127.0.0.1, over TLS, between entering and leaving the context.
 
-    def __init__(self, tenant: Tenant, behaviour: Behaviour) -> None:
-        self.tenant = tenant
-        self.behaviour = behaviour
-        self.journal = Journal()
-        self.faults = Faults()
-        self.limits = Limits()
-        self.urls: dict[str, str] = {}
-        """Cloud to the URL at which it listens."""
+    `clouds` are served at once, each at its own URL; the tenant lives in `home`, the first of them unless said
+    otherwise, and has one API client with both scopes. `home` may be a cloud that is not served.
+    """
+
+    client_id, client_secret = CLIENT_ID, CLIENT_SECRET
+
+    def __init__(
+        self,
+        authority: Authority,
+        behaviour: Behaviour | None = None,
+        clouds: tuple[str, ...] = ("us-1",),
+        home: str = "",
+    ) -> None:
+        self.tenant = Tenant(home or clouds[0])
+        self.tenant.add_client(CLIENT_ID, CLIENT_SECRET)
+        self.behaviour = behaviour or Behaviour()
+        self.journal, self.faults, self.limits = Journal(), Faults(), Limits()
+        self.add_client, self.add_connection, self.seed = self.tenant.add_client, self.tenant.add, self.tenant.seed
+        self.connections, self.connections_of = self.tenant.connections, self.tenant.connections_of
+        self.arm, self.disarm = self.faults.arm, self.faults.clear
+        self.ca_file = authority.ca_file
         self.failures: list[Exception] = []
         """Defects of the simulator, or of a test's `credential_check`, that a client saw as a 500."""
-        self._lock = threading.Lock()
+        self._servers = [_Cloud(self, cloud, authority) for cloud in clouds]
+        self.urls = {server.cloud: server.url for server in self._servers}
+        """Cloud to the URL at which it listens."""
+        self.url = self._servers[0].url
+        self._running = contextlib.ExitStack()
         self._roles_first_named: dict[str, float] = {}
 
-    def concerned_urls(self, call: Call) -> tuple[str, ...]:
+    def __enter__(self) -> Self:
+        for server in self._servers:
+            self._running.enter_context(server)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._running.close()
+        if self.failures and kind is None:
+            raise ExceptionGroup("the simulator failed", self.failures)
+
+    def change(self, **changes: object) -> None:
+        """Set several switches by name."""
+        self.behaviour.change(**changes)
+
+    def reset(self) -> None:
+        """Forget connections, tokens, limits, faults and the journal; clients and behaviour stay."""
+        for forgotten in (self.tenant, self.limits, self.faults, self.journal, self._roles_first_named):
+            forgotten.clear()
+
+    def handle(self, exchange: Exchange) -> None:
+        """Record a request, and respond to it, if no fault strikes it."""
+        call = exchange.call
+        urls = self._concerned_urls(call)
+        record = Record(call.cloud, call.operation, urls, call.headers.get("user-agent", ""))
+        self.journal.add(record)
+
+        def apply() -> Answer:
+            answer = self._answer(call)
+            exchange.pause(call.started + self.behaviour.latency - time.perf_counter())
+            return answer
+
+        exchange.apply, exchange.decorate = apply, partial(self._decorate, call, record)
+        exchange.respond(self.faults.strike(call.operation, urls))
+
+    def credential_is_valid(self, details: dict[str, object]) -> bool:
+        """Whether Falcon can assume the role of these ECR credential details by now."""
+        role, external_id = details.get("aws_iam_role"), details.get("aws_external_id")
+        if not isinstance(role, str) or not isinstance(external_id, str) or not ROLE_ARN.fullmatch(role):
+            return False
+        now = time.monotonic()
+        if now - self._roles_first_named.setdefault(role, now) < self.behaviour.iam_ready_after:
+            return False
+        check = self.behaviour.credential_check
+        return check is None or check(role, external_id)
+
+    def _concerned_urls(self, call: Call) -> tuple[str, ...]:
         """Return the registry URLs that a call is about."""
         if call.operation == "create":
             try:
@@ -46,45 +115,27 @@ class Falcon:
         named = (self.tenant.get(value) for name in ("id", "ids") for value in call.parameters(name))
         return tuple(connection.url for connection in named if connection)
 
-    async def answer(self, call: Call) -> Answer:
-        """Answer a call as Falcon does when nothing is wrong with it, or the network."""
-        verdict = self._take(call)
-        try:
-            answer = await self._operate(call, verdict)
-        except RefusedError as refused:
-            answer = errors(call, refused.status, refused.message, powered_by=refused.powered_by)
-            answer.headers |= refused.headers
+    def _answer(self, call: Call) -> Answer:
+        """Answer a call as Falcon does when nothing is wrong with it, or the network; one after the other."""
+        with self.tenant.lock:
+            verdict = self._take(call)
+            try:
+                answer = self._operate(call, verdict)
+            except RefusedError as refused:
+                answer = errors(call, refused.status, refused.message, powered_by=refused.powered_by)
+                answer.headers |= refused.headers
         answer.headers.setdefault("X-Ratelimit-Limit", str(verdict.limit))
         answer.headers.setdefault("X-Ratelimit-Remaining", str(verdict.remaining))
         return answer
 
-    def decorate(self, call: Call, answer: Answer) -> Answer:
-        """Add the headers that every answer has, unless it has its own."""
+    def _decorate(self, call: Call, record: Record, answer: Answer) -> Answer:
+        """Record the status; add the headers that every answer has, unless it has its own."""
+        record.status = answer.status
         limit = str(self.behaviour.requests_per_minute)
         common = {"X-Cs-Traceid": call.trace_id, "X-Cs-Region": call.cloud}
         common |= {"X-Ratelimit-Limit": limit, "X-Ratelimit-Remaining": limit}
         answer.headers = common | answer.headers
         return answer
-
-    async def credential_is_valid(self, details: dict[str, object]) -> bool:
-        """Whether Falcon can assume the role of these ECR credential details by now."""
-        role, external_id = details.get("aws_iam_role"), details.get("aws_external_id")
-        if not isinstance(role, str) or not isinstance(external_id, str) or not ROLE_ARN.fullmatch(role):
-            return False
-        now = time.monotonic()
-        with self._lock:
-            first_named = self._roles_first_named.setdefault(role, now)
-        if now - first_named < self.behaviour.iam_ready_after:
-            return False
-        check = self.behaviour.credential_check
-        return check is None or await asyncio.to_thread(check, role, external_id)
-
-    def reset(self) -> None:
-        """Forget connections, tokens, limits, faults and the journal; clients and behaviour stay."""
-        for forgotten in (self.tenant, self.limits, self.faults, self.journal):
-            forgotten.clear()
-        with self._lock:
-            self._roles_first_named.clear()
 
     def _client_of(self, call: Call) -> ApiClient | None:
         return self.tenant.bearer(call.bearer) if call.cloud == self.tenant.cloud else None
@@ -99,7 +150,7 @@ class Falcon:
             bucket, limit = f"bearer {call.source}", BAD_BEARERS_PER_MINUTE
         return self.limits.take(bucket, limit, now=time.monotonic(), time_scale=self.behaviour.time_scale)
 
-    async def _operate(self, call: Call, verdict: Verdict) -> Answer:
+    def _operate(self, call: Call, verdict: Verdict) -> Answer:
         if verdict.wait:
             headers = retry_after(verdict.wait, self.behaviour.retry_after_unit)
             raise RefusedError(429, "API rate limit exceeded.", powered_by=GATEWAY, headers=headers)
@@ -112,4 +163,23 @@ class Falcon:
             raise RefusedError(404, "404: Page Not Found", powered_by=GATEWAY)
         if SCOPES[call.operation] not in client.scopes:
             raise RefusedError(403, "access denied, scope not permitted", powered_by=GATEWAY)
-        return await registries.OPERATIONS[call.operation](self, call)
+        return registries.OPERATIONS[call.operation](self, call)
+
+
+class _Cloud(TlsServer):
+    """The server of one cloud."""
+
+    def __init__(self, falcon: FalconSimulator, cloud: str, authority: Authority) -> None:
+        super().__init__(authority, "localhost", "127.0.0.1", HOSTS[cloud])
+        self.cloud, self._falcon = cloud, falcon
+
+    def handle(self, exchange: Exchange) -> None:
+        exchange.call.cloud = self.cloud
+        try:
+            self._falcon.handle(exchange)
+        except OSError:  # the client left
+            raise
+        except Exception as failure:
+            self._falcon.failures.append(failure)
+            exchange.send(Answer(500))
+            raise

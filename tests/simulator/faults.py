@@ -1,17 +1,24 @@
 """Rules that make some calls go wrong, armed by a test."""
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tests.simulator.effects import Effect
 
-Operation = Literal["token", "create", "update", "read", "list", "delete", "any"]
+# fmt: off
+Operation = Literal[
+    "token", "create", "update", "read", "list", "delete", "falcon",
+    "GetSecretValue", "GetParameter", "PutParameter", "DescribeRegions", "DescribeRepositories", "CreateLogGroup",
+    "PutRetentionPolicy", "aws", "respond",
+]
+# fmt: on
+"""Falcon's, all of these; AWS's as the fault matrix plays it, all of these; to take a response for CloudFormation."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Fault:
-    """Let `effect` strike calls of one operation."""
+    """Let `effect` strike calls of one operation. It counts down once it is armed."""
 
     operation: Operation
     effect: Effect
@@ -22,26 +29,15 @@ class Fault:
     skip: int = 0
     """How many calls it lets pass first."""
 
-    def concerns(self, operation: str, urls: tuple[str, ...]) -> bool:
-        return self.operation in (operation, "any") and (not self.region or any(self.region in url for url in urls))
-
-
-@dataclass
-class Armed:
-    """A fault with the count of what it did."""
-
-    fault: Fault
-    passed: int = 0
-    struck: int = 0
-
-    def strikes(self, operation: str, urls: tuple[str, ...]) -> bool:
+    def strikes(self, operation: str, service: str, urls: tuple[str, ...]) -> bool:
         """Count a call and say whether the fault strikes it."""
-        if not self.fault.concerns(operation, urls) or self.struck == self.fault.times:
+        elsewhere = self.region and not any(self.region in url for url in urls)
+        if self.operation not in (operation, service) or elsewhere or self.times == 0:
             return False
-        if self.passed < self.fault.skip:
-            self.passed += 1
+        if self.skip:
+            self.skip -= 1
             return False
-        self.struck += 1
+        self.times = None if self.times is None else self.times - 1
         return True
 
 
@@ -49,19 +45,18 @@ class Faults:
     """All armed faults, the oldest first: it strikes before the others. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self.armed: list[Armed] = []
+        self._armed: list[Fault] = []
         self._lock = threading.Lock()
 
-    def arm(self, fault: Fault) -> Armed:
+    def arm(self, fault: Fault) -> None:
         with self._lock:
-            self.armed.append(Armed(fault))
-            return self.armed[-1]
+            self._armed.append(replace(fault))
 
-    def strike(self, operation: str, urls: tuple[str, ...]) -> Effect | None:
+    def strike(self, operation: str, urls: tuple[str, ...] = (), service: str = "falcon") -> Effect | None:
         """Return what happens to a call, if anything."""
         with self._lock:
-            return next((armed.fault.effect for armed in self.armed if armed.strikes(operation, urls)), None)
+            return next((fault.effect for fault in self._armed if fault.strikes(operation, service, urls)), None)
 
     def clear(self) -> None:
         with self._lock:
-            self.armed.clear()
+            self._armed.clear()

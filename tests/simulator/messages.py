@@ -38,7 +38,6 @@ class RefusedError(Exception):
 class Call:
     """One request."""
 
-    cloud: str
     method: str
     target: str
     """Path and query, as they came."""
@@ -47,6 +46,7 @@ class Call:
     body: bytes = field(repr=False)
     source: str
     """The client's IP address."""
+    cloud: str = ""
     trace_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     started: float = field(default_factory=time.perf_counter)
 
@@ -87,7 +87,7 @@ class Call:
 
 @dataclass
 class Answer:
-    """One answer; a body of None is an empty one."""
+    """One answer; a body of None is an empty one, bytes are sent as they are, and all else as JSON."""
 
     status: int
     body: object = None
@@ -95,6 +95,8 @@ class Answer:
 
     @property
     def content(self) -> bytes:
+        if isinstance(self.body, bytes):
+            return self.body
         return b"" if self.body is None else json.dumps(self.body).encode()
 
     def altered(self, **changes: object) -> "Answer":

@@ -6,7 +6,7 @@ from tests.simulator.clouds import COMMERCIAL, HOSTS
 from tests.simulator.messages import GATEWAY, Answer, Call, RefusedError
 
 if TYPE_CHECKING:
-    from tests.simulator.falcon import Falcon
+    from tests.simulator.falcon import FalconSimulator
     from tests.simulator.tenant import ApiClient
 
 SERVICE = "csam"
@@ -15,7 +15,7 @@ SERVICE = "csam"
 TOKEN_SECONDS = 1799  # as seen live
 
 
-def token(falcon: "Falcon", call: Call) -> Answer:
+def token(falcon: "FalconSimulator", call: Call) -> Answer:
     """Issue a token: 201 as specified, or an error as seen live in public issues."""
     form = call.form()
     client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
@@ -27,7 +27,7 @@ def token(falcon: "Falcon", call: Call) -> Answer:
     return Answer(201, {"access_token": value, "expires_in": TOKEN_SECONDS, "token_type": "bearer"})
 
 
-def redirect(falcon: "Falcon", call: Call, client_id: str) -> Answer | None:
+def redirect(falcon: "FalconSimulator", call: Call, client_id: str) -> Answer | None:
     """Send a client of another commercial cloud there: 308 with an empty body, as seen live in public issues."""
     home = falcon.tenant.cloud
     both_commercial = call.cloud in COMMERCIAL and home in COMMERCIAL
@@ -39,7 +39,7 @@ def redirect(falcon: "Falcon", call: Call, client_id: str) -> Answer | None:
     return Answer(308, None, headers)
 
 
-def authenticate(falcon: "Falcon", call: Call, client_id: str, secret: str) -> "ApiClient":
+def authenticate(falcon: "FalconSimulator", call: Call, client_id: str, secret: str) -> "ApiClient":
     """Return the client with these credentials, or refuse: unknown here 400, wrong secret 403, address 403."""
     if not falcon.behaviour.ip_allowed:
         raise RefusedError(403, "access denied, authorization failed", powered_by=GATEWAY)

@@ -5,8 +5,7 @@ from typing import Any
 
 import requests
 
-from tests.simulator.remote import RemoteSimulator
-from tests.simulator.simulator import FalconSimulator
+from tests.simulator.falcon import FalconSimulator
 
 ENTITIES = "/container-security/entities/registries/v1"
 QUERIES = "/container-security/queries/registries/v1"
@@ -35,7 +34,7 @@ def message(answer: requests.Response) -> str:
 class Probe:
     """Talks to one cloud of a simulator, with a token of its own. Redirects are not followed."""
 
-    def __init__(self, falcon: FalconSimulator | RemoteSimulator, *, read_timeout: float = TIMEOUT) -> None:
+    def __init__(self, falcon: FalconSimulator, *, read_timeout: float = TIMEOUT) -> None:
         self.session = requests.Session()
         # The environment's settings would replace `verify`.
         self.session.trust_env = False

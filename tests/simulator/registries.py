@@ -1,14 +1,14 @@
 """The five registry operations, as CrowdStrike's API specification has them and `Behaviour` varies them."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tests.simulator.connection import Connection
 from tests.simulator.messages import Answer, Call, RefusedError, success
 
 if TYPE_CHECKING:
-    from tests.simulator.falcon import Falcon
+    from tests.simulator.falcon import FalconSimulator
     from tests.simulator.tenant import Tenant
 
 IDS_PER_READ = 100  # "maximum page size" in the specification
@@ -16,7 +16,7 @@ IDS_PER_PAGE = 5000  # "maximum page size" in the specification
 DEFAULT_PAGE = 100
 
 
-async def create(falcon: "Falcon", call: Call) -> Answer:
+def create(falcon: "FalconSimulator", call: Call) -> Answer:
     """Add a connection. Unknown fields are ignored, as the live API does."""
     body, behaviour, tenant = call.json_object(), falcon.behaviour, falcon.tenant
     connection = parse(body)
@@ -24,7 +24,7 @@ async def create(falcon: "Falcon", call: Call) -> Answer:
 
     if tenant.has(*key, deleted_within=behaviour.conflict_after_delete):
         raise RefusedError(409, f"registry with url {connection.url} already exists")
-    valid = connection.type != "ecr" or await falcon.credential_is_valid(connection.details)
+    valid = connection.type != "ecr" or falcon.credential_is_valid(connection.details)
     if not valid and not behaviour.bad_credential_leaves_record:
         raise RefusedError(400, behaviour.credential_refusal)
     connection.active_at = time.time() + behaviour.active_after
@@ -74,7 +74,7 @@ def text(body: dict[str, object], name: str) -> str:
     return value or ""
 
 
-def show(falcon: "Falcon", connection: Connection) -> dict[str, object]:
+def show(falcon: "FalconSimulator", connection: Connection) -> dict[str, object]:
     details: object = None if falcon.behaviour.details_as_null else {}
     shown = connection.resource(time.time(), details=details)
     for name in ("user_defined_alias", "url_uniqueness_alias"):
@@ -82,7 +82,7 @@ def show(falcon: "Falcon", connection: Connection) -> dict[str, object]:
     return shown
 
 
-async def update(falcon: "Falcon", call: Call) -> Answer:
+def update(falcon: "FalconSimulator", call: Call) -> Answer:
     """Change alias or credential of one connection; its URL and type never change."""
     named = call.parameters("id")
     if len(named) != 1:
@@ -91,17 +91,17 @@ async def update(falcon: "Falcon", call: Call) -> Answer:
     if connection is None:
         raise RefusedError(404, f"registry {named[0]} not found")
     if "credential" in body or falcon.behaviour.patch_needs_credential:
-        await replace_credential(falcon, connection, body)
+        replace_credential(falcon, connection, body)
     connection.user_defined_alias = text(body, "user_defined_alias") or connection.user_defined_alias
     connection.updated_at = time.time()
     return success(call, show(falcon, connection))
 
 
-async def replace_credential(falcon: "Falcon", connection: Connection, body: dict[str, object]) -> None:
+def replace_credential(falcon: "FalconSimulator", connection: Connection, body: dict[str, object]) -> None:
     details, credential_type = parse_credential(body, connection.type)
     if falcon.behaviour.patch_needs_credential and not credential_type:
         raise RefusedError(400, "credential.type is required")
-    if connection.type == "ecr" and not await falcon.credential_is_valid(details):
+    if connection.type == "ecr" and not falcon.credential_is_valid(details):
         raise RefusedError(400, falcon.behaviour.credential_refusal)
     connection.details = details
     connection.credential_type = credential_type or connection.credential_type
@@ -109,7 +109,7 @@ async def replace_credential(falcon: "Falcon", connection: Connection, body: dic
     connection.expired, connection.expired_at = False, 0.0
 
 
-async def delete(falcon: "Falcon", call: Call) -> Answer:
+def delete(falcon: "FalconSimulator", call: Call) -> Answer:
     """Remove connections and return them."""
     ids = required_ids(call)
     if len(ids) > 1 and not falcon.behaviour.delete_many:
@@ -119,7 +119,7 @@ async def delete(falcon: "Falcon", call: Call) -> Answer:
     return success(call, [show(falcon, connection) for connection in removed])
 
 
-async def read(falcon: "Falcon", call: Call) -> Answer:
+def read(falcon: "FalconSimulator", call: Call) -> Answer:
     """Return the connections with these ids."""
     ids = required_ids(call)
     if len(ids) > IDS_PER_READ:
@@ -142,7 +142,7 @@ def refuse_unknown(tenant: "Tenant", ids: list[str], policy: str) -> None:
         raise RefusedError(404, f"registry {unknown[0]} not found")
 
 
-async def list_ids(falcon: "Falcon", call: Call) -> Answer:
+def list_ids(falcon: "FalconSimulator", call: Call) -> Answer:
     """Return a page of the ids of all connections of the tenant."""
     limit = number(call, "limit", default=DEFAULT_PAGE, lowest=1)
     if limit > IDS_PER_PAGE:
@@ -160,7 +160,7 @@ def number(call: Call, name: str, *, default: int, lowest: int) -> int:
     return value
 
 
-OPERATIONS: dict[str, Callable[["Falcon", Call], Awaitable[Answer]]] = {
+OPERATIONS: dict[str, Callable[["FalconSimulator", Call], Answer]] = {
     "create": create,
     "update": update,
     "delete": delete,

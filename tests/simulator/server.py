@@ -1,77 +1,153 @@
-"""The HTTP server of one or several clouds: each request becomes a call, recorded, perhaps struck, answered."""
+"""A small HTTPS server on loopback, on threads of its own, that a test can make misbehave down to the socket."""
 
-import asyncio
-import functools
+import contextlib
+import http.server
+import socket
 import ssl
-from pathlib import Path
-from typing import Protocol
+import struct
+import threading
+from abc import abstractmethod
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Self
 
-from aiohttp import web
+from tests.sandbox.tls import Authority
+from tests.simulator.messages import Answer, Call
 
-from tests.simulator.clouds import HOSTS
-from tests.simulator.exchange import Exchange
-from tests.simulator.falcon import Falcon
-from tests.simulator.journal import Record, shown
-from tests.simulator.messages import Call
+if TYPE_CHECKING:
+    from tests.simulator.effects import Effect
 
-ADDRESS = "127.0.0.1"
-LONGEST_LINE = 2**20  # bytes; so that what many ids in one query get is the simulated answer
-GRACE = 0.5  # seconds that requests in progress have when the server stops
-
-
-class Issuer(Protocol):
-    """Who certifies the server: `tests.sandbox.tls.Authority`, or files."""
-
-    ca_file: Path
-
-    def server_context(self, *hosts: str) -> ssl.SSLContext: ...
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: closing sends RST rather than FIN
 
 
-class Server:
-    """Listens on one port for each cloud. To be used within one event loop."""
+class TlsServer:
+    """Serves on a free port of 127.0.0.1 between entering and leaving the context."""
 
-    def __init__(self, falcon: Falcon, issuer: Issuer) -> None:
-        self._falcon, self._issuer = falcon, issuer
-        self._stopping = asyncio.Event()
-        self._runners: list[web.ServerRunner] = []
+    def __init__(self, authority: Authority, *hosts: str) -> None:
+        self.stopping = threading.Event()
+        self._server = _Server(self, authority.server_context(*hosts))
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
-    async def start(self, cloud: str) -> None:
-        """Listen as a cloud, on a free port, and enter the URL into the Falcon."""
-        handler = functools.partial(self._handle, cloud)
-        server = web.Server(handler, access_log=None, max_line_size=LONGEST_LINE)
-        runner = web.ServerRunner(server, shutdown_timeout=GRACE)
-        await runner.setup()
-        self._runners.append(runner)
-        context = self._issuer.server_context("localhost", ADDRESS, HOSTS[cloud])
-        await web.TCPSite(runner, ADDRESS, 0, ssl_context=context, backlog=1024).start()
-        self._falcon.urls[cloud] = f"https://localhost:{runner.addresses[0][1]}"
+    @property
+    def url(self) -> str:
+        return f"https://localhost:{self._server.server_port}"
 
-    async def stop(self) -> None:
-        """End every request in progress and stop listening."""
-        self._stopping.set()
-        for runner in self._runners:
-            await runner.cleanup()
+    @abstractmethod
+    def handle(self, exchange: "Exchange") -> None:
+        """Respond to one request."""
 
-    async def _handle(self, cloud: str, request: web.BaseRequest) -> web.StreamResponse:
-        try:
-            return await self._respond(cloud, request)
-        except (OSError, web.RequestPayloadError):  # the client left
-            raise
-        except Exception as failure:
-            self._falcon.failures.append(failure)
-            raise
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
 
-    async def _respond(self, cloud: str, request: web.BaseRequest) -> web.StreamResponse:
-        falcon, headers = self._falcon, {name.lower(): value for name, value in request.headers.items()}
-        content = await request.read()
-        call = Call(cloud, request.method, request.raw_path, headers, content, request.remote or "")
-        urls, agent = falcon.concerned_urls(call), headers.get("user-agent", "")
-        record = Record(cloud, call.operation, shown(call.query), urls, agent)
-        falcon.journal.add(record)
-        exchange = Exchange(request, call, falcon, self._stopping)
-        if falcon.behaviour.latency:
-            await exchange.pause(falcon.behaviour.latency)
-        effect = falcon.faults.strike(call.operation, urls)
-        response = await (effect.respond(exchange) if effect else exchange.send(await exchange.apply()))
-        record.status = exchange.status
-        return response
+    def __exit__(self, *_: object) -> None:
+        """Stop listening, and break every connection."""
+        self.stopping.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class Exchange(http.server.BaseHTTPRequestHandler):
+    """One request that was read whole, and its connection."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # head and body leave together
+    server: "_Server"
+    call: Call
+    apply: Callable[[], Answer]
+    """Does what the call asks for, and returns the response that is due; set by who handles the exchange."""
+    decorate: Callable[[Answer], Answer] = staticmethod(lambda answer: answer)
+    """Returns a response as it is sent."""
+
+    def setup(self) -> None:
+        # Not when it is accepted: a client that is slow must not stop the others.
+        self.request.do_handshake()
+        super().setup()
+
+    def _respond(self) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        content = self.rfile.read(int(headers.get("content-length", 0)))
+        self.call = Call(self.command, self.path, headers, content, self.client_address[0])
+        self.server.owner.handle(self)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _respond  # noqa: N815 - names that the base class looks for
+
+    def respond(self, effect: "Effect | None") -> None:
+        """Do what the call asks for, and respond; or let the effect of a fault respond."""
+        if effect:
+            effect.respond(self)
+        else:
+            self.send(self.apply())
+
+    def send(self, answer: Answer, pieces: Iterable[bytes] = (), interval: float = 0.0) -> None:
+        """Send a response; or its head, and these pieces in the place of its body, with a pause after each."""
+        answer = self.decorate(answer)
+        content = answer.content
+        kind = {} if answer.body is None else {"Content-Type": "application/json"}
+        usual = {"Date": self.date_time_string(), "Content-Length": str(len(content)), **kind}
+        self.send_response_only(answer.status)
+        for name, value in {**usual, **answer.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if not pieces:
+            self.wfile.write(content)
+            return
+        self.close_connection = True
+        for piece in pieces:
+            self.wfile.write(piece)
+            self.wfile.flush()
+            if self.server.owner.stopping.wait(interval):
+                return
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but no longer than the server runs."""
+        self.server.owner.stopping.wait(seconds)
+
+    def drip(self, interval: float) -> None:
+        """Send a header byte by byte until the server stops, so that no single wait for data is long."""
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        while not self.server.owner.stopping.wait(interval):
+            self.wfile.write(b"y")
+            self.wfile.flush()
+        self.reset()
+
+    def reset(self) -> None:
+        """Break the connection: the client sees a reset."""
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        self.connection.close()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the overridden name
+        """Say nothing: tests read what they need from the journal."""
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 1024
+
+    def __init__(self, owner: TlsServer, context: ssl.SSLContext) -> None:
+        self.owner = owner
+        self._context = context
+        self._open: set[Any] = set()
+        super().__init__(("127.0.0.1", 0), Exchange)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        plain, address = super().get_request()
+        connection = self._context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+        self._open.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        super().server_close()
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: the client left, or was killed."""

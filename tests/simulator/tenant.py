@@ -1,5 +1,6 @@
 """The state of one Falcon tenant (CID): API clients, tokens and registry connections. No network, no switches."""
 
+import itertools
 import secrets
 import threading
 import time
@@ -26,21 +27,19 @@ class Tenant:
 
     def __init__(self, cloud: str) -> None:
         self.cloud = cloud
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._clients: dict[str, ApiClient] = {}
         self._tokens: dict[str, tuple[ApiClient, float]] = {}
         """Token to client, and when it expires on the monotonic clock."""
         self._by_id: dict[str, Connection] = {}
         self._by_url: dict[tuple[str, str], Connection] = {}
         self._deleted_at: dict[tuple[str, str], float] = {}
-        self._ids: list[str] | None = None
-        """The ids in order of creation, until something changes."""
         self._next_other_account = FIRST_OTHER_ACCOUNT
 
     def add_client(self, client_id: str, secret: str, scopes: Iterable[str] = ("read", "write")) -> ApiClient:
         """Add an API client, or replace the one of this id; tokens that were issued keep their old scopes."""
         client = ApiClient(client_id, secret, frozenset(scopes))
-        with self._lock:
+        with self.lock:
             self._clients[client_id] = client
         return client
 
@@ -49,7 +48,7 @@ class Tenant:
 
     def issue_token(self, client: ApiClient, lifetime: float) -> str:
         value = f"simulated-token-{secrets.token_hex(32)}"
-        with self._lock:
+        with self.lock:
             self._tokens[value] = client, time.monotonic() + lifetime
         return value
 
@@ -61,7 +60,7 @@ class Tenant:
     def add(self, connection: Connection) -> Connection:
         """Add a connection as it is; its URL and key must be new."""
         key = (connection.url, connection.url_uniqueness_key)
-        with self._lock:
+        with self.lock:
             if key in self._by_url:
                 raise ValueError(f"there is a connection to {connection.url} already")
             connection.created_at = connection.created_at or time.time()
@@ -69,18 +68,15 @@ class Tenant:
             connection.credential_updated_at = connection.credential_updated_at or connection.created_at
             self._by_id[connection.id] = self._by_url[key] = connection
             self._deleted_at.pop(key, None)
-            if self._ids is not None:
-                self._ids.append(connection.id)
         return connection
 
     def remove(self, connection_id: str) -> Connection | None:
-        with self._lock:
+        with self.lock:
             connection = self._by_id.pop(connection_id, None)
             if connection:
                 key = (connection.url, connection.url_uniqueness_key)
                 del self._by_url[key]
                 self._deleted_at[key] = time.time()
-                self._ids = None
         return connection
 
     def get(self, connection_id: str) -> Connection | None:
@@ -88,20 +84,18 @@ class Tenant:
 
     def has(self, url: str, key: str = "", *, deleted_within: float = 0.0) -> bool:
         """Whether a connection has this URL and key, or had until a few seconds ago."""
-        with self._lock:
+        with self.lock:
             deleted_at = self._deleted_at.get((url, key))
             recently = deleted_at is not None and time.time() - deleted_at < deleted_within
             return recently or (url, key) in self._by_url
 
     def page(self, offset: int, limit: int) -> tuple[list[str], int]:
         """Return a page of ids, the oldest first, and how many there are in all."""
-        with self._lock:
-            if self._ids is None:
-                self._ids = list(self._by_id)
-            return self._ids[offset : offset + limit], len(self._ids)
+        with self.lock:
+            return list(itertools.islice(self._by_id, offset, offset + limit)), len(self._by_id)
 
     def connections(self) -> list[Connection]:
-        with self._lock:
+        with self.lock:
             return list(self._by_id.values())
 
     def connections_of(self, account: str) -> list[Connection]:
@@ -110,7 +104,7 @@ class Tenant:
 
     def seed(self, count: int) -> None:
         """Add connections of other AWS accounts, one for each Region that an account has from the start."""
-        with self._lock:
+        with self.lock:
             now = time.time()
             for index in range(count):
                 account = self._next_other_account + index // len(WITHOUT_OPT_IN)
@@ -120,18 +114,17 @@ class Tenant:
 
     def force_state(self, connection_id: str, state: str) -> None:
         """Put a connection in a state until told otherwise; an empty state lets it be pending or active again."""
-        with self._lock:
+        with self.lock:
             connection = self._by_id[connection_id]
             connection.forced_state, connection.forced_at = state, time.time()
 
     def expire_credential(self, connection_id: str) -> None:
-        with self._lock:
+        with self.lock:
             connection = self._by_id[connection_id]
             connection.expired, connection.expired_at = True, time.time()
 
     def clear(self) -> None:
         """Forget every connection and token; the clients stay."""
-        with self._lock:
+        with self.lock:
             for forgotten in (self._tokens, self._by_id, self._by_url, self._deleted_at):
                 forgotten.clear()
-            self._ids = None

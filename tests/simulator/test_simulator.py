@@ -9,21 +9,8 @@ import pytest
 import requests
 
 from tests.sandbox.tls import Authority
-from tests.simulator import (
-    HOSTILE,
-    Altered,
-    Behaviour,
-    Connection,
-    Echo,
-    Effect,
-    FalconSimulator,
-    Fault,
-    Hang,
-    Headers,
-    RemoteSimulator,
-    Reset,
-    Truncated,
-)
+from tests.simulator import Behaviour, FalconSimulator, Fault
+from tests.simulator.effects import HOSTILE, Altered, Echo, Effect, Hang, Headers, Reset, Truncated
 from tests.simulator.limits import Limits
 from tests.simulator.probe import TIMEOUT, Probe, message, registry
 
@@ -130,7 +117,7 @@ def test_answers_may_repeat_secrets_and_have_any_headers_and_fields(falcon: Falc
     falcon.arm(Fault("read", Altered(json.dumps({"resources": {"id": "a secret"}}))))
     shown, [resource] = probe.page().headers, probe.read(created).json()["resources"]
     falcon.disarm()
-    falcon.arm(Fault("any", Echo()))
+    falcon.arm(Fault("falcon", Echo()))
     texts = message(probe.token()), message(probe.create())
 
     assert headers.items() <= dict(shown).items()
@@ -152,20 +139,3 @@ def test_the_journal_says_what_a_request_concerned_and_holds_no_secret(falcon: F
         *(("token", ()), ("create", (url,)), ("read", (url,)), ("list", ())),
     ]
     assert not [text for text in (falcon.client_secret, "simulated-external-id") if text in repr(records)]
-
-
-# A process of its own, for benchmarks, which `make test` does not run
-
-
-def test_a_simulator_in_another_process_is_asked_from_here(authority: Authority) -> None:
-    with RemoteSimulator(authority, seed=20, latency=0.001) as remote:
-        probe = Probe(remote).logged_in()
-        [created] = probe.created(["eu-west-1"])
-        remote.add_connection(Connection(url=registry("123456789012", "us-east-1")))
-
-        assert probe.page().json()["meta"]["pagination"]["total"] == 22
-        assert [found.region for found in remote.connections_of("123456789012")] == ["eu-west-1", "us-east-1"]
-        assert created == remote.connections_of("123456789012")[0].id
-        assert remote.journal.operations() == {"token": 1, "create": 1, "list": 1}
-        remote.reset()
-        assert remote.journal.count() == 0

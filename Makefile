@@ -140,7 +140,7 @@ workflows: $(WORKFLOWS)/.installed ## Check the workflows of GitHub for mistakes
 	@$(WORKFLOWS)/bin/actionlint
 	@$(WORKFLOWS)/bin/zizmor --offline --no-progress --quiet --persona pedantic .github
 
-PYTEST = $(BIN)/python -m pytest --quiet --numprocesses auto --maxprocesses 8
+PYTEST = $(BIN)/python -m pytest --quiet --numprocesses auto --maxprocesses 8 --dist loadgroup
 
 # TESTS=tests/registry_connections/core/test_plan.py runs these only, and stops at the first failure.
 TESTS :=

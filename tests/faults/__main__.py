@@ -2,10 +2,11 @@
 
 import sys
 
-from tests.faults.table import render, write_readme
+from tests.docs.tables import with_section
+from tests.faults.table import README, render
 
 if __name__ == "__main__":
     if "--write" in sys.argv[1:]:
-        write_readme()
+        README.write_text(with_section(README.read_text(), "faults", render()))
     else:
         sys.stdout.write(f"{render()}\n")

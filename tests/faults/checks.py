@@ -1,14 +1,20 @@
 """What must hold for every row: the contract with CloudFormation, the row's own words, that the next attempt heals."""
 
+import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from registry_connections.core.record import Record
-from tests.faults.harness import Delivery
-from tests.faults.protocol import wrong_in_answer, wrong_in_logs, wrong_in_silence
-from tests.faults.rows import OURS, A, B, Event, Have, Row
+from tests.faults.harness import SECRETS, Delivery
+from tests.faults.rows import OURS, PHYSICAL_ID, A, B, Event, Have, Row
 from tests.faults.runner import Run, Snapshot
 from tests.simulator import Connection
+
+LARGEST_ANSWER = 4096  # bytes; CloudFormation's limit
+LONGEST_REASON = 240  # characters
+UNFORESEEN = re.compile(r"[Uu]nexpected|Traceback")
+"""What the function says of an error that nobody foresaw. No row may be such an error."""
 
 
 def problems(run: Run) -> list[str]:
@@ -21,12 +27,12 @@ def problems(run: Run) -> list[str]:
 def _event(run: Run) -> Iterator[str]:
     for delivery in run.deliveries:
         if run.row.status == "none":
-            yield from wrong_in_silence(delivery)
+            yield from _wrong_in_silence(delivery)
         else:
-            yield from wrong_in_answer(delivery)
+            yield from _wrong_in_answer(delivery)
             yield from _said(delivery, run.row)
     if run.background:
-        yield from wrong_in_answer(run.background)
+        yield from _wrong_in_answer(run.background)
 
 
 def _said(delivery: Delivery, row: Row) -> Iterator[str]:
@@ -40,9 +46,83 @@ def _said(delivery: Delivery, row: Row) -> Iterator[str]:
 
 
 def _logs(run: Run) -> Iterator[str]:
-    yield from wrong_in_logs(run.logs)
+    yield from (problem for line in run.logs for problem in _wrong_in_log(line))
     if not re.search(run.row.says, "\n".join(run.logs)):
         yield f"the log does not say {run.row.says!r}"
+
+
+# What holds for every answer and every log line, whatever the event
+
+
+def _wrong_in_answer(delivery: Delivery) -> Iterator[str]:
+    """Yield what is wrong with the one answer that CloudFormation must have taken."""
+    kind = delivery.event["RequestType"]
+    if delivery.invocation.status != "response" or delivery.invocation.payload is not None:
+        yield f"{kind}: the invocation ended with {delivery.invocation.status} {delivery.invocation.payload}"
+    if len(delivery.answers) != 1:
+        yield f"{kind}: CloudFormation took {len(delivery.answers)} answers"
+        return
+    yield from (f"{kind}: {problem}" for problem in _wrong_fields(delivery.answer, delivery.event))
+    yield from _indiscreet(f"{kind}: the answer", delivery.answer)
+
+
+def _wrong_in_silence(delivery: Delivery) -> Iterator[str]:
+    """Yield what is wrong with an event whose answer CloudFormation never took: the function ends by itself."""
+    if delivery.answers or not delivery.puts:
+        yield f"CloudFormation took {len(delivery.answers)} answers of {len(delivery.puts)}"
+    if delivery.invocation.status != "response":
+        yield f"the invocation ended with {delivery.invocation.status} {delivery.invocation.payload}"
+
+
+def _wrong_fields(answer: Mapping[str, Any], event: Mapping[str, Any]) -> Iterator[str]:
+    identifier = event.get("PhysicalResourceId", f"{PHYSICAL_ID}-failed")
+    if event["RequestType"] != "Delete" and answer.get("Status") == "SUCCESS":
+        identifier = PHYSICAL_ID
+    copied = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
+    for name, value in {**copied, "PhysicalResourceId": identifier}.items():
+        if answer.get(name) != value:
+            yield f"{name} is {answer.get(name)!r}"
+    reason = answer.get("Reason", "")
+    if len(json.dumps(answer)) > LARGEST_ANSWER:
+        yield f"the answer has {len(json.dumps(answer))} bytes"
+    if len(reason) > LONGEST_REASON or (answer.get("Status") == "FAILED" and not reason):
+        yield f"the reason has {len(reason)} characters"
+    if UNFORESEEN.search(reason):
+        yield f"nobody foresaw this: {reason}"
+
+
+def _wrong_in_log(line: str) -> Iterator[str]:
+    """Yield what is wrong with a line that is not one JSON object, or holds what it must not."""
+    try:
+        document = json.loads(line)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        yield f"a line of the log is not a JSON object: {line!r}"
+        return
+    yield from _indiscreet("the log", document)
+    if UNFORESEEN.search(f"{document.get('text')} {document.get('message')}"):
+        yield f"nobody foresaw this: {line}"
+
+
+def _indiscreet(where: str, said: Any) -> Iterator[str]:
+    """Yield each text in a piece of JSON that holds a secret, or what hurts a terminal."""
+    for text in _texts(said):
+        if any(secret in text for secret in SECRETS):
+            yield f"{where} holds a secret: {text!r}"
+        if not text.isprintable():
+            yield f"{where} holds control characters: {text!r}"
+
+
+def _texts(document: Any) -> Iterator[str]:
+    if isinstance(document, str):
+        yield document
+    elif isinstance(document, Mapping):
+        for name, value in document.items():
+            yield from (*_texts(name), *_texts(value))
+    elif isinstance(document, Sequence):
+        for value in document:
+            yield from _texts(value)
 
 
 # What Falcon holds
@@ -104,7 +184,7 @@ def _next(run: Run) -> Iterator[str]:
     """Judge what CloudFormation sends next, and what the operator tries then: all succeed, and leave what they must."""
     row, attempts = run.row, run.next_attempts
     for delivery, _ in attempts:
-        yield from (f"next: {problem}" for problem in wrong_in_answer(delivery))
+        yield from (f"next: {problem}" for problem in _wrong_in_answer(delivery))
         if delivery.answer.get("Status") != "SUCCESS":
             yield f"next: {delivery.event['RequestType']} ends with {delivery.answer}"
     snapshots = [now for _, now in attempts]

@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Self
 
 from registry_connections.aws.parameter_store import render, resolve_writes
@@ -16,30 +15,21 @@ from registry_connections.core.model import Identity
 from registry_connections.core.record import Record, from_json
 from tests.faults.aws_stub import AwsStub
 from tests.faults.cloudformation import Put, ResponseEndpoint
-from tests.faults.rows import ACCOUNT, DISABLED, ENABLED, EXTERNAL_ID, OTHER_ROLE, OURS, PHYSICAL_ID, Event
+from tests.faults.rows import ACCOUNT, DISABLED, ENABLED, EXTERNAL_ID, OURS, PHYSICAL_ID, Event
 from tests.registry_connections.samples import event
 from tests.sandbox.lambda_runtime import Invocation, LambdaRuntime
 from tests.sandbox.tls import Authority
 from tests.simulator import CLIENT_ID, CLIENT_SECRET, Behaviour, Connection, FalconSimulator
 from tests.simulator.messages import Answer
 from tests.simulator.server import Exchange, TlsServer
+from tests.stack.customer import PACKAGE, neighbours
 
-PACKAGE = Path(__file__).parents[2] / "build" / "lambda_function.zip"
 HANDLER = "registry_connections.handler.lambda_handler"
 SECRET_ARN = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:falcon-AbCdEf"
 SECRET = json.dumps({"FalconClientId": CLIENT_ID, "FalconSecret": CLIENT_SECRET, "FalconCloud": "autodiscover"})
 AWS_SECRET = "invented-access-key"
 SECRETS = (CLIENT_SECRET, "simulated-token-", EXTERNAL_ID, AWS_SECRET, "X-Amz-Signature", "custom-resource-response")
 """What no log line and no answer may hold: Falcon's secret and tokens, the external id, AWS's key, the ResponseURL."""
-
-BYSTANDERS = {
-    "https://444455556666.dkr.ecr.us-east-1.amazonaws.com": "ecr",
-    f"https://harbor.example.com/{ACCOUNT}": "harbor",
-    f"https://{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com.example.com": "ecr",
-    f"https://9{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com": "ecr",
-    f"https://{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com": "docker",
-}
-"""Connections that look like this account's and are not: whatever happens, they stay as they are."""
 
 
 def url_of(region: str) -> str:
@@ -127,16 +117,14 @@ class Harness(ExitStack):
         self.falcon.reset()
         self.falcon.behaviour = Behaviour()
         self.falcon.change(**behaviour)
-        for url, kind in BYSTANDERS.items():
-            self.connect(url, OTHER_ROLE, kind=kind)
+        for neighbour in neighbours(ACCOUNT):
+            self.falcon.add_connection(neighbour)
 
-    def connect(self, url: str, role: str, *, kind: str = "ecr", alias: str = "") -> str:
+    def connect(self, url: str, role: str, *, alias: str = "") -> str:
         """Add a connection that has been in Falcon for a while, and return its id."""
-        key = "" if kind == "ecr" else kind
-        connection = Connection(url=url, type=kind, url_uniqueness_key=key, user_defined_alias=alias)
-        connection.details = {"aws_iam_role": role, "aws_external_id": EXTERNAL_ID}
-        connection.created_at = time.time() - 3600
-        return self.falcon.add_connection(connection).id
+        details: dict[str, object] = {"aws_iam_role": role, "aws_external_id": EXTERNAL_ID}
+        made = Connection(url=url, user_defined_alias=alias, details=details, created_at=time.time() - 3600)
+        return self.falcon.add_connection(made).id
 
     def write_record(self, record: Record, identity: Identity = OURS) -> None:
         """Write a record as the function does."""

@@ -1,39 +1,28 @@
 """The matrix as a Markdown table for operators: rows that differ in the fault only share a line."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from tests.faults.matrix import MATRIX
 from tests.faults.rows import Event, Have, Row
 
 README = Path(__file__).with_name("README.md")
-BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
 HEAD = ("What goes wrong", "Where", "Event", "Response", "What Falcon holds then", "What to do")
 RESPONSES = {"SUCCESS": "success", "FAILED": "failure", "none": "none is taken"}
 
 
-def render(rows: Iterable[Row] = MATRIX) -> str:
+def render() -> str:
     """Return the table, with a line for each response, remainder and advice, and all that leads there."""
-    lines: dict[tuple[str, str, str], list[Row]] = {}
-    for row in rows:
+    lines: dict[tuple[str, str, str], list[tuple[str, ...]]] = {}
+    for row in MATRIX:
         if row.listed:
-            lines.setdefault((RESPONSES[row.status], left(row), row.do), []).append(row)
+            lines.setdefault((RESPONSES[row.status], _left(row), row.do), []).append((row.fault, row.point, row.event))
     cells = [
-        (_list(row.fault for row in some), _list(row.point for row in some), _list(row.event for row in some), *rest)
-        for rest, some in lines.items()
+        (*("; ".join(dict.fromkeys(texts)) for texts in zip(*some, strict=True)), *rest) for rest, some in lines.items()
     ]
-    return "\n".join(_line(each) for each in (HEAD, ("---",) * len(HEAD), *cells))
+    return "\n".join(f"| {' | '.join(each)} |" for each in (HEAD, ("---",) * len(HEAD), *cells))
 
 
-def _list(texts: Iterable[str]) -> str:
-    return "; ".join(dict.fromkeys(str(text) for text in texts))
-
-
-def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def left(row: Row) -> str:
+def _left(row: Row) -> str:
     """Return in words what Falcon holds after the response."""
     if row.event is Event.DELETE:
         if not row.falcon:
@@ -45,14 +34,3 @@ def left(row: Row) -> str:
     if Have.MADE in kinds:
         return "what was made, until the rollback"
     return "what was adopted, besides what was there before" if Have.SET in kinds else "what was there before"
-
-
-def in_readme() -> str:
-    """Return the table as the README beside this has it now."""
-    return README.read_text().partition(BEGIN)[2].partition(END)[0].strip("\n")
-
-
-def write_readme() -> None:
-    """Put the table into that README."""
-    text = README.read_text()
-    README.write_text(f"{text.partition(BEGIN)[0]}{BEGIN}\n\n{render()}\n\n{END}{text.partition(END)[2]}")

@@ -154,25 +154,16 @@ def resources(aws: LocalAws, account: str = ACCOUNT, region: str = REGION) -> It
 def neighbours(account: str = ACCOUNT) -> list[Connection]:
     """Return connections that are not of this account's ECR, however much they look like it."""
     ours = registry(account, "us-east-1").removeprefix("https://")
-    hosts = {
+    look_alikes = {
         "other account": registry(OTHER_ACCOUNT, "us-east-1"),
-        "other account, other Region": registry(OTHER_ACCOUNT, "eu-west-1"),
-        "longer account": f"https://{account}4.dkr.ecr.us-east-1.amazonaws.com",
-        "account with a prefix": f"https://x{ours}",
-        "account as a subdomain": f"https://mirror.{ours}",
-        "account as a part of the host": f"https://registry-{account}.example.com",
-        "account in the path": f"https://registry.example.com/{account}",
+        "account with a prefix": f"https://9{ours}",
         "whole host in the path": f"https://registry.example.com/{ours}",
         "whole host in another domain": f"https://{ours}.example.com",
-        "other suffix": f"https://{account}.dkr.ecr.us-east-1.mirror.example.com",
         "other partition": f"https://{account}.dkr.ecr.cn-north-1.amazonaws.com.cn",
-        "host as a user name": f"https://{ours}@registry.example.com",
-        "other port": f"https://{ours}:8443",
     }
-    harbors = [f"https://harbor.example.com/{account}", f"https://{account}.harbor.example.com"]
+    harbor = Connection(url=f"https://harbor.example.com/{account}", type="harbor")
     same_url = Connection(url=registry(account, "us-east-1"), type="docker", url_uniqueness_key="a mirror")
-    look_alikes = [Connection(url=url, user_defined_alias=alias) for alias, url in hosts.items()]
-    return [*look_alikes, *(Connection(url=url, type="harbor") for url in harbors), same_url]
+    return [*(Connection(url=url, user_defined_alias=alias) for alias, url in look_alikes.items()), harbor, same_url]
 
 
 class Neighbourhood:

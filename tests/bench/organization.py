@@ -13,7 +13,7 @@ from typing import Final
 import requests
 
 from registry_connections.concurrency import Clock, ThreadPool
-from registry_connections.core.model import AccountRegions, Credentials, Deadline, Identity, RegionUse
+from registry_connections.core.model import Credentials, Deadline, Identity
 from registry_connections.core.record import Kind, Record, Request
 from registry_connections.falcon.auth import Login
 from registry_connections.falcon.client import Falcon
@@ -23,6 +23,7 @@ from registry_connections.reconciler import Reconciler
 from registry_connections.snapshot import Reader
 from tests.bench.stage import REGIONS
 from tests.bench.table import Row
+from tests.registry_connections.fakes import FakeAccount, Journal, VirtualClock
 from tests.sandbox.tls import Authority
 from tests.simulator import CLIENT_ID, CLIENT_SECRET, Behaviour, FalconSimulator
 
@@ -38,23 +39,10 @@ must not be what is measured. The clock is scaled, not the code: the limit's min
 
 
 @dataclass
-class MemberAccount:
+class MemberAccount(FakeAccount):
     """An AWS account and a record in memory: what is measured is the function's conduct towards Falcon."""
 
-    credentials_of_client: Credentials
     record: Record = field(default_factory=Record)
-
-    def credentials(self) -> Credentials:
-        return self.credentials_of_client
-
-    def regions(self) -> AccountRegions:
-        return AccountRegions(frozenset(REGIONS[:REGIONS_EACH]))
-
-    def region_use(self, region: str) -> RegionUse:  # noqa: ARG002 - every Region is alike
-        return RegionUse.REPOSITORIES
-
-    def holds(self, logical_id: str, physical_id: str) -> bool:  # noqa: ARG002 - nothing is cancelled
-        return False
 
     def load(self) -> Record:
         return self.record
@@ -104,7 +92,8 @@ def _launch_all(url: str) -> int:
 
 
 def _launch(account_id: str, credentials: Credentials, url: str) -> str:
-    account, pool, http = MemberAccount(credentials), ThreadPool(), _scaled_client()
+    pool, http, journal = ThreadPool(), _scaled_client(), Journal(VirtualClock(), latency=0)
+    account = MemberAccount(journal, frozenset(REGIONS[:REGIONS_EACH]), secret=credentials)
     stack = f"arn:aws:cloudformation:us-east-1:{account_id}:stack/StackSet-bench/{account_id[-8:]}-1111"
     identity = Identity(account_id, "aws", "amazonaws.com", stack, f"arn:aws:iam::{account_id}:role/bench", account_id)
 

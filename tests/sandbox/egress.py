@@ -9,72 +9,64 @@ The function asks for Falcon by its real names and verifies the certificate for 
 """
 
 import contextlib
+import http.server
 import socket
 import threading
 from collections.abc import Mapping
+from typing import Any
 
 NO_PROXY = "localhost,127.0.0.1"  # the local AWS, and the URL that CloudFormation is answered at
 CONNECT_SECONDS = 5.0
-HEAD_BYTES = 16 * 1024
 
 
-class EgressProxy:
+class EgressProxy(http.server.ThreadingHTTPServer):
     """An HTTPS proxy (CONNECT) on loopback that knows some hosts, refuses the rest, and remembers who was asked for."""
+
+    request_queue_size = 128
 
     def __init__(self, routes: Mapping[str, int]) -> None:
         """Lead each host to a port of this machine."""
-        self._routes = routes
+        super().__init__(("127.0.0.1", 0), _Client)
+        self.routes = routes
         self.destinations: set[str] = set()
         """The hosts that were asked for, refused ones included."""
-        self._lock = threading.Lock()
-        self._listening = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self._open = {self._listening}
-        url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        url = f"http://127.0.0.1:{self.server_port}"
         self.environment = {"HTTPS_PROXY": url, "HTTP_PROXY": url, "NO_PROXY": NO_PROXY}
         """The variables that make HTTP clients use this proxy."""
-        threading.Thread(target=self._accept, name="egress", daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.05,), name="egress", daemon=True).start()
 
     def close(self) -> None:
-        """Close every connection."""
-        with self._lock:
-            sockets = list(self._open)
-        for each in sockets:
-            _shut(each)
+        """Stop listening; a connection ends with its client or its destination."""
+        self.shutdown()
+        self.server_close()
 
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):  # it is closed
-            while True:
-                client, _ = self._listening.accept()
-                threading.Thread(target=self._serve, args=(client,), name="egress client", daemon=True).start()
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: the client, or its destination, is gone."""
 
-    def _serve(self, client: socket.socket) -> None:
-        with self._lock:
-            self._open.add(client)
-        with contextlib.suppress(OSError, ValueError):  # the client, or its destination, is gone
-            self._answer(client)
-        with self._lock:
-            self._open.discard(client)
-        _shut(client)
 
-    def _answer(self, client: socket.socket) -> None:
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):  # nothing is sent after it before we have answered
-            if not (received := client.recv(HEAD_BYTES)):
-                return
-            head += received
-        method, target, _ = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
-        host = target.removesuffix(":443")
-        self.destinations.add(host)
-        if method != "CONNECT" or host not in self._routes:
-            client.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+class _Client(http.server.BaseHTTPRequestHandler):
+    server: EgressProxy
+
+    def _lead(self) -> None:
+        self.close_connection = True
+        host = self.path.removesuffix(":443")
+        self.server.destinations.add(host)
+        if self.command != "CONNECT" or host not in self.server.routes:
+            self.send_error(403)
             return
-        with socket.create_connection(("127.0.0.1", self._routes[host]), CONNECT_SECONDS) as server:
+        with socket.create_connection(("127.0.0.1", self.server.routes[host]), CONNECT_SECONDS) as server:
             server.settimeout(None)
-            client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            back = threading.Thread(target=_relay, args=(server, client), name="egress back", daemon=True)
+            self.send_response_only(200)
+            self.end_headers()
+            back = threading.Thread(target=_relay, args=(server, self.connection), name="egress back", daemon=True)
             back.start()
-            _relay(client, server)
+            _relay(self.connection, server)
             back.join()
+
+    do_CONNECT = do_GET = do_POST = _lead  # noqa: N815 - names that the base class looks for
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the overridden name
+        pass
 
 
 def _relay(source: socket.socket, sink: socket.socket) -> None:
@@ -84,9 +76,3 @@ def _relay(source: socket.socket, sink: socket.socket) -> None:
             sink.sendall(chunk)
     with contextlib.suppress(OSError):
         sink.shutdown(socket.SHUT_WR)
-
-
-def _shut(each: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        each.shutdown(socket.SHUT_RDWR)
-    each.close()

@@ -123,8 +123,6 @@ class Exchange(http.server.BaseHTTPRequestHandler):
 
 
 class _Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
     request_queue_size = 1024
 
     def __init__(self, owner: TlsServer, context: ssl.SSLContext) -> None:

@@ -11,8 +11,7 @@ import requests
 
 from tests.sandbox.lambda_runtime import PROJECT
 from tests.sandbox.local_aws import LocalAws
-from tests.sandbox.samples import invoke, launch, wait_for
-from tests.sandbox.tls import Authority
+from tests.sandbox.samples import wait_for
 
 # A process that runs the local AWS with one busy function, says so, and waits.
 OWNER = """
@@ -44,27 +43,7 @@ def test_it_listens_on_loopback_only_and_its_owner_alone_steers_it(aws: LocalAws
 
 
 @reads_proc
-def test_leaving_the_block_ends_every_process_and_removes_every_file(authority: Authority, tmp_path: Path) -> None:
-    processes: list[int] = []
-
-    def use() -> None:
-        with LocalAws(authority, directory=tmp_path) as aws:
-            launch(aws)
-            invoke(aws)
-            processes.extend(aws.processes())
-            raise KeyboardInterrupt  # as Ctrl-C, or a test that fails, would
-
-    with pytest.raises(KeyboardInterrupt):
-        use()
-
-    assert len(processes) == 2
-    assert running(processes) == []
-    assert list(tmp_path.iterdir()) == []
-
-
-@reads_proc
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_it_ends_with_its_owner_even_in_the_middle_of_an_invocation(tmp_path: Path, how: signal.Signals) -> None:
+def test_it_ends_with_its_owner_even_in_the_middle_of_an_invocation(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", OWNER, str(tmp_path)],
         cwd=PROJECT,
@@ -74,23 +53,11 @@ def test_it_ends_with_its_owner_even_in_the_middle_of_an_invocation(tmp_path: Pa
     ) as owner:
         assert owner.stdout
         processes = [int(each) for each in owner.stdout.readline().split()]
-        owner.send_signal(how)
-        owner.wait(timeout=30)
+        owner.kill()
 
     assert len(processes) >= 2
     wait_for(lambda: running(processes) == [])
     assert not list(tmp_path.glob("local-aws-*/*"))
-
-
-@reads_proc
-def test_a_reset_wipes_what_there_is_and_ends_the_functions(aws: LocalAws) -> None:
-    launch(aws)
-    invoke(aws)
-
-    aws.reset()
-
-    assert aws.client("cloudformation").list_stacks()["StackSummaries"] == []
-    assert len(aws.processes()) == 1
 
 
 def test_make_sandbox_prints_what_to_export_and_stops_with_ctrl_c() -> None:

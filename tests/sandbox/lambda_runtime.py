@@ -166,9 +166,8 @@ class LambdaRuntime:
                 pass_fds=[lifeline],
             )
         os.close(lifeline)
-        signal = self._next_signal("init", time.monotonic(), INIT_SECONDS)
-        if signal.kind == "timeout":  # AWS tries init a second time
-            signal = self._next_signal("init", time.monotonic(), self._timeout_seconds)
+        # AWS tries init a second time, within the time of the invocation.
+        signal = self._next_signal("init", time.monotonic(), INIT_SECONDS + self._timeout_seconds)
         if signal.kind != "ready":
             return signal.payload
         if self._share:

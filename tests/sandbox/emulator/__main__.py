@@ -11,7 +11,7 @@ import threading
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from tests.sandbox.emulator import patching, require_pinned_version
+from tests.sandbox.emulator import patching
 from tests.sandbox.emulator.control import Control
 
 THEMES = (
@@ -40,7 +40,6 @@ def repair() -> None:
 
 def main(listening_socket: str) -> None:
     """Serve TLS on the inherited socket, and on nothing else."""
-    require_pinned_version()
     die_with_owner()
     repair()
     ministack = importlib.import_module("ministack.app")

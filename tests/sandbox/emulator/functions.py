@@ -16,7 +16,7 @@ from tests.sandbox.emulator.patching import replace, replacing
 from tests.sandbox.emulator.state import state
 from tests.sandbox.lambda_runtime import LambdaRuntime
 
-REFUSED = "Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"
+REFUSED = "Error occurred while GetObject. S3 Error Code: AccessDenied. S3 Error Message: Access Denied"
 
 _packages_lock = threading.Lock()
 
@@ -172,14 +172,12 @@ def fail_without_code(_original: Any, bucket: str, key: str, version_id: str | N
     """
     account = responses.get_account_id()
     owner = next((account for account, name in s3._buckets.to_dict() if name == bucket), None)
-    if owner is None:
-        raise ValueError(REFUSED.format(code="NoSuchBucket", message="The specified bucket does not exist"))
-    if owner != account and not _lets_in(owner, account, bucket, key):
-        raise ValueError(REFUSED.format(code="AccessDenied", message="Access Denied"))
-    with responses.request_scope(owner, responses.get_region()):
-        code: bytes | None = s3._get_object_data(bucket, key, version_id=version_id)
+    code: bytes | None = None
+    if owner and (owner == account or _lets_in(owner, account, bucket, key)):
+        with responses.request_scope(owner, responses.get_region()):
+            code = s3._get_object_data(bucket, key, version_id=version_id)
     if code is None:
-        raise ValueError(REFUSED.format(code="NoSuchKey", message="The specified key does not exist."))
+        raise ValueError(REFUSED)
     return code
 
 

@@ -86,18 +86,15 @@ def _schedule_may(target: dict[str, Any], _: Any) -> bool:
 def begin_schedules_as_scheduler_does(original: Any, logical_id: str, properties: Any, stack_name: str) -> Any:
     """Refuse a schedule whose role Scheduler cannot assume, and fire one with a rate at once.
 
-    MiniStack takes any role, lets the first interval pass, and does not update a schedule.
+    MiniStack takes any role, and lets the first interval pass.
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
     """
     group = scheduler._group_arn("default")  # the source in a trust policy's conditions; the schedule is not
     if not role_trusts(properties["Target"]["RoleArn"], "scheduler.amazonaws.com", group):
         raise ValueError(NOT_ASSUMABLE)
-    before = set(scheduler._schedules)
     name, attributes = original(logical_id, properties, stack_name)
     schedule = scheduler._schedules[f"default/{name}"]
-    if f"default/{name}" in before:
-        schedule |= {key: properties[key] for key in schedule.keys() & properties.keys()}
-    elif schedule["State"] == "ENABLED" and schedule["ScheduleExpression"].startswith("rate("):
+    if schedule["State"] == "ENABLED" and schedule["ScheduleExpression"].startswith("rate("):
         _fire(schedule)
     return name, attributes
 

@@ -12,7 +12,6 @@ from ministack.services import cloudformation, organizations
 from ministack.services.cloudformation import engine, handlers
 
 from tests.sandbox.emulator import query
-from tests.sandbox.emulator.accounts import accounts_below
 from tests.sandbox.emulator.state import state
 
 Target = tuple[str, str]  # account, Region
@@ -102,22 +101,6 @@ def start(stack_set: StackSet, operation: Operation) -> str:
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)
     return operation.operation_id
-
-
-def deploy_to_who_joined(owner: str) -> None:
-    """Create the stacks of accounts that are now below a targeted OU, delete those of accounts that no longer are."""
-    for stack_set in state.stack_sets.values():
-        deploys_itself = stack_set.auto_deployment.get("Enabled") == "true"
-        if stack_set.owner != owner or not deploys_itself or not stack_set.units:
-            continue
-        now, before = accounts_below(owner, stack_set.units), stack_set.instances
-        wanted = {(account, region): unit for account, unit in now.items() for region in stack_set.regions}
-        preferences = stack_set.operations[0].operation_preferences
-        if joined := {target: unit for target, unit in wanted.items() if target not in before}:
-            start(stack_set, Operation("CREATE", preferences, joined))
-        if left := {target: each.organizational_unit_id for target, each in before.items() if target not in wanted}:
-            retain = stack_set.auto_deployment.get("RetainStacksOnAccountRemoval") == "true"
-            start(stack_set, Operation("DELETE", preferences, left, retain))
 
 
 async def _run(stack_set: StackSet, operation: Operation, ahead: list[Operation]) -> None:

@@ -1,20 +1,17 @@
 """StackSets with service-managed permissions, which MiniStack does not have: the API.
 
 A model of our own (with `stackset_engine`): it deploys real stacks to the members of the organization, in the number
-and with the tolerance of failures that the preferences say, and by itself to accounts that join. It cannot surprise us
-where AWS would.
+and with the tolerance of failures that the preferences say. It cannot surprise us where AWS would.
 """
 
 from collections.abc import Callable
 from typing import Any, cast
 
 from ministack.core import responses
-from ministack.services import organizations
 from ministack.services.cloudformation import handlers, helpers
 
 from tests.sandbox.emulator import stackset_engine
 from tests.sandbox.emulator.accounts import accounts_below, is_delegated_administrator, management_account
-from tests.sandbox.emulator.patching import replacing
 from tests.sandbox.emulator.query import answer, nested
 from tests.sandbox.emulator.stackset_engine import Operation, StackSet, Target
 from tests.sandbox.emulator.state import state
@@ -41,14 +38,6 @@ def action(function: Callable[[Request], dict[str, Any]]) -> Callable[[Request],
 
     handlers._ACTION_HANDLERS[name] = serve
     return function
-
-
-@replacing(organizations, "_move_account")
-def deploy_when_accounts_move(original: Any, request: Request) -> Any:
-    """Deploy to an account that joins a targeted OU, and delete from one that leaves it."""
-    moved = original(request)
-    stackset_engine.deploy_to_who_joined(responses.get_account_id())
-    return moved
 
 
 @action
@@ -104,7 +93,7 @@ def describe_stack_set(request: Request) -> dict[str, Any]:
 
 @action
 def create_stack_instances(request: Request) -> dict[str, Any]:
-    """Deploy to the accounts below the targeted OUs, and remember those for accounts that join."""
+    """Deploy to the accounts below the targeted OUs."""
     stack_set = _stack_set(request)
     stack_set.units |= set(request.get("DeploymentTargets", {}).get("OrganizationalUnitIds", []))
     stack_set.regions = list(dict.fromkeys([*stack_set.regions, *request.get("Regions", [])]))

@@ -143,7 +143,7 @@ class LambdaRuntime:
             if self._share:
                 self._share.release()
         if api:
-            api.close()
+            api.stop()
 
     def close(self) -> None:
         """Kill the process and remove its files."""
@@ -153,7 +153,7 @@ class LambdaRuntime:
     def _start(self) -> Any:
         """Start the process; return None once it polls for events, else the error as AWS words it."""
         self.stop()
-        self._api = RuntimeApi()
+        self._api = RuntimeApi().start()
         lifeline, self._lifeline = os.pipe()
         with self._log_file.open("ab") as log:
             self._process = subprocess.Popen(

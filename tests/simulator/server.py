@@ -1,4 +1,4 @@
-"""A small HTTPS server on loopback, on threads of its own, that a test can make misbehave down to the socket."""
+"""A small HTTP server on loopback, on threads of its own, that a test can make misbehave down to the socket."""
 
 import contextlib
 import http.server
@@ -19,32 +19,43 @@ if TYPE_CHECKING:
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: closing sends RST rather than FIN
 
 
-class TlsServer:
+class LocalServer:
     """Serves on a free port of 127.0.0.1 between entering and leaving the context."""
 
-    def __init__(self, authority: Authority, *hosts: str) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.stopping = threading.Event()
-        self._server = _Server(self, authority.server_context(*hosts))
+        self._server = _Server(self, context)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-
-    @property
-    def url(self) -> str:
-        return f"https://localhost:{self._server.server_port}"
+        self.port = self._server.server_port
 
     @abstractmethod
     def handle(self, exchange: "Exchange") -> None:
         """Respond to one request."""
 
-    def __enter__(self) -> Self:
+    def start(self) -> Self:
         self._thread.start()
         return self
 
+    def __enter__(self) -> Self:
+        return self.start()
+
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
         """Stop listening, and break every connection."""
         self.stopping.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+class TlsServer(LocalServer):
+    """Serves over TLS, as one of these hosts."""
+
+    def __init__(self, authority: Authority, *hosts: str) -> None:
+        super().__init__(authority.server_context(*hosts))
+        self.url = f"https://localhost:{self.port}"
 
 
 class Exchange(http.server.BaseHTTPRequestHandler):
@@ -61,8 +72,9 @@ class Exchange(http.server.BaseHTTPRequestHandler):
     """Returns a response as it is sent."""
 
     def setup(self) -> None:
-        # Not when it is accepted: a client that is slow must not stop the others.
-        self.request.do_handshake()
+        if isinstance(self.request, ssl.SSLSocket):
+            # Not when it is accepted: a client that is slow must not stop the others.
+            self.request.do_handshake()
         super().setup()
 
     def _respond(self) -> None:
@@ -125,15 +137,16 @@ class Exchange(http.server.BaseHTTPRequestHandler):
 class _Server(http.server.ThreadingHTTPServer):
     request_queue_size = 1024
 
-    def __init__(self, owner: TlsServer, context: ssl.SSLContext) -> None:
+    def __init__(self, owner: LocalServer, context: ssl.SSLContext | None) -> None:
         self.owner = owner
         self._context = context
         self._open: set[Any] = set()
         super().__init__(("127.0.0.1", 0), Exchange)
 
     def get_request(self) -> tuple[socket.socket, Any]:
-        plain, address = super().get_request()
-        connection = self._context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+        connection, address = super().get_request()
+        if self._context:
+            connection = self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         self._open.add(connection)
         return connection, address
 

@@ -64,7 +64,8 @@ class AwsStub(TlsServer):
         operation, request = _parsed(exchange.call)
         exchange.call.operation = operation
         exchange.apply = lambda: self._apply(operation, request)
-        exchange.respond(self._faults.strike(operation, service="aws"))
+        signed = exchange.call.headers.get("authorization", "")  # names the Region
+        exchange.respond(self._faults.strike(operation, (signed,), service="aws"))
 
     def _apply(self, operation: str, request: dict[str, Any]) -> Answer:
         try:

@@ -124,6 +124,8 @@ class Row:
     reason: str = ""  # a regular expression that the reason of a failure contains
     falcon: Mapping[str, Have] = field(default_factory=lambda: BOTH)
     """What Falcon holds of this account afterwards; nothing else of it may be there."""
+    left_out: set[str] = field(default_factory=set)
+    """Regions that are skipped, whatever the properties say."""
     managed: tuple[str, ...] | None = None
     """The Regions in the record afterwards; without it, those of `falcon` after a success, and else those before."""
     dirty: bool = False  # whether the record says that Falcon may differ from it
@@ -133,8 +135,8 @@ class Row:
 
     @property
     def wanted(self) -> set[str]:
-        """The Regions that the event's properties ask for."""
-        return set((str({**USUAL, **self.properties}["Regions"]) or ",".join(ENABLED)).split(","))
+        """The Regions that the event's properties ask for, without those that cannot be had."""
+        return set((str({**USUAL, **self.properties}["Regions"]) or ",".join(ENABLED)).split(",")) - self.left_out
 
 
 def row(name: str, event: Event, point: Point, *words_and_faults: Any, **more: Any) -> Row:

@@ -77,6 +77,15 @@ def test_regions_are_left_out_by_what_ecr_says_of_them() -> None:
     assert bench.read(region_scope=RegionScope.WITH_REPOSITORIES).scope.wanted == (WEST,)
 
 
+def test_a_region_that_the_organization_denies_is_skipped_until_it_is_admitted() -> None:
+    bench = Bench()
+    bench.account.uses = {EAST: RegionUse.DENIED}
+
+    assert bench.read().scope.wanted == (WEST,)
+    bench.account.uses = {}
+    assert bench.read(Record(Applied({}), skipped=(EAST,))).scope.wanted == (WEST, EAST)
+
+
 def test_a_region_that_was_applied_and_is_disabled_since_is_skipped() -> None:
     record = Record(Applied({"Regions": f"{EAST},{SOUTH}"}))
 

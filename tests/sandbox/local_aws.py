@@ -134,10 +134,6 @@ class LocalAws:
         """Give every function that starts from now on these variables too, as a proxy's environment would."""
         self.control("write", name="function_environment", value=variables)
 
-    def scp(self, *regions: str, account: str = ACCOUNT) -> None:
-        """Deny everybody in the account everything in these Regions, by a service control policy; none lifts it."""
-        self.control("write", name="denied_regions", value={account: regions})
-
     def api_calls(self, account: str = ACCOUNT) -> list[dict[str, Any]]:
         """Return the API calls that were authorized or denied in the account, oldest first."""
         return [call for call in self.control("read", name="api_calls") if call["account"] == account]

@@ -23,7 +23,7 @@ class Fault:
     operation: Operation
     effect: Effect
     region: str = ""
-    """Only calls that concern a registry URL that contains this: the body's, or that of a connection named by id."""
+    """Only calls in this Region: of AWS, or those that concern a registry URL in it, in the body or of an id."""
     times: int | None = None
     """How many calls it strikes; without a number, all."""
     skip: int = 0

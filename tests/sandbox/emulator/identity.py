@@ -126,18 +126,15 @@ def know_the_policy_that_reads_ecr(original: Any, arn: str) -> Any:
 def decide(original: Any, key: str, *call: str, resource_arn: str = "*", **rest: Any) -> Any:
     """Decide about a call as AWS does and as tests have set, and record it in the journal.
 
-    MiniStack serves every account in every Region, even in some that do not exist; it enforces no service control
-    policy; it knows a policy at once; and its own CloudTrail knows neither the principal's role nor denials.
+    MiniStack serves every account in every Region, even in some that do not exist; it knows a policy at once; and its
+    own CloudTrail knows neither the principal's role nor denials.
     """
     account, (action, service, region) = responses.get_account_id(), call
     if region and region not in state.enabled_regions(account):
         message = "The security token included in the request is invalid."
         return iam_evaluator.AuthError("UnrecognizedClientException", message)
     result, caller = original(key, *call, resource_arn, **rest), iam_evaluator.caller_arn()
-    denied = _organization_denies(account, region)
-    if denied and not isinstance(result, iam_evaluator.AuthError):
-        result = iam_evaluator.EvalResult("Deny", principal_arn=caller)
-    elif result is None and service in SLOW_TO_LEARN and _is_new(account, caller):
+    if result is None and service in SLOW_TO_LEARN and _is_new(account, caller):
         result = iam_evaluator.EvalResult("ImplicitDeny", principal_arn=caller)
     entry = {"account": account, "principal": caller, "action": action, "allowed": result is None}
     state.api_calls.append(entry)
@@ -148,19 +145,6 @@ def _is_new(account: str, caller: str) -> bool:
     role = iam_evaluator._role_name_from_assumed_arn(caller) if ":assumed-role/" in caller else ""
     changed = state.policies_changed.get((account, role))
     return changed is not None and time.monotonic() - changed < state.policy_seconds
-
-
-def _organization_denies(account: str, region: str) -> bool:
-    return region in state.denied_regions.get(account, ())
-
-
-@replacing(iam_actions, "access_denied_response")
-def name_the_service_control_policy(original: Any, *call: Any, **named: Any) -> Any:
-    """Say that it was a service control policy that denied, as AWS does."""
-    status, headers, body = original(*call, **named)
-    if _organization_denies(responses.get_account_id(), responses.get_region()):
-        body = re.sub(b"(no|an) identity-based policy", b"a service control policy", body)
-    return status, headers, body
 
 
 @replacing(iam_actions, "extract_resource_arn")

@@ -22,7 +22,6 @@ class State:
     policies_changed: dict[tuple[str, str], float] = field(default_factory=dict)  # account and role: when
     function_environment: dict[str, str] = field(default_factory=dict)
     api_calls: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=JOURNAL_LENGTH))
-    denied_regions: dict[str, list[str]] = field(default_factory=dict)  # by service control policies, by account
     regions: dict[str, set[str]] = field(default_factory=dict)  # by account
     trusted_services: dict[str, set[str]] = field(default_factory=dict)  # by management account
     delegated_administrators: dict[str, set[str]] = field(default_factory=dict)  # by management account

@@ -1,11 +1,11 @@
 """How many calls Falcon sees, in tenants of different size."""
 
-from typing import Final
+from typing import Final, Literal
 
 from tests.bench.stage import REGIONS, Stage, stage
 from tests.bench.table import Row
-from tests.registry_connections.samples import ACCOUNT
-from tests.simulator import Connection
+from tests.faults.harness import url_of
+from tests.faults.rows import ACCOUNT, OTHER_ROLE, Event
 
 TENANTS: Final = (0, 1_000, 85_000)  # connections of other accounts
 COUNTED: Final = ("launch", "quiet reconcile", "purge Stack", "adoption", "purge Account")
@@ -35,21 +35,23 @@ def _in_tenant_of(size: int) -> dict[str, int]:
     with stage(seed=size, requests_per_minute=1_000_000) as scene:
         scene.new_stack()
         counts = {
-            "launch": _counted(scene, "Create"),
+            "launch": _counted(scene, Event.CREATE),
             "quiet reconcile": _counted(scene, "reconcile"),
-            "purge Stack": _counted(scene, "Delete", DeleteConnections="Stack"),
+            "purge Stack": _counted(scene, Event.DELETE, DeleteConnections="Stack"),
         }
         for region in REGIONS:
-            url = f"https://{ACCOUNT}.dkr.ecr.{region}.amazonaws.com"
-            scene.falcon.add_connection(Connection(url=url, type="ecr"))
+            scene.connect(url_of(region), OTHER_ROLE)
         scene.new_stack()
-        counts["adoption"] = _counted(scene, "Create")
-        counts["purge Account"] = _counted(scene, "Delete", DeleteConnections="Account")
+        counts["adoption"] = _counted(scene, Event.CREATE)
+        counts["purge Account"] = _counted(scene, Event.DELETE, DeleteConnections="Account")
         assert scene.falcon.connections_of(ACCOUNT) == []
         return counts
 
 
-def _counted(scene: Stage, event: str, **properties: str) -> int:
-    before = sum(scene.falcon.journal.operations().values())
-    scene.reconcile() if event == "reconcile" else scene.send(event, **properties)
-    return sum(scene.falcon.journal.operations().values()) - before
+def _counted(scene: Stage, event: Event | Literal["reconcile"], **properties: str) -> int:
+    before = scene.falcon.journal.count()
+    if event == "reconcile":
+        scene.reconcile()
+    else:
+        scene.send(event, **properties)
+    return scene.falcon.journal.count() - before

@@ -6,9 +6,11 @@ import tempfile
 import zipfile
 from typing import Final
 
-from tests.bench.stage import PACKAGE, stage
+from tests.bench.stage import stage
 from tests.bench.table import Row
+from tests.faults.rows import Event
 from tests.sandbox.lambda_runtime import RUNTIME_PYTHON
+from tests.stack.customer import PACKAGE
 
 RUNS: Final = 5
 IMPORT: Final = (
@@ -37,5 +39,5 @@ def _import_seconds() -> float:
 def _peak_memory() -> float:
     with stage() as scene:
         scene.new_stack()
-        scene.send("Create")
+        scene.send(Event.CREATE)
         return float(scene.function.peak_memory_mb)

@@ -5,6 +5,7 @@ from typing import Final
 
 from tests.bench.stage import Stage, stage
 from tests.bench.table import Row
+from tests.faults.rows import Event
 
 LATENCY: Final = 0.3
 ROUND_TRIPS: Final = 2
@@ -32,4 +33,4 @@ def measure() -> list[Row]:
 def _launch(scene: Stage) -> float:
     scene.new_stack()
     scene.falcon.reset()
-    return scene.send("Create").seconds
+    return scene.send(Event.CREATE).seconds

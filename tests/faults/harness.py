@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Self
 
 from registry_connections.aws.parameter_store import render, resolve_writes
@@ -94,13 +95,16 @@ class Elsewhere(TlsServer):
 class Harness(ExitStack):
     """Everything around the function, between entering and leaving the context."""
 
-    def __init__(self, authority: Authority) -> None:
+    def __init__(
+        self, authority: Authority, *, memory_mb: int = 1769, trust: Path | None = None, processor_share: bool = False
+    ) -> None:
         super().__init__()
         self.falcon = FalconSimulator(authority)
         self.aws = AwsStub(authority, self.falcon.faults)
         self.cloudformation = ResponseEndpoint(authority, self.falcon.faults)
         self.elsewhere = Elsewhere(authority)
-        self._ca_file = str(authority.ca_file)
+        self._trust = str(trust or authority.ca_file)
+        self._limits: dict[str, Any] = {"memory_mb": memory_mb, "processor_share": processor_share}
         self.containers: dict[int, LambdaRuntime] = {}
 
     def __enter__(self) -> Self:
@@ -146,9 +150,8 @@ class Harness(ExitStack):
     def container(self, number: int) -> LambdaRuntime:
         """Return an execution environment of the function."""
         if number not in self.containers:
-            runtime = LambdaRuntime(
-                PACKAGE, HANDLER, environment=self._environment(), timeout_seconds=900, memory_mb=1769
-            )
+            environment = self._environment()
+            runtime = LambdaRuntime(PACKAGE, HANDLER, environment=environment, timeout_seconds=900, **self._limits)
             self.containers[number] = self.enter_context(runtime)
         return self.containers[number]
 
@@ -189,7 +192,7 @@ class Harness(ExitStack):
         return {
             "SECRET_ARN": SECRET_ARN,
             "STACK_ID": OURS.stack_id,
-            **dict.fromkeys(("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), self._ca_file),
+            **dict.fromkeys(("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), self._trust),
             "URL_SUFFIX": OURS.url_suffix,
             "CONNECTION_ROLE_ARN": OURS.role_arn,
             "EXTERNAL_ID": OURS.external_id,

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from registry_connections.core.record import FORMAT
-from tests.faults.aws_stub import AwsError, Overtaken, denied, throttled
+from tests.faults.aws_stub import AwsError, Overtaken, Text, denied, throttled
 from tests.faults.rows import (
     BOTH_SAME,
     BOTH_SET,
@@ -34,14 +34,19 @@ from tests.faults.rows import (
     Row,
     row,
 )
-from tests.simulator import NEVER, Fault, Reset, Status, Throttled, Truncated, missing_scope
+from tests.simulator import NEVER, Echo, Fault, Reset, Status, Throttled, Truncated, missing_scope
+from tests.simulator.effects import HOSTILE as ESCAPES
 from tests.simulator.effects import (
+    Altered,
     Effect,
     ErrorsInSuccess,
     Hang,
+    Headers,
     Html,
+    Huge,
     Malformed,
     NoResources,
+    Redirect,
     SlowBody,
     SlowHeaders,
     conflict,
@@ -153,6 +158,29 @@ def refused(effect: Effect = Status(500)) -> Fault:  # noqa: B008 - it is frozen
 def _deadline(name: str, event: Event, point: Point, faults: tuple[Fault, ...], reason: str, **rest: Any) -> Row:
     usual: dict[str, Any] = {"reason": reason, "remaining": 45, "compared": False, "listed": False}
     return row(f"deadline-{name}", event, point, "it hangs until the time is up", LATER, faults, **{**usual, **rest})
+
+
+# Responses that nobody should trust: of the wrong type or size, with redirects, secrets and terminal escapes in them.
+# One row of a kind: the unit tests have the variants. That nothing is ever sent to another host, and that no secret and
+# no control character reaches a log or a response, is checked for every row. None of them is in the README.
+
+SECRETS_IN_A_MESSAGE = f"{ESCAPES} simulated-client-secret invented-external-id {ESCAPES}"
+SECRETS_IN_HEADERS = (
+    ("X-Cs-Traceid", "simulated-client-secret"),
+    ("X-Cs-Region", "simulated-client-secret"),
+    ("Date", "Thu, 01 Jan 99999 00:00:00 GMT"),
+    ("Set-Cookie", "a=b; Domain=.com"),
+)
+TEXT_FOR_RESOURCES = Altered('{"resources": "registry"}')
+TEXT_FOR_ERRORS = Altered('{"errors": "oh no", "resources": null}')
+SECRETS_IN_FIELDS = '{"id": "simulated-client-secret", "state": "simulated-client-secret invented-external-id"}'
+EVIL_REGION = "<item><regionName>us-east-1.evil.example/#</regionName></item>"
+EVIL_REGIONS = f"<DescribeRegionsResponse><regionInfo>{EVIL_REGION}</regionInfo></DescribeRegionsResponse>"
+
+
+def _hostile(name: str, event: Event, point: Point, *faults: Fault, **more: Any) -> Row:
+    """Return a row whose name says what is wrong; after a failure nobody compares the record."""
+    return row(name, event, point, "", "", faults, compared="reason" not in more, **more)
 
 
 # A table: each row takes as few lines as it needs.
@@ -341,5 +369,51 @@ MATRIX: tuple[Row, ...] = (
         (Fault("create", missing_scope()), refused(Hang()), refused(SlowHeaders())), "2 Regions failed"),
     _deadline("logs", CREATE, Point.LOGS, (Fault("CreateLogGroup", Hang()),), "", status="SUCCESS",
         falcon={A: MADE, B: MADE}),
+)
+HOSTILE: tuple[Row, ...] = (
+    # Types and sizes
+    _hostile("token-of-a-wrong-type", CREATE, Point.TOKEN, Fault("token", Altered("[]")),
+        reason="Falcon login"),
+    _hostile("create-of-a-wrong-type", CREATE, Point.CREATE, Fault("create", TEXT_FOR_RESOURCES, region=B)),
+    _hostile("create-errors-of-a-wrong-type", CREATE, Point.CREATE, Fault("create", TEXT_FOR_ERRORS, region=B),
+        reason="1 Region failed. eu-west-1: ", falcon={B: MADE}),
+    _hostile("read-of-a-wrong-type", DELETE, Point.READ, Fault("read", TEXT_FOR_RESOURCES), properties=PURGE,
+        reason="Delete the stack again"),
+    _hostile("token-huge", CREATE, Point.TOKEN, Fault("token", Huge()), remaining=38,
+        reason="Falcon login.*larger than 64 KB"),
+    _hostile("list-claims-millions", CREATE, Point.LIST,
+        Fault("list", Altered('{"resources": ["a"], "meta": {"pagination": {"total": 9999999}}}')), before=Before.FOUND,
+        reason="2 Regions failed", falcon=BOTH_SAME),
+    # Secrets, and what hurts a log
+    _hostile("token-echoes", CREATE, Point.TOKEN, Fault("token", Echo(403)), reason="Falcon login"),
+    _hostile("create-echoes", CREATE, Point.CREATE, Fault("create", Echo(400), region=B),
+        reason="1 Region failed. eu-west-1: ", remaining=38),
+    _hostile("create-echoes-the-old-token", CREATE, Point.CREATE, Fault("create", Echo(401), region=B, times=1),
+        Fault("create", Status(422, SECRETS_IN_A_MESSAGE), region=B), reason="1 Region failed. eu-west-1: HTTP 422"),
+    _hostile("headers-echo", CREATE, Point.ALL, Fault("falcon", Headers(SECRETS_IN_HEADERS))),
+    _hostile("resource-echoes", UPDATE, Point.READ, Fault("read", Altered(f'{{"resources": {SECRETS_IN_FIELDS}}}')),
+        properties=REPORT, reason="lists none with this URL"),
+    _hostile("create-id-with-escapes", CREATE, Point.CREATE,
+        Fault("create", Altered('{"resources": {"id": "\\u001b[2J"}}'))),
+    _hostile("aws-echoes", CREATE, Point.SECRET,
+        Fault("GetSecretValue", AwsError(f"Evil{ESCAPES}Code", SECRETS_IN_A_MESSAGE)), reason="secret"),
+    # Redirects
+    _hostile("token-redirect", CREATE, Point.TOKEN, Fault("token", Redirect(308)), reason="Falcon login"),
+    _hostile("create-redirect", CREATE, Point.CREATE, Fault("create", Redirect(307)), reason="2 Regions failed"),
+    _hostile("read-redirect", UPDATE, Point.READ, Fault("read", Redirect(301)), properties=WIDER,
+        reason="redirect|not Falcon"),
+    _hostile("aws-redirect", CREATE, Point.SECRET, Fault("GetSecretValue", Redirect()), reason="secret"),
+    _hostile("cloudformation-redirects", CREATE, Point.RESPONSE, Fault("respond", Redirect(), times=2)),
+    # AWS, and the record
+    _hostile("secret-of-a-wrong-type", CREATE, Point.SECRET, Fault("GetSecretValue", Text('{"SecretString": 7}')),
+        reason="secret falcon-AbCd"),
+    _hostile("parameter-of-a-wrong-type", CREATE, Point.RECORD_READ,
+        Fault("GetParameter", Text('{"Parameter": "text"}')), reason="record"),
+    _hostile("version-of-a-wrong-type", CREATE, Point.RECORD_WRITE,
+        Fault("PutParameter", Text('{"Version": "many"}')), reason="record"),
+    _hostile("region-of-another-host", CREATE, Point.REGIONS, Fault("DescribeRegions", Text(EVIL_REGIONS)),
+        properties={"Regions": ""}, reason="Regions cannot be listed"),
+    *(_hostile(f"record-hostile-{name}", UPDATE, Point.RECORD_READ, record=text, properties=REPORT, falcon=BOTH_SET)
+      for name, text in (("nested", "[" * 4000), ("lease", '{"format": 2, "lease": ["x", 99999999999]}'))),
 )
 # fmt: on

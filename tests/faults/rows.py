@@ -1,4 +1,4 @@
-"""What one row of the fault matrix says, as types. The rows themselves are in `matrix` and `hostile`."""
+"""What one row of the fault matrix says, as types. The rows themselves are in `matrix`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,8 +12,6 @@ A, B, C, D = "us-east-1", "eu-west-1", "ap-south-1", "sa-east-1"
 """A stack wants the first two unless a row says otherwise."""
 ENABLED = (A, B, C, D)
 DISABLED = "me-south-1"
-ELSEWHERE = "https://elsewhere.example"
-"""Stands for another host in redirects; a server that must get nothing."""
 
 ACCOUNT = "111122223333"
 EXTERNAL_ID = "invented-external-id"

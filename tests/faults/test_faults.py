@@ -10,8 +10,7 @@ import pytest
 from tests.docs.tables import section
 from tests.faults.checks import problems
 from tests.faults.harness import Harness
-from tests.faults.hostile import HOSTILE
-from tests.faults.matrix import MATRIX
+from tests.faults.matrix import HOSTILE, MATRIX
 from tests.faults.rows import Event, Point, Row
 from tests.faults.runner import Run, run
 from tests.faults.table import README, render

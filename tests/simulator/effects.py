@@ -138,8 +138,9 @@ class NoResources(Effect):
 class Redirect(Effect):
     """A redirect to another place, to which credentials must not follow."""
 
-    location: str
     status: int = 307
+    location: str = ""
+    """Where to; the harness of the fault matrix names a server that must get nothing."""
 
     def answer(self, exchange: Exchange) -> Answer:
         del exchange

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 NEVER = math.inf
 """As a number of seconds: does not happen."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Behaviour:
     """The switches of the simulator; the defaults are the most likely behaviour of the live API.
 
@@ -78,11 +78,3 @@ class Behaviour:
     public_locations: bool = False
     """Whether redirects name CrowdStrike's public host of the right cloud rather than the simulator's own URL.
     Then the client must reach it by that name: see `EgressProxy`."""
-
-    def change(self, **changes: object) -> None:
-        """Set several switches by name."""
-        unknown = changes.keys() - {field.name for field in fields(self)}
-        if unknown:
-            raise ValueError(f"no such behaviour: {', '.join(sorted(unknown))}")
-        for name, value in changes.items():
-            setattr(self, name, value)

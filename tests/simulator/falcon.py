@@ -70,8 +70,9 @@ class FalconSimulator:
             raise ExceptionGroup("the simulator failed", self.failures)
 
     def change(self, **changes: object) -> None:
-        """Set several switches by name."""
-        self.behaviour.change(**changes)
+        """Set several switches by name; one that does not exist is refused."""
+        for name, value in changes.items():
+            setattr(self.behaviour, name, value)
 
     def reset(self) -> None:
         """Forget connections, tokens, limits, faults and the journal; clients and behaviour stay."""

@@ -12,7 +12,7 @@ from tests.sandbox.tls import Authority
 from tests.simulator import Behaviour, FalconSimulator, Fault
 from tests.simulator.effects import HOSTILE, Altered, Echo, Effect, Hang, Headers, Reset, Truncated
 from tests.simulator.limits import Limits
-from tests.simulator.probe import TIMEOUT, Probe, message, registry
+from tests.simulator.probe import TIMEOUT, Probe, message
 
 
 @pytest.fixture
@@ -31,19 +31,16 @@ def probe(falcon: FalconSimulator) -> Iterator[Probe]:
 # The gate
 
 
-def test_the_limit_is_pooled_over_the_tenants_clients_and_bad_bearers_have_one_of_their_own(
-    falcon: FalconSimulator, probe: Probe
-) -> None:
+def test_the_limit_is_pooled_over_the_tenants_clients(falcon: FalconSimulator, probe: Probe) -> None:
     falcon.change(requests_per_minute=3, retry_after_unit="milliseconds")
     falcon.add_client("second", "second-secret")
-    second, stranger = Probe(falcon), Probe(falcon)
+    second = Probe(falcon)
     second.token(client_id="second", client_secret="second-secret")
 
     answers = [probe.page(), second.page(), probe.page(), second.page()]
 
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert 55 < int(answers[-1].headers["X-RateLimit-RetryAfter"]) / 1000 - time.time() <= 61
-    assert [stranger.page().status_code for _ in range(16)] == [401] * 15 + [429]
 
 
 def test_the_window_slides() -> None:
@@ -74,11 +71,6 @@ def test_a_create_against_the_specification_is_refused(probe: Probe) -> None:
     wrong: list[dict[str, Any]] = [{"type": None}, {"url": "http://registry"}, without_id, {"user_defined_alias": 7}]
 
     assert [probe.create(**change).status_code for change in wrong] == [400] * 4
-
-
-def test_a_switch_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(ValueError, match="no such behaviour: latencies"):
-        Behaviour().change(latencies=1)
 
 
 # Faults
@@ -125,17 +117,3 @@ def test_answers_may_repeat_secrets_and_have_any_headers_and_fields(falcon: Falc
     assert all(text.startswith(HOSTILE) for text in texts)
     assert falcon.client_secret in texts[0]
     assert token in texts[1]
-
-
-def test_the_journal_says_what_a_request_concerned_and_holds_no_secret(falcon: FalconSimulator, probe: Probe) -> None:
-    """Not even one that a client puts into the query by mistake."""
-    [created] = probe.created(["eu-west-1"])
-    probe.read(created)
-    probe.page(client_secret=falcon.client_secret)
-
-    records = falcon.journal.records()
-    url = registry("123456789012", "eu-west-1")
-    assert [(each.operation, each.urls) for each in records] == [
-        *(("token", ()), ("create", (url,)), ("read", (url,)), ("list", ())),
-    ]
-    assert not [text for text in (falcon.client_secret, "simulated-external-id") if text in repr(records)]

@@ -5,12 +5,12 @@ import pty
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.sandbox.samples import processes, wait_for
 from tests.stack.customer import PROJECT
 
 pytest_plugins = ["tests.stack.launching"]
@@ -80,8 +80,7 @@ def test_interrupted_demo_leaves_neither_process_nor_file_behind(number: signal.
     process = subprocess.Popen(COMMAND, env=environment(TMPDIR=str(tmp_path)), start_new_session=True, **PIPED)
     assert process.stdout
     next(line for line in process.stdout if "UPDATE_IN_PROGRESS" in line)
-    started = descendants(process.pid)
-    assert len(started) >= 2  # the local AWS, and the function in it
+    assert len(processes(tmp_path)) >= 3  # the demo, the local AWS, and the function in it
 
     os.killpg(process.pid, number)  # as a terminal does
     os.killpg(process.pid, number)  # as somebody without patience does
@@ -89,30 +88,5 @@ def test_interrupted_demo_leaves_neither_process_nor_file_behind(number: signal.
 
     assert process.returncode == 128 + number
     assert complaints == ""
-    patience = time.monotonic() + 10
-    while started & running().keys() and time.monotonic() < patience:
-        time.sleep(0.05)
-    assert started & running().keys() == set()
+    wait_for(lambda: processes(tmp_path) == [])
     assert list(tmp_path.iterdir()) == []
-
-
-def descendants(ancestor: int) -> set[int]:
-    """Return the processes that a process has started, and those that they have, in whichever group or session."""
-    parents = running()
-    found = {ancestor}
-    while more := {process for process, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found - {ancestor}
-
-
-def running() -> dict[int, int]:
-    """Return the parent of every process that is not a zombie."""
-    parents = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, parent, *_ = status.read_text().rpartition(")")[2].split()
-        except OSError:  # it ended meanwhile
-            continue
-        if state != "Z":
-            parents[int(status.parent.name)] = int(parent)
-    return parents

@@ -78,16 +78,6 @@ class LocalAws:
             remove_what_was_left()
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def processes(self) -> list[int]:
-        """Return the ids of the emulator's process and of its functions' processes; none where there is no /proc."""
-        found = []
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            with contextlib.suppress(OSError):
-                state, _, group, *_ = stat.read_text().rpartition(")")[2].split()
-                if self._process and int(group) == self._process.pid and state != "Z":
-                    found.append(int(stat.parent.name))
-        return sorted(found)
-
     # Clients
 
     def session(self, account: str = ACCOUNT, region: str = REGION, *, credentials: Any = None) -> boto3.Session:

@@ -1,10 +1,13 @@
 """A trivial function and small templates, with which the tests of this sandbox try its promises."""
 
+import contextlib
 import io
 import json
+import os
 import time
 import zipfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from tests.sandbox import stacks
@@ -127,3 +130,13 @@ def wait_for(condition: Callable[[], bool], seconds: float = 15.0) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"It did not happen within {seconds} s")
         time.sleep(0.05)
+
+
+def processes(directory: Path) -> list[int]:
+    """Return the processes whose environment names a directory: a local AWS below it, and its functions."""
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):  # it is another user's, or ended meanwhile
+            if os.fsencode(directory) in environment.read_bytes():
+                found.append(int(environment.parent.name))
+    return sorted(found)

@@ -11,11 +11,11 @@ import requests
 
 from tests.sandbox.lambda_runtime import PROJECT
 from tests.sandbox.local_aws import LocalAws
-from tests.sandbox.samples import wait_for
+from tests.sandbox.samples import processes, wait_for
 
-# A process that runs the local AWS with one busy function, says so, and waits.
+# A process that runs the local AWS with one function, which is busy.
 OWNER = """
-import sys, threading, time
+import sys
 from pathlib import Path
 from tests.sandbox.local_aws import LocalAws
 from tests.sandbox.samples import invoke, launch
@@ -23,11 +23,7 @@ from tests.sandbox.tls import Authority
 directory = Path(sys.argv[1])
 with LocalAws(Authority(directory), directory=directory) as aws:
     launch(aws)
-    threading.Thread(target=invoke, args=(aws,), kwargs={"sleep": 20}, daemon=True).start()
-    while len(aws.processes()) < 2:
-        time.sleep(0.05)
-    print(*aws.processes(), flush=True)
-    time.sleep(60)
+    invoke(aws, sleep=20)
 """
 
 
@@ -38,25 +34,17 @@ reads_proc = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_it_listens_on_loopback_only_and_its_owner_alone_steers_it(aws: LocalAws) -> None:
     url, trust = f"{aws.endpoint_url}/_sandbox/reset", str(aws.ca_file)
 
-    assert listening(min(aws.processes())) == {"0100007F"}  # 127.0.0.1
+    assert listening(min(processes(aws.directory))) == {"0100007F"}  # 127.0.0.1
     assert requests.post(url, json={}, verify=trust, timeout=5).status_code == 403
 
 
 @reads_proc
 def test_it_ends_with_its_owner_even_in_the_middle_of_an_invocation(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", OWNER, str(tmp_path)],
-        cwd=PROJECT,
-        stdout=subprocess.PIPE,
-        text=True,
-        stderr=subprocess.DEVNULL,
-    ) as owner:
-        assert owner.stdout
-        processes = [int(each) for each in owner.stdout.readline().split()]
+    with subprocess.Popen([sys.executable, "-c", OWNER, str(tmp_path)], cwd=PROJECT) as owner:
+        wait_for(lambda: len(processes(tmp_path)) == 2)
         owner.kill()
 
-    assert len(processes) >= 2
-    wait_for(lambda: running(processes) == [])
+    wait_for(lambda: processes(tmp_path) == [])
     assert not list(tmp_path.glob("local-aws-*/*"))
 
 
@@ -78,12 +66,6 @@ def test_make_sandbox_prints_what_to_export_and_stops_with_ctrl_c() -> None:
     assert re.search(r"make deploy-org OU_IDS=ou-\S+ PARAMETERS=FalconApiUrl=https://localhost:\d+", "".join(lines))
     assert "both are stopped" in rest
     assert not Path(exported["AWS_CA_BUNDLE"]).exists()  # nothing is left behind
-
-
-def running(processes: list[int]) -> list[int]:
-    """Return those of the processes that still run; one that is dead and not yet buried does not."""
-    stats = {process: Path(f"/proc/{process}/stat") for process in processes}
-    return [process for process, stat in stats.items() if stat.exists() and ") Z" not in stat.read_text()]
 
 
 def listening(process: int) -> set[str]:

@@ -15,6 +15,7 @@ from tests.sandbox.samples import (
     custom,
     invoke,
     launch,
+    processes,
     role,
     said,
     send,
@@ -172,12 +173,12 @@ def test_asynchronous_events_are_tried_again_as_the_configuration_says_and_outli
     send(aws, **{"raise": "once"})
     aws.settle()
     send(aws, sleep=1)
-    wait_for(lambda: len(aws.processes()) == 2)
+    wait_for(lambda: len(processes(aws.directory)) == 2)
 
     stacks.delete(aws.client("cloudformation"), "sample").wait()
 
     assert said(aws) == [{"raise": "by default"}] * 3 + [{"raise": "once"}, {"sleep": 1}]
-    wait_for(lambda: len(aws.processes()) == 1)
+    wait_for(lambda: len(processes(aws.directory)) == 1)
 
 
 # StackSets

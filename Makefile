@@ -175,7 +175,7 @@ sandbox: dev $(CLI)/.installed $(PACKAGE) ## Run a local AWS and Falcon for the 
 
 .PHONY: demo
 demo: $(DEMO)/.installed $(RUNTIME)/.installed $(PACKAGE) ## See a launch from beginning to end, on this machine alone
-	@$(DEMO)/bin/python -m tests.demo
+	@PYTHONPATH=source $(DEMO)/bin/python -m tests.demo
 
 ##### A real AWS account
 

@@ -57,9 +57,9 @@ class Demo:
     def _introduce(self) -> None:
         neighbours = len(self._customer.falcon.connections()) - 1
         self._stage.heading("An AWS account and a Falcon tenant, both on this machine")
-        self._stage.say(f"Account {ACCOUNT} has 17 Regions enabled.")
-        self._stage.say(f"Its registry in {BY_HAND} is connected already: somebody did it by hand.")
-        self._stage.say(f"The tenant holds {neighbours} connections of others. Many look like this account's.")
+        self._stage.say(f"  Account {ACCOUNT} has 17 Regions enabled.")
+        self._stage.say(f"  Its registry in {BY_HAND} is connected already: somebody did it by hand.")
+        self._stage.say(f"  The tenant holds {neighbours} connections of others. Many look like this account's.")
 
     def _launch(self) -> None:
         self._stage.heading("Launch")
@@ -68,7 +68,7 @@ class Demo:
         self._stage.heading("The connections, as Falcon has them")
         self._show(connections)
         self._stage.heading("The outputs of the stack")
-        self._stage.pairs(sorted(stack.outputs.items()))
+        self._stage.outputs(stack.outputs)
         check = self._stage.check
         check(stack.status == "CREATE_COMPLETE", f"the stack is {stack.status}")
         check(len(connections) == 17, f"{len(connections)} of 17 Regions are connected")
@@ -97,7 +97,7 @@ class Demo:
     def _delete(self) -> None:
         self._stage.heading("Delete, and with the stack every ECR connection of the account")
         self._customer.add_connection(BY_HAND_LATER)
-        self._stage.say(f"Meanwhile, somebody has connected {BY_HAND_LATER} by hand.")
+        self._stage.say(f"  Meanwhile, somebody has connected {BY_HAND_LATER} by hand.")
         updated = self._watch(self._change(DeleteConnections="Account"))
         deleted = self._watch(delete(self._customer.cloudformation, updated.stack_id))
         self._stage.check(updated.status == "UPDATE_COMPLETE", f"the update is {updated.status}")
@@ -122,13 +122,13 @@ class Demo:
             for event in operation:
                 self._stage.event(event.status, event.logical_id, event.reason if event.failed else "")
         asked = ", ".join(f"{count} {name}" for name, count in sorted(calls.items()))
-        self._stage.say(f"Calls to Falcon: {asked or 'none'}.")
+        self._stage.say(f"  Calls to Falcon: {asked or 'none'}.")
         return operation.wait()
 
     def _show(self, connections: dict[str, Connection]) -> None:
         now = time.time()
         rows = [
-            (region, found.id, found.state(now), "adopted" if found.id == self._by_hand.id else "created")
+            ("", (region, found.id, found.state(now), "adopted" if found.id == self._by_hand.id else "created"))
             for region, found in connections.items()
         ]
         self._stage.table(("Region", "Connection", "State", "By us"), rows)

@@ -10,7 +10,7 @@ from typing import Final
 from tests.faults.harness import Harness, event_of
 from tests.faults.rows import Event
 from tests.sandbox.known_regions import KNOWN_REGIONS
-from tests.sandbox.lambda_runtime import PROJECT, Invocation, LambdaRuntime
+from tests.sandbox.lambda_runtime import PROJECT, Invocation
 from tests.sandbox.tls import Authority
 
 REGIONS: Final = KNOWN_REGIONS[:34]
@@ -21,8 +21,9 @@ class Stage(Harness):
     """One account with 34 Regions, and the function in it."""
 
     @property
-    def function(self) -> LambdaRuntime:
-        return self.container(0)
+    def process(self) -> Path:
+        """Where Linux tells about the function's process."""
+        return Path(f"/proc/{self.container(0).pid}")
 
     def new_stack(self) -> None:
         """Begin anew: a stack that has applied nothing."""
@@ -36,7 +37,7 @@ class Stage(Harness):
 
     def reconcile(self) -> Invocation:
         """Send the schedule's event."""
-        invocation = self.function.invoke({"action": "reconcile"}, remaining_seconds=300)
+        invocation = self.container(0).invoke({"action": "reconcile"}, remaining_seconds=300)
         assert invocation.status == "response", invocation
         return invocation
 

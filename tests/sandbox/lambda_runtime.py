@@ -13,7 +13,6 @@ import functools
 import json
 import os
 import queue
-import re
 import shutil
 import subprocess
 import sys
@@ -78,8 +77,6 @@ class LambdaRuntime:
         self._log_file = self._directory / "log"
         self._log_file.touch()
         self._lines_read = 0
-        self.peak_memory_mb = 0
-        """The most memory that a process of this environment held until its last invocation; 0 where unknown."""
         self._process: subprocess.Popen[bytes] | None = None
         self._api: RuntimeApi | None = None
         self._lifeline = -1
@@ -102,15 +99,6 @@ class LambdaRuntime:
         """The process, while there is one."""
         return self._process.pid if self._process else None
 
-    @property
-    def processor_seconds(self) -> float:
-        """The processor time that the process has used so far, its start included; 0 where unknown."""
-        try:
-            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(") ")[2].split()
-        except OSError:
-            return 0.0
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
     def invoke(self, event: Any, *, remaining_seconds: float | None = None, request_id: str = "") -> Invocation:
         """Invoke the function and wait for its end, its death or its deadline, whichever comes first."""
         with self._lock:  # an environment does one thing at a time
@@ -128,7 +116,6 @@ class LambdaRuntime:
         while signal.kind == "ready":  # the poll for this event, after the one before
             signal = self._next_signal(request_id, started, limit)
         assert signal.kind != "init error"
-        self.peak_memory_mb = max(self.peak_memory_mb, _peak_memory_mb(self.pid))
         if signal.kind == "timeout" or (self._process and self._process.poll() is not None):
             self.stop()
         return Invocation(signal.kind, signal.payload, time.monotonic() - started, cold, self._new_lines())
@@ -231,12 +218,6 @@ def unpacked(package: Path, _changed_ns: int) -> Path:
     with zipfile.ZipFile(package) as archive:
         archive.extractall(directory)
     return directory
-
-
-def _peak_memory_mb(pid: int | None) -> int:
-    status = Path(f"/proc/{pid}/status")
-    peaks = re.findall(r"VmHWM:\s+(\d+)", status.read_text() if status.exists() else "")
-    return int(peaks[0]) // 1024 if peaks else 0
 
 
 def _failed(kind: Literal["error", "timeout"], error_type: str, request_id: str, text: str) -> Signal:

@@ -1,6 +1,5 @@
 """Functions: the runtime and its limits, logs, and that there is no way out of this machine."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 from tests.sandbox import processor_share
 from tests.sandbox.lambda_runtime import LambdaRuntime
 from tests.sandbox.local_aws import LocalAws
-from tests.sandbox.samples import FUNCTION, ROLE, allowing, function, invoke, launch, package, role, said
+from tests.sandbox.samples import FUNCTION, function, invoke, launch, package
 
 
 @pytest.fixture
@@ -59,17 +58,3 @@ def test_a_function_knows_itself_trusts_the_public_authorities_and_logs_as_confi
     assert first["AWS_LAMBDA_FUNCTION_NAME"] == FUNCTION
     assert Path(first["SSL_CERT_FILE"]).read_bytes().startswith(Path(certifi.where()).read_bytes())
     assert not first.keys() & {"FALCON_SECRET_LEAK", "AUTH", "GATEWAY_PORT", "SANDBOX_TOKEN", "VIRTUAL_ENV"}
-
-
-def test_a_function_logs_only_what_its_role_may_log(aws: LocalAws) -> None:
-    launch(aws, Role=role(RoleName=ROLE, ManagedPolicyArns=[]))
-    invoke(aws)
-    before = aws.function_logs(FUNCTION)
-    group = f"arn:aws:logs:us-east-1:111122223333:log-group:/aws/lambda/{FUNCTION}:*"
-    actions = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")
-    document = json.dumps(allowing(*actions, resource=group)[0]["PolicyDocument"])
-    aws.client("iam").put_role_policy(RoleName=ROLE, PolicyName="log", PolicyDocument=document)
-    invoke(aws, mark="logged")
-
-    assert before == []
-    assert said(aws) == [{"mark": "logged"}]

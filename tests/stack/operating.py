@@ -1,13 +1,9 @@
 """What an operator does with a launched stack: its actions, its log, and what a repair leaves behind."""
 
 import json
-import time
-from collections.abc import Callable
 from typing import Any
 
 from tests.stack.customer import FUNCTION, STACK, Customer
-
-WAIT_SECONDS = 20.0
 
 
 def act(customer: Customer, action: str) -> Any:
@@ -47,14 +43,6 @@ def records(customer: Customer, **fields: Any) -> list[dict[str, Any]]:
 def repairs(customer: Customer) -> list[dict[str, Any]]:
     """Return the last log line of each repair that has ended, oldest first."""
     return [line for line in records(customer, action="reconcile") if "ConnectedCount" in line]
-
-
-def until(condition: Callable[[], Any]) -> None:
-    """Wait for what happens in the background."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
 
 
 def delete_in_falcon(customer: Customer, *regions: str) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ministack.core import iam_evaluator, lambda_runtime, responses
-from ministack.services import cloudwatch_logs, lambda_svc, s3
+from ministack.services import lambda_svc, s3
 from ministack.services.cloudformation import provisioners
 
-from tests.sandbox.emulator.identity import request_of, role_may
+from tests.sandbox.emulator.identity import request_of
 from tests.sandbox.emulator.patching import replace, replacing
 from tests.sandbox.emulator.state import state
 from tests.sandbox.lambda_runtime import LambdaRuntime
@@ -38,23 +38,6 @@ def run_python_with_the_runtime_of_aws(*_: Any) -> type["PythonWorker"]:
 replace(lambda_svc, "_execute_function_warm", lambda_svc._execute_function_provided_warm)
 
 
-@replacing(lambda_svc, "_emit_lambda_logs")
-def log_what_the_role_may_log(
-    original: Any, function: Any, request_id: str, text: str | None, *rest: Any, **named: Any
-) -> None:
-    """Leave no log of a role that may not write it; MiniStack always writes, and nobody would miss a permission."""
-    if text is not None:
-        original(function, request_id, text, *rest, **named)
-
-
-def may_log(config: dict[str, Any]) -> bool:
-    """Whether a function's role may write its log now; it may be gone when an invocation ends."""
-    group = f"/aws/lambda/{config['FunctionName']}"
-    arn = f"arn:aws:logs:{responses.get_region()}:{responses.get_account_id()}:log-group:{group}:log-stream:any"
-    creates = [] if group in cloudwatch_logs._log_groups else ["CreateLogGroup"]
-    return all(role_may(config["Role"], f"logs:{each}", arn) for each in [*creates, "CreateLogStream", "PutLogEvents"])
-
-
 class PythonWorker(lambda_runtime.Worker):  # type: ignore[misc]
     """An execution environment as MiniStack's pool knows it, run by LambdaRuntime."""
 
@@ -75,14 +58,13 @@ class PythonWorker(lambda_runtime.Worker):  # type: ignore[misc]
     def invoke(self, event: Any, request_id: str, **_: Any) -> dict[str, Any]:
         """Run one invocation and answer as MiniStack's workers do."""
         with self._lock:
-            logged = may_log(self.config)
             done = self._runtime.invoke(event, request_id=request_id)
             if self.doomed:
                 self._runtime.close()
         lines = list(done.logs)
         if done.status != "response" and done.payload["errorType"].startswith(("Runtime.", "Sandbox.")):
             lines.append(done.payload["errorMessage"])  # what AWS says, and the function could not
-        log = "\n".join(lines) if logged else None
+        log = "\n".join(lines)
         if done.status == "response":
             return {"status": "ok", "result": done.payload, "log": log}
         return {"status": "error", "error_payload": done.payload, "log": log}

@@ -36,11 +36,6 @@ def role_decision(role_arn: str, action: str, resource: str, **context: Any) -> 
     return iam_evaluator.evaluate(request, iam_evaluator._gather_role_policies(role, account), *limits)
 
 
-def role_may(role_arn: str, action: str, resource: str) -> bool:
-    """Whether the policies of a role of this account allow an action."""
-    return bool(role_decision(role_arn, action, resource).decision == "Allow")
-
-
 def admits_service(policy: Any, service: str, action: str, resource: str, source_arn: str = "") -> bool:
     """Whether a policy lets a service do this on behalf of this account, and of a source in it."""
     source = {"aws:sourcearn": source_arn, "aws:sourceaccount": responses.get_account_id()}

@@ -12,7 +12,7 @@ from ministack.services import eventbridge, lambda_svc, scheduler
 from ministack.services.cloudformation import provisioners
 
 from tests.sandbox.emulator.control import verb
-from tests.sandbox.emulator.identity import admits_service, role_may, role_trusts
+from tests.sandbox.emulator.identity import admits_service, role_decision, role_trusts
 from tests.sandbox.emulator.patching import replace, replacing
 from tests.sandbox.emulator.state import state
 
@@ -79,7 +79,7 @@ def _rule_may(target: dict[str, Any], rule: dict[str, Any]) -> bool:
 
 
 def _schedule_may(target: dict[str, Any], _: Any) -> bool:
-    return role_may(target["RoleArn"], "lambda:InvokeFunction", target["Arn"])
+    return bool(role_decision(target["RoleArn"], "lambda:InvokeFunction", target["Arn"]).decision == "Allow")
 
 
 @replacing(provisioners, "_scheduler_schedule_create")

@@ -41,13 +41,8 @@ def flat(value: Any, prefix: str = "") -> dict[str, list[str]]:
     return {name: text for part, inner in parts.items() for name, text in flat(inner, part).items()}
 
 
-def shown(record: Any, *names: str) -> dict[str, Any]:
-    """Return fields of a record, named as the API names them."""
-    return {"".join(word.capitalize() for word in name.split("_")): getattr(record, name) for name in names}
-
-
 def answer(action: str, **result: Any) -> Answer:
-    """Return the answer to an action."""
+    """Return the answer to an action; what is None, or begins with an underscore, is left out."""
     inner = f"<{action}Result>{_xml(result)}</{action}Result>"
     status, headers, body = helpers._xml(200, f"{action}Response", inner)
     return status, headers, body
@@ -55,7 +50,8 @@ def answer(action: str, **result: Any) -> Answer:
 
 def _xml(value: Any) -> str:
     if isinstance(value, dict):
-        return "".join(f"<{name}>{_xml(inner)}</{name}>" for name, inner in value.items() if inner is not None)
+        shown = {name: inner for name, inner in value.items() if inner is not None and name[0] != "_"}
+        return "".join(f"<{name}>{_xml(inner)}</{name}>" for name, inner in shown.items())
     if isinstance(value, list):
         return "".join(f"<member>{_xml(item)}</member>" for item in value)
     return escape(str(value))

@@ -25,7 +25,7 @@ class State:
     regions: dict[str, set[str]] = field(default_factory=dict)  # by account
     trusted_services: dict[str, set[str]] = field(default_factory=dict)  # by management account
     delegated_administrators: dict[str, set[str]] = field(default_factory=dict)  # by management account
-    stack_sets: dict[tuple[str, str], Any] = field(default_factory=dict)  # by management account and name
+    stack_sets: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)  # by management account and name
 
     def enabled_regions(self, account: str) -> set[str]:
         """Return the Regions that an account has enabled: at first those that need no opt-in."""

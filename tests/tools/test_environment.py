@@ -25,42 +25,33 @@ def test_of_what_pip_is_told_the_environment_counts_first_then_installing_then_t
     assert options["proxy"] == "b"
 
 
+BUNDLE, INDEX = {"REQUESTS_CA_BUNDLE": "/bundle.pem"}, {"UV_DEFAULT_INDEX": "https://mine/"}
+
+
 @pytest.mark.parametrize(
-    ("configuration", "variables"),
+    ("configuration", "environ", "variables"),
     [
-        ("", {"UV_SYSTEM_CERTS": "1", "UV_INDEX_STRATEGY": "unsafe-best-match", "UV_PYTHON_DOWNLOADS": "never"}),
-        ("global.index-url='https://a/simple'", {"UV_DEFAULT_INDEX": "https://a/simple"}),
-        ("global.extra-index-url='https://a/\\nhttps://b/'", {"UV_INDEX": "https://a/ https://b/"}),
-        ("global.find-links='/a /b'", {"UV_FIND_LINKS": "/a,/b"}),
-        ("global.trusted-host='a b'", {"UV_INSECURE_HOST": "a b"}),
-        ("global.cert='~/ca.pem'", {"SSL_CERT_FILE": "/home/someone/ca.pem"}),
-        ("global.client-cert='/me.pem'", {"SSL_CLIENT_CERT": "/me.pem"}),
-        ("global.proxy='http://p:1'", {"HTTP_PROXY": "http://p:1", "HTTPS_PROXY": "http://p:1"}),
+        ("", {}, {"UV_SYSTEM_CERTS": "1", "UV_INDEX_STRATEGY": "unsafe-best-match", "UV_PYTHON_DOWNLOADS": "never"}),
+        ("global.index-url='https://a/simple'", {}, {"UV_DEFAULT_INDEX": "https://a/simple"}),
+        ("global.extra-index-url='https://a/\\nhttps://b/'", {}, {"UV_INDEX": "https://a/ https://b/"}),
+        ("global.find-links='/a /b'", {}, {"UV_FIND_LINKS": "/a,/b"}),
+        ("global.trusted-host='a b'", {}, {"UV_INSECURE_HOST": "a b"}),
+        ("global.cert='~/ca.pem'", {}, {"SSL_CERT_FILE": "/home/someone/ca.pem"}),
+        ("global.client-cert='/me.pem'", {}, {"SSL_CLIENT_CERT": "/me.pem"}),
+        ("global.proxy='http://p:1'", {}, {"HTTP_PROXY": "http://p:1", "HTTPS_PROXY": "http://p:1"}),
+        ("", BUNDLE, {"SSL_CERT_FILE": "/bundle.pem"}),
+        ("global.cert='/own.pem'", BUNDLE, {"SSL_CERT_FILE": "/own.pem"}),
+        ("global.index-url='https://a/'", INDEX, INDEX),
     ],
 )
-def test_uv_is_given_what_pip_has(
-    configuration: str, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+def test_uv_is_given_what_pip_has_and_the_operators_environment_first(
+    configuration: str, environ: dict[str, str], variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", "/home/someone")
 
-    given = environment.uv_environment(configuration, {"PATH": "/bin"})
+    given = environment.uv_environment(configuration, environ | {"PATH": "/bin"})
 
-    assert given == {"PATH": "/bin"} | dict(environment.ALWAYS) | variables
-
-
-@pytest.mark.parametrize(
-    ("configuration", "environ", "variable", "value"),
-    [
-        ("", {"REQUESTS_CA_BUNDLE": "/bundle.pem"}, "SSL_CERT_FILE", "/bundle.pem"),
-        ("global.cert='/own.pem'", {"REQUESTS_CA_BUNDLE": "/bundle.pem"}, "SSL_CERT_FILE", "/own.pem"),
-        ("global.index-url='https://a/'", {"UV_DEFAULT_INDEX": "https://mine/"}, "UV_DEFAULT_INDEX", "https://mine/"),
-    ],
-    ids=["pip's bundle is uv's too", "unless pip has its own", "what is set for uv stays"],
-)
-def test_the_operators_environment_is_uvs(
-    configuration: str, environ: dict[str, str], variable: str, value: str
-) -> None:
-    assert environment.uv_environment(configuration, environ)[variable] == value
+    assert given == {"PATH": "/bin"} | dict(environment.ALWAYS) | environ | variables
 
 
 def test_what_is_to_be_pinned_comes_from_one_index() -> None:

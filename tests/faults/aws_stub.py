@@ -11,8 +11,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from tests.sandbox.tls import Authority
-from tests.simulator.effects import Effect
-from tests.simulator.faults import Fault, Faults, Operation
+from tests.simulator.effects import Effect, Fault, Faults, Operation
 from tests.simulator.messages import Answer, Call
 from tests.simulator.server import Exchange, TlsServer
 

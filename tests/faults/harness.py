@@ -2,25 +2,28 @@
 
 import json
 import os
+import secrets
 import signal
 import time
 import uuid
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from registry_connections.aws.parameter_store import render, resolve_writes
 from registry_connections.core.model import Identity
 from registry_connections.core.record import Record, from_json
 from tests.faults.aws_stub import AwsStub
-from tests.faults.cloudformation import Put, ResponseEndpoint
 from tests.faults.rows import ACCOUNT, DISABLED, ENABLED, EXTERNAL_ID, OURS, PHYSICAL_ID, Event
 from tests.registry_connections.samples import event
 from tests.sandbox.lambda_runtime import Invocation, LambdaRuntime
 from tests.sandbox.tls import Authority
 from tests.simulator import CLIENT_ID, CLIENT_SECRET, Behaviour, Connection, FalconSimulator
+from tests.simulator.effects import Faults
 from tests.simulator.messages import Answer
 from tests.simulator.server import Exchange, TlsServer
 from tests.stack.customer import PACKAGE, neighbours
@@ -61,13 +64,54 @@ def event_of(
 
 
 @dataclass(frozen=True)
+class Put:
+    """One PUT to a ResponseURL, and whether CloudFormation has taken it."""
+
+    body: Any
+    taken: bool
+
+
+class ResponseEndpoint(TlsServer):
+    """Where CloudFormation waits for an answer: gives a ResponseURL for each event, and remembers what is put there."""
+
+    def __init__(self, authority: Authority, faults: Faults) -> None:
+        super().__init__(authority)
+        self._faults = faults
+        self._puts: dict[str, list[Put]] = {}
+
+    def expect(self, age: float = 0.0) -> str:
+        """Return a new URL, presigned `age` seconds ago."""
+        path = f"/cloudformation-custom-resource-response/{secrets.token_hex(8)}"
+        signed = datetime.fromtimestamp(time.time() - age, UTC)
+        self._puts[path] = []
+        return f"{self.url}{path}?X-Amz-Date={signed:%Y%m%dT%H%M%SZ}&X-Amz-Signature={secrets.token_hex(16)}"
+
+    def puts(self, url: str) -> list[Put]:
+        """Return what was put to a URL, first to last."""
+        return list(self._puts[urlsplit(url).path])
+
+    def handle(self, exchange: Exchange) -> None:
+        call = exchange.call
+        if call.path not in self._puts or call.method != "PUT":
+            exchange.send(Answer(403))
+            return
+        effect = self._faults.strike("respond", service="cloudformation")
+        try:
+            body = json.loads(call.body)
+        except ValueError:
+            body = None
+        self._puts[call.path].append(Put(body, effect is None))
+        exchange.apply = lambda: Answer(200)
+        exchange.respond(effect)
+
+
+@dataclass(frozen=True)
 class Delivery:
-    """One event and what came of it. `seconds` is until the first answer that was taken, if any."""
+    """One event and what came of it."""
 
     event: Mapping[str, Any]
     invocation: Invocation
     puts: list[Put]
-    seconds: float
 
     @property
     def answers(self) -> list[dict[str, Any]]:
@@ -182,11 +226,8 @@ class Harness(ExitStack):
     ) -> Delivery:
         """Invoke the function with an event that was sent `age` seconds ago, and wait until it has ended."""
         url = self.cloudformation.expect(age)
-        started = time.monotonic()
         invocation = self.container(container).invoke({**event, "ResponseURL": url}, remaining_seconds=remaining)
-        puts = self.cloudformation.puts(url)
-        taken = next((put.at - started for put in puts if put.taken), time.monotonic() - started)
-        return Delivery(event, invocation, puts, taken)
+        return Delivery(event, invocation, self.cloudformation.puts(url))
 
     def _environment(self) -> dict[str, str]:
         return {

@@ -46,13 +46,13 @@ from tests.simulator.effects import (
     Huge,
     Malformed,
     NoResources,
+    Operation,
     Redirect,
     SlowBody,
     SlowHeaders,
     conflict,
     unauthorized,
 )
-from tests.simulator.faults import Operation
 
 CREATE, UPDATE, DELETE = Event.CREATE, Event.UPDATE, Event.DELETE
 MADE, SET, SAME = Have.MADE, Have.SET, Have.SAME

@@ -85,7 +85,7 @@ class _Runner:
         for key, container in harness.containers.items():
             observed.logs += container.logs[started.get(key, 0) :]
         observed.elsewhere = list(harness.elsewhere.requests)
-        if any(each.seconds > HANGING_SECONDS for each in deliveries):
+        if any(each.invocation.seconds > HANGING_SECONDS for each in deliveries):
             harness.freeze()
         return observed
 

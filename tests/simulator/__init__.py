@@ -9,9 +9,8 @@ assert falcon.journal.count("create") == 2
 from tests.simulator.behaviour import NEVER, Behaviour
 from tests.simulator.clouds import COMMERCIAL, GOVERNMENT, HOSTS
 from tests.simulator.connection import Connection
-from tests.simulator.effects import Echo, Reset, Status, Throttled, Truncated, missing_scope
+from tests.simulator.effects import Echo, Fault, Reset, Status, Throttled, Truncated, missing_scope
 from tests.simulator.falcon import CLIENT_ID, CLIENT_SECRET, FalconSimulator
-from tests.simulator.faults import Fault
 
 __all__ = [
     "CLIENT_ID", "CLIENT_SECRET", "COMMERCIAL", "GOVERNMENT", "HOSTS", "NEVER", "Behaviour", "Connection", "Echo",

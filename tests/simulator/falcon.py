@@ -3,16 +3,16 @@
 import contextlib
 import re
 import time
+from collections import Counter, defaultdict, deque
+from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
 from tests.sandbox.tls import Authority
-from tests.simulator import oauth, registries
+from tests.simulator import operations
 from tests.simulator.behaviour import Behaviour
 from tests.simulator.clouds import HOSTS
-from tests.simulator.faults import Faults
-from tests.simulator.journal import Journal, Record
-from tests.simulator.limits import Limits, Verdict
+from tests.simulator.effects import Faults
 from tests.simulator.messages import GATEWAY, SCOPES, Answer, Call, RefusedError, errors, retry_after
 from tests.simulator.server import Exchange, TlsServer
 from tests.simulator.tenant import ApiClient, Tenant
@@ -24,6 +24,75 @@ BAD_BEARERS_PER_MINUTE = 15
 """Requests with a missing, malformed or expired bearer per source address, as CrowdStrike documents."""
 
 ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
+
+
+# The record of every request, for tests to assert on. It never holds a secret, a token, a query or a body.
+
+
+@dataclass
+class Record:
+    """One request, recorded when it arrived and completed when it was answered."""
+
+    cloud: str
+    operation: str
+    urls: tuple[str, ...]
+    """The registry URLs that it concerns, as far as known: of the body, or of the connections that its ids name."""
+    user_agent: str
+    status: int | None = None
+    """What was answered; nothing if it was not yet, or never."""
+
+
+class Journal:
+    """All requests so far, oldest first."""
+
+    def __init__(self) -> None:
+        self._records: list[Record] = []
+        self.add, self.clear = self._records.append, self._records.clear
+
+    def records(self, operation: str | None = None) -> list[Record]:
+        return [record for record in list(self._records) if operation in (None, record.operation)]
+
+    def count(self, operation: str | None = None) -> int:
+        """Count the requests of one operation, or all."""
+        return len(self.records(operation))
+
+    def operations(self) -> Counter[str]:
+        return Counter(record.operation for record in self.records())
+
+    def statuses(self, operation: str) -> Counter[int | None]:
+        return Counter(record.status for record in self.records(operation))
+
+
+# Rate limits over a sliding minute, as CrowdStrike documents them
+
+MINUTE = 60.0  # seconds
+
+
+@dataclass(frozen=True)
+class Verdict:
+    limit: int
+    remaining: int
+    wait: float = 0.0
+    """Seconds until a request is let through again; 0 if this one was."""
+
+
+class Limits:
+    """Counts the requests of each bucket (the tenant, or a source address). Refused requests do not count."""
+
+    def __init__(self) -> None:
+        self._arrivals: defaultdict[str, deque[float]] = defaultdict(deque)
+        self.clear = self._arrivals.clear
+
+    def take(self, bucket: str, limit: int, *, now: float, time_scale: float = 1.0) -> Verdict:
+        """Let a request through if its bucket had fewer than `limit` in the last minute."""
+        window = MINUTE / time_scale
+        arrivals = self._arrivals[bucket]
+        while arrivals and arrivals[0] <= now - window:
+            arrivals.popleft()
+        if len(arrivals) >= limit:
+            return Verdict(limit, 0, wait=arrivals[len(arrivals) - limit] + window - now)
+        arrivals.append(now)
+        return Verdict(limit, limit - len(arrivals))
 
 
 class FalconSimulator:
@@ -156,7 +225,7 @@ class FalconSimulator:
             headers = retry_after(verdict.wait, self.behaviour.retry_after_unit)
             raise RefusedError(429, "API rate limit exceeded.", powered_by=GATEWAY, headers=headers)
         if call.operation == "token":
-            return oauth.token(self, call)
+            return operations.token(self, call)
         client = self._client_of(call)
         if client is None:
             raise RefusedError(401, "access denied, invalid bearer token", powered_by=GATEWAY)
@@ -164,7 +233,7 @@ class FalconSimulator:
             raise RefusedError(404, "404: Page Not Found", powered_by=GATEWAY)
         if SCOPES[call.operation] not in client.scopes:
             raise RefusedError(403, "access denied, scope not permitted", powered_by=GATEWAY)
-        return registries.OPERATIONS[call.operation](self, call)
+        return operations.OPERATIONS[call.operation](self, call)
 
 
 class _Cloud(TlsServer):

@@ -11,7 +11,7 @@ import requests
 from tests.sandbox.tls import Authority
 from tests.simulator import CLIENT_ID, CLIENT_SECRET, Behaviour, FalconSimulator, Fault
 from tests.simulator.effects import HOSTILE, Altered, Echo, Effect, Hang, Headers, Reset, Truncated
-from tests.simulator.limits import Limits
+from tests.simulator.falcon import Limits
 from tests.simulator.probe import payload
 
 ENTITIES = "/container-security/entities/registries/v1"

@@ -106,15 +106,13 @@ def test_a_changed_policy_takes_a_moment_until_it_is_known(aws: LocalAws) -> Non
 @pytest.mark.parametrize(
     ("properties", "reason"),
     [
-        ({"PermissionsBoundary": "arn:aws:iam::111122223333:policy/absent"}, "does not exist or is not attachable"),
-        ({"ManagedPolicyArns": ["arn:aws:iam::aws:policy/Absent"]}, "does not exist or is not attachable"),
         (role("ec2.amazonaws.com")["Properties"], "cannot be assumed by Lambda"),
         (
             {"AssumeRolePolicyDocument": statements({"Effect": "Allow", "Principal": {"AWS": ABSENT}})},
             f'Invalid principal in policy: "AWS":"{ABSENT}"',
         ),
     ],
-    ids=["boundary", "policy", "service", "principal"],
+    ids=["service", "principal"],
 )
 def test_a_role_that_cannot_work_fails_the_launch(aws: LocalAws, properties: dict[str, Any], reason: str) -> None:
     stack = launch(aws, Role=role(RoleName=ROLE, **properties))

@@ -29,11 +29,10 @@ def request_of(kind: str, arn: str, account: str, action: str, resource: str, **
 
 
 def role_decision(role_arn: str, action: str, resource: str, **context: Any) -> Any:
-    """Return what the policies of a role of this account, and its boundary, say about an action."""
+    """Return what the policies of a role of this account say about an action."""
     account, role = responses.get_account_id(), role_arn.rsplit("/", 1)[-1]
     request = request_of("AssumedRole", role_arn, account, action, resource, **context)
-    limits = iam_evaluator._permissions_boundary(iam._roles, role, account)
-    return iam_evaluator.evaluate(request, iam_evaluator._gather_role_policies(role, account), *limits)
+    return iam_evaluator.evaluate(request, iam_evaluator._gather_role_policies(role, account))
 
 
 def admits_service(policy: Any, service: str, action: str, resource: str, source_arn: str = "") -> bool:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ministack.core import iam_evaluator, responses
+from ministack.core import responses
 from ministack.services import iam, lambda_svc, secretsmanager
 from ministack.services.cloudformation import engine, helpers, provisioners
 
@@ -71,19 +71,10 @@ def _resolved(value: Any, values: Mapping[str, str]) -> Any:
 
 @replacing(provisioners, "_iam_role_create", "_iam_role_update")
 def put_role(original: Any, *arguments: Any, **named: Any) -> Any:
-    """Fail if the name is taken, or a policy missing; limit the role by its boundary; note when its policy changed.
-
-    MiniStack overwrites an existing role, drops the boundary of a template, and attaches missing policies silently.
-    """
-    properties = _properties(arguments, "RoleName", iam._roles)
-    account, boundary = responses.get_account_id(), properties.get("PermissionsBoundary")
-    for arn in [*([boundary] if boundary else []), *properties.get("ManagedPolicyArns", [])]:
-        if iam_evaluator._resolve_managed_policy_document(arn, account) is None:
-            what = "Scope ARN:" if arn == boundary else "Policy"
-            raise ValueError(f"{what} {arn} does not exist or is not attachable.")
+    """Fail if the name is taken, where MiniStack overwrites the role; note when its policy changed."""
+    _properties(arguments, "RoleName", iam._roles)
     name, attributes = original(*arguments, **named)
-    iam._roles[name]["PermissionsBoundary"] = boundary
-    state.policies_changed[account, name] = time.monotonic()
+    state.policies_changed[responses.get_account_id(), name] = time.monotonic()
     return name, attributes
 
 

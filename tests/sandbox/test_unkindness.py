@@ -121,15 +121,6 @@ def test_a_role_that_cannot_work_fails_the_launch(aws: LocalAws, properties: dic
     assert any(reason in failure for failure in stack.failures.values()), stack.failures
 
 
-def test_a_secret_whose_name_is_taken_fails_the_launch(aws: LocalAws) -> None:
-    aws.client("secretsmanager").create_secret(Name="falcon", SecretString="theirs")
-    secret = {"Type": "AWS::SecretsManager::Secret", "Properties": {"Name": "falcon", "SecretString": "ours"}}
-    stack = launch(aws, Secret=secret)
-
-    assert stack.status == "ROLLBACK_COMPLETE"
-    assert aws.client("secretsmanager").get_secret_value(SecretId="falcon")["SecretString"] == "theirs"
-
-
 # Events
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ministack.core import responses
-from ministack.services import iam, lambda_svc, secretsmanager
+from ministack.services import iam, secretsmanager
 from ministack.services.cloudformation import engine, helpers, provisioners
 
 from tests.sandbox.emulator.identity import role_trusts
@@ -19,8 +19,6 @@ Properties = dict[str, Any]
 BUCKET_URL = re.compile(
     r"https://(?P<bucket>[a-z0-9.-]+)\.s3(\.[a-z0-9-]+)?\.amazonaws\.com/(?P<key>[^?]+)(\?versionId=.+)?"
 )
-
-CREATE_ARGUMENTS = 3  # logical id, properties, name of the stack; an update has more
 
 
 # Templates
@@ -69,41 +67,28 @@ def _resolved(value: Any, values: Mapping[str, str]) -> Any:
 # Roles and functions
 
 
+@replacing(provisioners, "_iam_role_create")
+def create_role(original: Any, logical_id: str, properties: Properties, *rest: Any) -> Any:
+    """Fail if the name is taken, where MiniStack overwrites the role."""
+    if properties.get("RoleName") in iam._roles:
+        raise ValueError(f"{properties['RoleName']} already exists")
+    return original(logical_id, properties, *rest)
+
+
 @replacing(provisioners, "_iam_role_create", "_iam_role_update")
-def put_role(original: Any, *arguments: Any, **named: Any) -> Any:
-    """Fail if the name is taken, where MiniStack overwrites the role; note when its policy changed."""
-    _properties(arguments, "RoleName", iam._roles)
+def note_when_a_policy_changed(original: Any, *arguments: Any, **named: Any) -> Any:
+    """Note it, so that it is unknown for a while; MiniStack knows it at once."""
     name, attributes = original(*arguments, **named)
     state.policies_changed[responses.get_account_id(), name] = time.monotonic()
     return name, attributes
 
 
-@replacing(provisioners, "_lambda_create", "_lambda_update")
-def put_function(original: Any, *arguments: Any, **named: Any) -> Any:
-    """Fail if the name is taken, or the role does not exist or does not trust Lambda; MiniStack does neither."""
-    properties = _properties(arguments, "FunctionName", lambda_svc._functions)
+@replacing(provisioners, "_lambda_create")
+def create_function(original: Any, logical_id: str, properties: Properties, *rest: Any) -> Any:
+    """Fail if the role does not exist or does not trust Lambda, where MiniStack takes any."""
     if not role_trusts(properties["Role"], "lambda.amazonaws.com"):
         raise ValueError("The role defined for the function cannot be assumed by Lambda.")
-    return original(*arguments, **named)
-
-
-def _properties(arguments: tuple[Any, ...], name: str, existing: Any) -> Properties:
-    """Return the properties that a create (its second argument) or an update (its third) gives a resource.
-
-    A create whose fixed name is taken fails.
-    """
-    creates = len(arguments) == CREATE_ARGUMENTS
-    properties: Properties = arguments[1] if creates else arguments[2]
-    if creates and properties.get(name) in existing:
-        raise ValueError(f"{properties[name]} already exists")
-    return properties
-
-
-@replacing(provisioners, "_sm_secret_create")
-def create_secret(original: Any, *arguments: Any) -> Any:
-    """Fail if the name is taken, where MiniStack overwrites the secret."""
-    _properties(arguments, "Name", secretsmanager._secrets)
-    return original(*arguments)
+    return original(logical_id, properties, *rest)
 
 
 # Policies of secrets, which MiniStack does not make

@@ -6,11 +6,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.sandbox.local_aws import ACCOUNT, CROWDSTRIKE_ACCOUNT, FALCON_ROLE, REGION, LocalAws
+from tests.sandbox.local_aws import ACCOUNT, CROWDSTRIKE_ACCOUNT, FALCON_ROLE
 from tests.stack.customer import LOG_GROUP, OTHER_ACCOUNT, ROLE, SECRET, Customer
 from tests.template.rendering import strings
-
-pytest_plugins = ["tests.stack.launching"]
 
 READ_ONLY = "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly"
 OF_LAMBDA = {"logs:CreateLogStream", "logs:PutLogEvents"}
@@ -20,44 +18,15 @@ WHEN_CANCELLED = {"cloudformation:DescribeStackResource"}
 """What the function asks when a launch was cancelled, and not otherwise."""
 DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"}
 
-Attempt = tuple[str, str, dict[str, Any]]
-"""Service, operation and arguments of a call."""
 
-
-class Caller:
-    """Somebody with credentials; without any, an account's root."""
-
-    def __init__(self, aws: LocalAws, credentials: Any = None, account: str = ACCOUNT) -> None:
-        self._aws, self._credentials, self._account = aws, credentials, account
-        self._clients: dict[tuple[str, str], Any] = {}  # to make one takes longer than a call
-
-    def client(self, service: str, region: str = REGION) -> Any:
-        """Return a client with these credentials."""
-        if (service, region) not in self._clients:
-            made = self._aws.client(service, self._account, region, credentials=self._credentials)
-            self._clients[service, region] = made
-        return self._clients[service, region]
-
-    def assume(self, role_arn: str, **options: str) -> "Caller":
-        """Return a session of a role."""
-        answer = self.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="test", **options)
-        return Caller(self._aws, answer["Credentials"])
-
-    def may_assume(self, role_arn: str, **options: str) -> bool:
-        try:
-            self.assume(role_arn, **options)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in DENIED:
-                raise
-            return False
-        return True
-
-
-def refused(client: Any, operation: str, **arguments: Any) -> str:
-    """Return the code with which a call is refused; fail if it is not."""
-    with pytest.raises(ClientError) as caught:
-        getattr(client, operation)(**arguments)
-    return str(caught.value.response["Error"]["Code"])
+def assume(sts: Any, role_arn: str, **options: str) -> Any:
+    """Return the credentials of a session of a role, or None if that is denied."""
+    try:
+        return sts.assume_role(RoleArn=role_arn, RoleSessionName="test", **options)["Credentials"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in DENIED:
+            raise
+    return None
 
 
 def policy(*statements: dict[str, Any]) -> str:
@@ -88,16 +57,17 @@ def test_the_function_uses_every_permission_it_has_and_asks_for_no_other(custome
 
 def test_the_execution_role_may_do_nothing_else(customer: Customer) -> None:
     connection_role = customer.launched(Regions="us-east-1").outputs["ConnectionRoleArn"]
-    root, role_arn = Caller(customer.aws), f"arn:aws:iam::{ACCOUNT}:role/{ROLE}"
-    assert not root.may_assume(role_arn)  # nobody but Lambda may, without further ado
+    aws, role_arn = customer.aws, f"arn:aws:iam::{ACCOUNT}:role/{ROLE}"
+    assert not assume(aws.client("sts"), role_arn)  # nobody but Lambda may, without further ado
     trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
-    root.client("iam").update_assume_role_policy(RoleName=ROLE, PolicyDocument=policy(trust))
-    function = root.assume(role_arn)
-    assert function.client("ec2").describe_regions()  # so that what is denied below is denied by the policies
-    customer.aws.client("secretsmanager").create_secret(Name=f"{SECRET}-of-somebody-else", SecretString="{}")
-    customer.aws.client("ssm").put_parameter(Name="/falcon-ecr/another-stack", Value="{}", Type="String")
+    aws.client("iam").update_assume_role_policy(RoleName=ROLE, PolicyDocument=policy(trust))
+    function = assume(aws.client("sts"), role_arn)
+    # So that what is denied below is denied by the policies.
+    assert aws.client("ec2", credentials=function).describe_regions()
+    aws.client("secretsmanager").create_secret(Name=f"{SECRET}-of-somebody-else", SecretString="{}")
+    aws.client("ssm").put_parameter(Name="/falcon-ecr/another-stack", Value="{}", Type="String")
     name, logs = {"Name": "/falcon-ecr/another-stack"}, {"logGroupName": f"{LOG_GROUP}-2"}
-    attempts: list[Attempt] = [
+    attempts: list[tuple[str, str, dict[str, Any]]] = [
         # What it may do to what is its own, done to what is another's; other actions it has none, as shown above.
         ("secretsmanager", "get_secret_value", {"SecretId": f"{SECRET}-of-somebody-else"}),
         ("ssm", "get_parameter", name),
@@ -111,8 +81,10 @@ def test_the_execution_role_may_do_nothing_else(customer: Customer) -> None:
         ("iam", "attach_role_policy", {"RoleName": ROLE, "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}),
     ]
 
-    answers = [(*each[:2], refused(function.client(each[0]), each[1], **each[2])) for each in attempts]
-    assert [each for each in answers if each[2] not in DENIED] == []
+    for service, operation, arguments in attempts:
+        with pytest.raises(ClientError) as caught:
+            getattr(aws.client(service, credentials=function), operation)(**arguments)
+        assert caught.value.response["Error"]["Code"] in DENIED, (service, operation)
 
 
 # The connection role
@@ -122,29 +94,26 @@ def test_only_the_falcon_principal_with_the_external_id_may_assume_the_role_and_
     stack, aws, region = customer.launched(Regions="us-east-1"), customer.aws, "eu-west-1"
     role, external_id = stack.outputs["ConnectionRoleArn"], customer.connections()["us-east-1"].external_id
     assert external_id
-    falcon = Caller(aws, aws.falcon_principal(), CROWDSTRIKE_ACCOUNT)
     callers = {
-        "the Falcon principal": falcon,
-        "another role of CrowdStrike": Caller(aws, aws.falcon_principal("AnotherRole"), CROWDSTRIKE_ACCOUNT),
-        "CrowdStrike's root": Caller(aws, account=CROWDSTRIKE_ACCOUNT),
-        "another account's role of that name": Caller(aws, aws.principal(FALCON_ROLE, OTHER_ACCOUNT), OTHER_ACCOUNT),
-        "another account's root": Caller(aws, account=OTHER_ACCOUNT),
-        "a role of this account": Caller(aws, aws.principal("administrator", allow=["*"])),
-        "this account's root": Caller(aws),
+        "the Falcon principal": (aws.falcon_principal(), CROWDSTRIKE_ACCOUNT),
+        "another role of CrowdStrike": (aws.falcon_principal("AnotherRole"), CROWDSTRIKE_ACCOUNT),
+        "CrowdStrike's root": (None, CROWDSTRIKE_ACCOUNT),
+        "another account's role of that name": (aws.principal(FALCON_ROLE, OTHER_ACCOUNT), OTHER_ACCOUNT),
+        "another account's root": (None, OTHER_ACCOUNT),
+        "a role of this account": (aws.principal("administrator", allow=["*"]), ACCOUNT),
+        "this account's root": (None, ACCOUNT),
     }
     options = {"right": {"ExternalId": external_id}, "wrong": {"ExternalId": "another-external-id"}, "none": {}}
 
-    admitted = {
-        (who, option)
-        for who, caller in callers.items()
+    sessions = {
+        (who, option): assume(aws.client("sts", account, credentials=credentials), role, **given)
+        for who, (credentials, account) in callers.items()
         for option, given in options.items()
-        if caller.may_assume(role, **given)
     }
 
-    assert admitted == {("the Falcon principal", "right")}
+    assert [who for who, session in sessions.items() if session] == [("the Falcon principal", "right")]
     aws.client("ecr", region=region).create_repository(repositoryName="app")
-    session = falcon.assume(role, ExternalId=external_id)
-    ecr = session.client("ecr", region)
+    ecr = aws.client("ecr", region=region, credentials=sessions["the Falcon principal", "right"])
     assert [each["repositoryName"] for each in ecr.describe_repositories()["repositories"]] == ["app"]
     assert ecr.get_authorization_token()["authorizationData"]
     assert ecr.list_images(repositoryName="app")["imageIds"] == []

@@ -62,7 +62,7 @@ class LambdaRuntime:
         function_arn: str = "arn:aws:lambda:us-east-1:111122223333:function:function",
         processor_share: bool = False,
     ) -> None:
-        """Prepare to run `package`, a zip or a directory that holds one unpacked.
+        """Prepare to run `package`, a zip.
 
         With `processor_share` the function has, once it is initialized, as much of a processor as its memory entitles
         it to on Lambda, where this machine can do that.
@@ -72,7 +72,7 @@ class LambdaRuntime:
         self._handler, self._timeout_seconds, self._memory_mb = handler, timeout_seconds, memory_mb
         self._function_arn = function_arn
         self._directory = Path(tempfile.mkdtemp(prefix="lambda-"))
-        self._task_root = package if package.is_dir() else unpacked(package, package.stat().st_mtime_ns)
+        self._task_root = unpacked(package, package.stat().st_mtime_ns)
         self._environment = dict(environment or {})
         self._log_file = self._directory / "log"
         self._log_file.touch()

@@ -1,17 +1,14 @@
 """What can go wrong with an answer, and when. Each effect is data, so that a table of faults can be written."""
 
-import itertools
 import json
 import threading
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from tests.simulator.messages import GATEWAY, Answer, errors, meta, retry_after
+from tests.simulator.messages import GATEWAY, Answer, errors, retry_after
 from tests.simulator.server import Exchange
 
 FOREVER = 3600.0  # seconds; longer than any client waits
-CHUNK = b" " * 65536
-HUGE = 200 * 2**20  # bytes
 HOSTILE = "\r\nSet-Cookie: a=b\x00\x07\x1b[2J\x1b]0;title\x07\u202e\u2028<script>"
 """Line ends, a null, a bell, terminal escapes, a right-to-left override: what must not reach a log as it is."""
 
@@ -106,7 +103,7 @@ class Truncated(Effect):
 
     def respond(self, exchange: Exchange) -> None:
         answer = exchange.apply()
-        exchange.send(answer, [answer.content[: len(answer.content) // 2]])
+        exchange.send(answer, answer.content[: len(answer.content) // 2])
 
 
 @dataclass(frozen=True)
@@ -116,24 +113,6 @@ class Malformed(Effect):
     def answer(self, exchange: Exchange) -> Answer:
         answer = exchange.apply()
         return Answer(answer.status, answer.content[:-1] + b',"')
-
-
-@dataclass(frozen=True)
-class ErrorsInSuccess(Effect):
-    """A successful status with errors in the envelope and no resources; nothing was done."""
-
-    def answer(self, exchange: Exchange) -> Answer:
-        answer = errors(exchange.call, 500, "an invented failure")
-        return Answer(200, answer.altered(resources=None).body)
-
-
-@dataclass(frozen=True)
-class NoResources(Effect):
-    """A successful status without resources. The call was applied."""
-
-    def answer(self, exchange: Exchange) -> Answer:
-        exchange.apply()
-        return Answer(200, {"meta": meta(exchange.call), "errors": []})
 
 
 @dataclass(frozen=True)
@@ -150,29 +129,11 @@ class Redirect(Effect):
 
 
 @dataclass(frozen=True)
-class Huge(Effect):
-    """A successful answer of many megabytes: white space, then an empty object. Nothing was done."""
-
-    def respond(self, exchange: Exchange) -> None:
-        head = Answer(200, b"", {"Content-Length": str(HUGE + 2)})
-        exchange.send(head, itertools.chain(itertools.repeat(CHUNK, HUGE // len(CHUNK)), [b"{}"]))
-
-
-@dataclass(frozen=True)
-class SlowBody(Effect):
-    """The call is applied; its answer comes byte by byte, so that no single wait for data is long."""
-
-    def respond(self, exchange: Exchange) -> None:
-        answer = exchange.apply()
-        exchange.send(answer, [bytes([byte]) for byte in answer.content], interval=0.5)
-
-
-@dataclass(frozen=True)
 class SlowHeaders(Effect):
     """A header comes byte by byte, without end, so that no single wait for data is long."""
 
     def respond(self, exchange: Exchange) -> None:
-        exchange.drip(interval=0.2)
+        exchange.drip()
 
 
 @dataclass(frozen=True)

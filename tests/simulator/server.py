@@ -7,7 +7,7 @@ import ssl
 import struct
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.sandbox.tls import Authority
@@ -92,34 +92,26 @@ class Exchange(http.server.BaseHTTPRequestHandler):
         else:
             self.send(self.apply())
 
-    def send(self, answer: Answer, pieces: Iterable[bytes] = (), interval: float = 0.0) -> None:
-        """Send a response; or its head, and these pieces in the place of its body, with a pause after each."""
+    def send(self, answer: Answer, part: bytes | None = None) -> None:
+        """Send a response; or, if there is a part, its head, this part of its body, and no more."""
         answer = self.decorate(answer)
-        content = answer.content
         kind = {} if answer.body is None else {"Content-Type": "application/json"}
-        usual = {"Date": self.date_time_string(), "Content-Length": str(len(content)), **kind}
+        usual = {"Date": self.date_time_string(), "Content-Length": str(len(answer.content)), **kind}
         self.send_response_only(answer.status)
         for name, value in {**usual, **answer.headers}.items():
             self.send_header(name, value)
         self.end_headers()
-        if not pieces:
-            self.wfile.write(content)
-            return
-        self.close_connection = True
-        for piece in pieces:
-            self.wfile.write(piece)
-            self.wfile.flush()
-            if self.server.owner.stopping.wait(interval):
-                return
+        self.wfile.write(answer.content if part is None else part)
+        self.close_connection = self.close_connection or part is not None
 
     def pause(self, seconds: float) -> None:
         """Wait, but no longer than the server runs."""
         self.server.owner.stopping.wait(seconds)
 
-    def drip(self, interval: float) -> None:
+    def drip(self) -> None:
         """Send a header byte by byte until the server stops, so that no single wait for data is long."""
         self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-        while not self.server.owner.stopping.wait(interval):
+        while not self.server.owner.stopping.wait(0.2):
             self.wfile.write(b"y")
             self.wfile.flush()
         self.reset()

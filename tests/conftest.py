@@ -18,4 +18,4 @@ settings.register_profile("deterministic", derandomize=True, database=None, dead
 settings.register_profile("explore", max_examples=1000, database=None, deadline=None, print_blob=True)
 settings.load_profile("deterministic")
 
-pytest_plugins = ["tests.sandbox.fixtures"]
+pytest_plugins = ["tests.sandbox.fixtures", "tests.stack.launching"]

@@ -13,8 +13,6 @@ import pytest
 from tests.sandbox.samples import processes, wait_for
 from tests.stack.customer import PROJECT
 
-pytest_plugins = ["tests.stack.launching"]
-
 COMMAND = [sys.executable, "-m", "tests.demo"]
 PIPED: Any = {"cwd": PROJECT, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
 ELSEWHERE = {

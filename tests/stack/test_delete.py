@@ -6,8 +6,6 @@ from tests.sandbox.local_aws import ACCOUNT
 from tests.simulator import Connection, Fault, Status
 from tests.stack.customer import FUNCTION, LOG_GROUP, Customer, reason, stack_uuid
 
-pytest_plugins = ["tests.stack.launching"]
-
 TWO = "us-east-1,eu-west-1"
 
 

@@ -14,8 +14,6 @@ from tests.sandbox.tls import Authority
 from tests.simulator import COMMERCIAL, GOVERNMENT, HOSTS, Behaviour, FalconSimulator
 from tests.stack.customer import Customer
 
-pytest_plugins = ["tests.stack.launching"]
-
 Settler = Callable[[str], tuple[Customer, EgressProxy]]
 
 

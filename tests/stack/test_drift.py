@@ -4,8 +4,6 @@ from tests.sandbox.local_aws import ACCOUNT
 from tests.stack.customer import Customer, mark, stack_uuid
 from tests.stack.operating import delete_in_falcon, fire_schedule, records, repairs, resource
 
-pytest_plugins = ["tests.stack.launching"]
-
 TWO = {"us-east-1", "us-east-2"}
 
 

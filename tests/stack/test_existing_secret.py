@@ -13,8 +13,6 @@ from tests.simulator import CLIENT_ID, CLIENT_SECRET
 from tests.stack.customer import PROJECT, ROLE, SECRET, Customer
 from tests.stack.operating import act, delete_in_falcon, failure, outcomes
 
-pytest_plugins = ["tests.stack.launching"]
-
 OWNER = "444455556666"
 NAME = "security/falcon"
 NONE = {"FalconClientID": "", "FalconSecret": ""}

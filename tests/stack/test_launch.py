@@ -8,8 +8,6 @@ from tests.simulator.probe import registry
 from tests.stack.customer import FUNCTION, LOG_GROUP, STACK, Customer, mark, reason, stack_uuid
 from tests.stack.operating import act, repairs
 
-pytest_plugins = ["tests.stack.launching"]
-
 
 def test_launch_registers_every_enabled_region_with_one_call_each_and_says_what_was_done(customer: Customer) -> None:
     regions = set(customer.aws.enable_regions()) - {"eu-west-1"}

@@ -9,8 +9,6 @@ from pathlib import Path
 from tests.stack.customer import PROJECT, STACK, Customer
 from tests.stack.operating import delete_in_falcon, outcomes
 
-pytest_plugins = ["tests.stack.launching"]
-
 
 def test_the_commands_in_the_outputs_print_json_alone_with_the_aws_cli(customer: Customer) -> None:
     stack = customer.launched(Regions="us-east-1")

@@ -6,8 +6,6 @@ from tests.simulator import Fault, Status
 from tests.stack.customer import BUCKET, FUNCTION, LOG_GROUP, Customer, reason
 from tests.stack.operating import delete_in_falcon, failure, records
 
-pytest_plugins = ["tests.stack.launching"]
-
 THREE = "us-east-1,eu-west-1,sa-east-1"
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:alarms"
 

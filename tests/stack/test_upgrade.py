@@ -10,8 +10,6 @@ from tests.simulator import Connection, Fault, Status
 from tests.stack.customer import BUCKET, FUNCTION, KEY, ROLE, SECRET, STACK, TEMPLATE, Customer, reason, stack_uuid
 from tests.stack.original import TRIGGER, TRIGGER_ID, V1, V2, Original, stub_package
 
-pytest_plugins = ["tests.stack.launching"]
-
 NEW_KEY = "falcon-ecr/lambda_function.zip"
 OUTSIDE_ROLE, OUTSIDE_PARAMETER = "CrowdStrikeECRConnectionRole-0a1b2c3d4e5f", "crowdstrike-ecr-external-id"
 OUTSIDE = {f"role {OUTSIDE_ROLE}", f"parameter {OUTSIDE_PARAMETER}"}

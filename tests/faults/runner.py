@@ -1,7 +1,6 @@
 """Runs one row: prepares, lets the fault strike the event, looks, then sends what CloudFormation would send next."""
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -26,10 +25,12 @@ from tests.faults.rows import (
     Event,
     Row,
 )
+from tests.sandbox.samples import wait_for
 from tests.simulator import Behaviour, Connection, Fault
 from tests.simulator.effects import Hang, Redirect
 
 HANGING_SECONDS = 4.0  # what took longer may have left threads behind that hang
+EARLIER_SECONDS = 60.0  # what an earlier event has to get as far as a row wants it
 CREATING: Mapping[Before, Mapping[str, str]] = {Before.KILLED: WIDER, Before.RUNNING: {}}
 """The properties of a Create that another container is at work on, or was."""
 
@@ -144,11 +145,11 @@ class _Runner:
         event = event_of(Event.CREATE, {**USUAL, **CREATING[self._row.before]})
         background = self._executor.submit(harness.deliver, event, remaining=90, container=1)
         journal = harness.falcon.journal
-        _wait(lambda: len(journal.records("create")) > 1)
+        wait_for(lambda: journal.count("create") > 1, EARLIER_SECONDS)
         if not killed:
             return background
-        _wait(lambda: len(self._snapshot().connections) == len((A, B, C)))
-        _wait(lambda: len([call for call in journal.records("create") if call.status == 200]) == len((A, B)))
+        wait_for(lambda: len(self._snapshot().connections) == len((A, B, C)), EARLIER_SECONDS)
+        wait_for(lambda: journal.statuses("create")[200] == len((A, B)), EARLIER_SECONDS)
         harness.kill(1)
         background.result()
         self._release()
@@ -225,11 +226,3 @@ class _Runner:
         self._harness.falcon.disarm()
         self._harness.restore_secret()
         self._harness.falcon.behaviour = Behaviour()
-
-
-def _wait(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError("the earlier events did not get that far")
-        time.sleep(0.02)

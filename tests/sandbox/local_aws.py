@@ -52,7 +52,7 @@ class LocalAws:
         self.endpoint_url = ""
         self._token = secrets.token_hex(16)
         self._process: subprocess.Popen[bytes] | None = None
-        self._clients: dict[tuple[str, str, str], Any] = {}
+        self._clients: dict[Any, Any] = {}
         self._clients_lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -86,13 +86,12 @@ class LocalAws:
 
     def client(self, service: str, account: str = ACCOUNT, region: str = REGION, *, credentials: Any = None) -> Any:
         """Return a boto3 client of the account's root, or of `credentials` as STS returns them."""
-        if credentials:
-            return self.session(account, region, credentials=credentials).client(service)  # type: ignore[call-overload]
+        key = service, account, region, (credentials or {}).get("AccessKeyId")
         with self._clients_lock:  # boto3 must not make two at the same time, and takes its time
-            if (service, account, region) not in self._clients:
-                made = self.session(account, region).client(service)  # type: ignore[call-overload]
-                self._clients[service, account, region] = made
-            return self._clients[service, account, region]
+            if key not in self._clients:
+                session: Any = self.session(account, region, credentials=credentials)
+                self._clients[key] = session.client(service)
+            return self._clients[key]
 
     def environment(self, account: str = ACCOUNT, region: str = REGION) -> dict[str, str]:
         """Return what makes the real AWS CLI, or any SDK, talk to this AWS as the account's root."""

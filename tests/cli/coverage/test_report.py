@@ -27,7 +27,8 @@ from tests.cli.coverage.sample import DENIED, sample
 from tests.cli.organization.support import MANAGEMENT, MEMBERS, OrganizationOperator
 from tests.cli.support import screen
 from tests.sandbox.local_aws import LocalAws
-from tests.simulator import Connection, FalconSimulator, Fault, Html, Status, missing_scope
+from tests.simulator import Connection, FalconSimulator, Fault, Status, missing_scope
+from tests.simulator.effects import Html
 from tests.simulator.probe import registry
 from tests.stack.customer import PROJECT, ROLE
 

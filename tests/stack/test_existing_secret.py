@@ -92,7 +92,7 @@ def test_a_secret_of_another_account_can_be_rotated_without_an_update_and_what_i
     ):
         secrets.update_secret(SecretId=arn, KmsKeyId=taken)
         (told,) = act(customer, "plan")["problems"]
-        assert told.startswith(f"The secret {NAME}-")
+        assert told.startswith(f"The secret {NAME} ")
         assert told.endswith(f"Exception. {advice}")
 
 

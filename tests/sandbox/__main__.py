@@ -37,7 +37,8 @@ def show(environment: Mapping[str, str], url: str, unit: str) -> None:
         f"#   make deploy PARAMETERS=FalconApiUrl={url}",
         "#   make status; make plan; make delete DELETE_CONNECTIONS=Stack",
         f"#   make deploy-org OU_IDS={unit} PARAMETERS=FalconApiUrl={url}",
-        f"#   make coverage-report FALCON_API_URL={url}; make delete-org",
+        "#   make coverage-report; make delete-org",
+        "# The local AWS knows no paths of an organization: leave ORG_PATHS out.",
     ]
     print("\n".join(lines), flush=True)  # noqa: T201 - it is for people
 

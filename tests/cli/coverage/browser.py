@@ -1,25 +1,20 @@
-"""A real browser, without a window, driven through its DevTools protocol."""
+"""A real browser, without a window, driven over two pipes by its DevTools protocol."""
 
-import asyncio
 import json
+import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import aiohttp
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 OPTIONS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
 )
-START_SECONDS = 30.0
-ANSWER_SECONDS = 60.0
 
 
 def find() -> str | None:
@@ -28,70 +23,65 @@ def find() -> str | None:
 
 
 @contextmanager
-def running(browser: str) -> Iterator[str]:
-    """Run the browser with a profile of its own, and return the address of its DevTools."""
+def running(browser: str) -> Iterator["Page"]:
+    """Run a browser that has a profile of its own and one page."""
     quiet: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+    (commands, to_browser), (answers, from_browser) = os.pipe(), os.pipe()
     with tempfile.TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True) as profile:
-        command = [browser, *OPTIONS, "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"]
-        with subprocess.Popen(command, **quiet) as process:
+        # The browser reads commands from descriptor 3, and answers on 4.
+        run = ["bash", "-c", f'exec "$0" "$@" 3<&{commands} 4>&{from_browser}', browser, *OPTIONS]
+        run += ["--remote-debugging-pipe", f"--user-data-dir={profile}"]
+        with subprocess.Popen(run, pass_fds=(commands, from_browser), **quiet) as process:
+            os.close(commands)
+            os.close(from_browser)
             try:
-                yield _address(Path(profile) / "DevToolsActivePort")
+                yield Page(answers, to_browser)
             finally:
                 process.terminate()
-                process.wait(10)
-
-
-def _address(file: Path) -> str:
-    deadline = time.monotonic() + START_SECONDS
-    while not (file.exists() and file.read_text().count("\n")):
-        assert time.monotonic() < deadline, "the browser did not start"
-        time.sleep(0.05)
-    return f"http://127.0.0.1:{file.read_text().splitlines()[0]}"
-
-
-@contextmanager
-def opened(devtools: str, path: Path) -> Iterator["Page"]:
-    """Open a page, and close it afterwards."""
-
-    async def connect() -> tuple[aiohttp.ClientSession, aiohttp.ClientWebSocketResponse]:
-        session = aiohttp.ClientSession()
-        async with session.put(f"{devtools}/json/new?about:blank") as answer:
-            target = await answer.json()
-        return session, await session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=64 << 20)
-
-    with asyncio.Runner() as runner:
-        session, socket = runner.run(connect())
-        try:
-            page = Page(runner, socket)
-            for domain in ("Page", "Network", "Runtime", "Log"):
-                page.call(f"{domain}.enable")
-            page.call("Page.navigate", url=path.as_uri())
-            while page.evaluate("location.protocol + document.readyState") != "file:complete":
-                time.sleep(0.05)
-            yield page
-        finally:
-            runner.run(socket.close())
-            runner.run(session.close())
+                os.close(answers)
+                os.close(to_browser)
 
 
 class Page:
-    """A page in the browser, driven through the DevTools protocol."""
+    """A page in the browser."""
 
-    def __init__(self, runner: asyncio.Runner, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self._runner, self._socket, self._number = runner, socket, 0
+    def __init__(self, answers: int, commands: int) -> None:
+        self._answers, self._commands = answers, commands
+        self._received = b""
+        self._number = 0
+        self._session: dict[str, str] = {}
         self.events: list[dict[str, Any]] = []
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = {"sessionId": self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]}
+        for domain in ("Page", "Network", "Runtime", "Log"):
+            self.call(f"{domain}.enable")
 
     def call(self, method: str, **parameters: Any) -> Any:
         """Return the answer to one command; keep the events that come before it."""
         self._number += 1
-        self._runner.run(self._socket.send_json({"id": self._number, "method": method, "params": parameters}))
-        while True:
-            message = self._runner.run(self._socket.receive_json(timeout=ANSWER_SECONDS))
-            if message.get("id") != self._number:
-                self.events.append(message)
-                continue
-            assert "error" not in message, message
-            return message["result"]
+        message = {"id": self._number, "method": method, "params": parameters, **self._session}
+        os.write(self._commands, json.dumps(message).encode() + b"\0")
+        while (answer := self._receive()).get("id") != self._number:
+            self.events.append(answer)
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    def open(self, path: Path) -> None:
+        """Load a file, with nothing left of what was there before."""
+        self.events.clear()
+        self.call("Emulation.clearDeviceMetricsOverride")
+        self.call("Emulation.setEmulatedMedia", media="", features=[])
+        self.call("Page.navigate", url=path.as_uri())
+        while "Page.loadEventFired" not in {event["method"] for event in self.events}:
+            self.events.append(self._receive())
+
+    def _receive(self) -> Any:
+        while b"\0" not in self._received:
+            read = os.read(self._answers, 1 << 20)
+            assert read, "the browser ended"
+            self._received += read
+        message, _, self._received = self._received.partition(b"\0")
+        return json.loads(message)
 
     def evaluate(self, script: str) -> Any:
         """Return the value of a script."""

@@ -112,12 +112,12 @@ def take_picture(path: Path) -> None:
     """Show the sample in a browser, and keep what the first screen looks like."""
     found = browser.find()
     assert found, f"no browser on PATH: {', '.join(browser.NAMES)}"
-    with tempfile.TemporaryDirectory() as directory, browser.running(found) as devtools:
+    with tempfile.TemporaryDirectory() as directory, browser.running(found) as shown:
         file = Path(directory) / "page.html"
         file.write_text(page.html(sample(), about()), encoding="utf-8")
-        with browser.opened(devtools, file) as shown:
-            shown.resize(1360, 1340)
-            path.write_bytes(base64.b64decode(shown.call("Page.captureScreenshot", format="png")["data"]))
+        shown.open(file)
+        shown.resize(1360, 1340)
+        path.write_bytes(base64.b64decode(shown.call("Page.captureScreenshot", format="png")["data"]))
 
 
 if __name__ == "__main__":

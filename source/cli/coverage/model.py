@@ -11,46 +11,103 @@ What can be known from outside the accounts, and what cannot:
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import Final
+from typing import Final, Self
 
 from cli.organization.members import Account
-from cli.organization.stack_set import Instance
+from cli.organization.stack_set import Definition, Instance
+from cli.request import listed
 from registry_connections.core.model import Connection, Identity, Owner
 
 _ACCOUNT: Final = re.compile(r"(?:https://)?(\d{12})\.", re.IGNORECASE)
 
 
 class State(StrEnum):
-    """What is known of one registry; those first that need attention most."""
+    """What is known of one registry, and its mark in a cell; those first that need attention most."""
 
-    FAILED = "failed"
-    BROKEN = "not working"
-    EXPIRED = "expired"
-    MISSING = "missing"
-    PAUSED = "paused"
-    ORPHAN = "orphan"
-    UNMANAGED = "not managed by us"
-    CONNECTED = "connected"
+    mark: str
+    meaning: str
+    order: int
+
+    def __new__(cls, name: str, mark: str, meaning: str) -> Self:
+        """Return the state of this name."""
+        state = str.__new__(cls, name)
+        state._value_ = name
+        state.mark, state.meaning, state.order = mark, meaning, len(cls.__members__)
+        return state
+
+    FAILED = "failed", "F", "The stack of the account failed, and Falcon has no connection"
+    BROKEN = "not working", "N", "Falcon has a connection, and gives a state that is not one of a working connection"
+    EXPIRED = "expired", "E", "Falcon has a connection, but its credential has expired: nothing is scanned"
+    MISSING = "missing", "M", "Falcon has no connection"
+    PAUSED = "paused", "P", "Somebody paused the connection in Falcon: nothing is scanned until they resume it"
+    ORPHAN = "orphan", "O", "Falcon has a connection of ours to an account that is closed or not in the organization"
+    UNMANAGED = "not managed by us", "U", "Falcon has a connection that somebody else made: nobody here repairs it"
+    CONNECTED = "connected", "✓", "Falcon has our connection, and gives no sign that it does not work"
 
 
-_ORDER: Final = {state: number for number, state in enumerate(State)}
 HAVE_CONNECTION: Final = frozenset({State.CONNECTED, State.UNMANAGED})
 NEED_ATTENTION: Final = frozenset({State.FAILED, State.BROKEN, State.EXPIRED, State.MISSING})
 """The others are as somebody wanted them: a person paused, or made, a connection; or they cover nothing of ours."""
-MEANINGS: Final[Mapping[State, str]] = {
-    State.FAILED: "The stack of the account failed, and Falcon has no connection",
-    State.BROKEN: "Falcon has a connection, and gives a state that is not one of a working connection",
-    State.EXPIRED: "Falcon has a connection, but its credential has expired: nothing is scanned",
-    State.MISSING: "Falcon has no connection",
-    State.PAUSED: "Somebody paused the connection in Falcon: nothing is scanned until they resume it",
-    State.ORPHAN: "Falcon has a connection of ours to an account that is closed or not in the organization",
-    State.UNMANAGED: "Falcon has a connection that somebody else made: nobody here repairs it",
-    State.CONNECTED: "Falcon has our connection, and gives no sign that it does not work",
-}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """Everything that was read, and what the operator says of what could not be."""
+
+    organization: str
+    management: str
+    """The management account."""
+    accounts: Sequence[Account]
+    stack_set: str
+    definition: Definition
+    instances: Sequence[Instance]
+    connections: Sequence[Connection]
+    cloud: str
+    url_suffix: str
+    regions: Mapping[str, frozenset[str]]
+    """Enabled Regions by account, as far as they could be read."""
+    unread: str = ""
+    """Why the Regions of some accounts could not be read, nothing if they were."""
+    named: frozenset[str] = frozenset()
+    """Regions to expect in those accounts; if there are none, all that are seen in Falcon or have a stack."""
+
+    def expected(self, account: str) -> frozenset[str]:
+        """Return the Regions in which the account should have a connection, as the stack set says."""
+        enabled = self.regions.get(account, self._stand_in) - self._limits["ExcludedRegions"]
+        return enabled & self._limits["Regions"] if self._limits["Regions"] else enabled
+
+    @cached_property
+    def _stand_in(self) -> frozenset[str]:
+        seen = {connection.region for connection in self.connections} - {""}
+        return self.named or frozenset(seen | {each.region for each in self.instances})
+
+    @cached_property
+    def _limits(self) -> dict[str, frozenset[str]]:
+        held = self.definition.parameters
+        return {name: frozenset(listed(held.get(name, "").lower())) for name in ("Regions", "ExcludedRegions")}
+
+    def remarks(self) -> list[str]:
+        """Return what a reader must know about how this was found out."""
+        found = []
+        if self.unread:
+            unread = len([each for each in self.accounts if each.is_active and each.id not in self.regions])
+            seen = "the Regions seen in Falcon, which may be more or fewer"
+            found.append(
+                f"The enabled Regions of {unread} accounts could not be read ({self.unread} from account:ListRegions), "
+                f"so they are compared with {'those named in REGIONS' if self.named else seen}. In the management "
+                "account, trusted access for Account Management lets them be read."
+            )
+        held = self.definition.parameters
+        limits = [f"{name}={held[name]}" for name, regions in self._limits.items() if regions]
+        if limits:
+            found.append(f"The stack set is limited by {' and '.join(limits)}.")
+        if held.get("RegionScope") == "WithRepositories":
+            found.append("RegionScope=WithRepositories: a Region without a repository gets none, and is missing here.")
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,28 +155,6 @@ class Finding:
     """Number and name of each, those with most of these registries first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Which registries should have a connection."""
-
-    url_suffix: str
-    management: str
-    """The management account."""
-    regions: Mapping[str, frozenset[str]]
-    """Enabled Regions by account, as far as they could be read; all other accounts have `otherwise`."""
-    otherwise: frozenset[str]
-    excluded: frozenset[str] = frozenset()
-    wanted: frozenset[str] = frozenset()
-    """Narrows the Regions, if any are named."""
-    version: str = ""
-    """Of the package that the stack set deploys."""
-
-    def of(self, account: str) -> frozenset[str]:
-        """Return the Regions in which the account should have a connection."""
-        enabled = self.regions.get(account, self.otherwise) - self.excluded
-        return enabled & self.wanted if self.wanted else enabled
-
-
 @dataclass(frozen=True)
 class Coverage:
     """The whole picture."""
@@ -164,59 +199,57 @@ class Coverage:
             Finding(state, reason, accounts.total(), tuple(account for account, _ in accounts.most_common()))
             for (state, reason), accounts in grouped.items()
         ]
-        return sorted(found, key=lambda each: (_ORDER[each.state], -each.registries, each.reason))
+        return sorted(found, key=lambda each: (each.state.order, -each.registries, each.reason))
 
 
-def cover(
-    accounts: Iterable[Account], instances: Iterable[Instance], connections: Iterable[Connection], scope: Scope
-) -> Coverage:
-    """Return what is known of every registry of these accounts."""
+def cover(facts: Facts) -> Coverage:
+    """Return what is known of every registry of the accounts."""
     by_account: dict[str, list[Connection]] = defaultdict(list)
-    for connection in connections:
-        if owner := _owner(connection, scope):
+    for connection in facts.connections:
+        if owner := _owner(connection, facts):
             by_account[owner].append(connection)
-    stacks = {each.account: each for each in instances}
-    rows = [_row(account, stacks.get(account.id), by_account.pop(account.id, []), scope) for account in accounts]
+    stacks = {each.account: each for each in facts.instances}
+    rows = [_row(each, stacks.get(each.id), by_account.pop(each.id, []), facts) for each in facts.accounts]
     gone = "the account is not in the organization: closed for long, removed, or of another organization"
     foreign = 0
     for number, others in by_account.items():
-        ours = [each.region for each in others if _is_ours(each, number, scope)]
+        ours = [each.region for each in others if _is_ours(each, number, facts)]
         foreign += len(others) - len(ours)
         if ours:
             rows.append(Row(number, "", dict.fromkeys(ours, Cell(State.ORPHAN, gone)), "not in the organization"))
-    return Coverage(sorted(rows, key=lambda row: (_ORDER[row.worst], row.account)), foreign)
+    return Coverage(sorted(rows, key=lambda row: (row.worst.order, row.account)), foreign)
 
 
-def _owner(connection: Connection, scope: Scope) -> str:
+def _owner(connection: Connection, facts: Facts) -> str:
     """Return the account whose ECR registry this is a connection of, nothing if it is another kind of registry."""
     named = _ACCOUNT.match(connection.url)
-    return named[1] if named and connection.belongs_to(named[1], scope.url_suffix) else ""
+    return named[1] if named and connection.belongs_to(named[1], facts.url_suffix) else ""
 
 
-def _row(account: Account, stack: Instance | None, connections: list[Connection], scope: Scope) -> Row:
+def _row(account: Account, stack: Instance | None, connections: list[Connection], facts: Facts) -> Row:
     if not account.is_active:
         reason = f"the account is closed ({account.status})"
         return Row(account.id, account.name, {each.region: Cell(State.ORPHAN, reason) for each in connections}, reason)
     found: dict[str, list[Connection]] = defaultdict(list)
     for connection in connections:
         found[connection.region].append(connection)
-    note, lacking = _without(account, stack, scope)
-    regions = sorted(scope.of(account.id) | found.keys())
-    cells = {region: _cell(account.id, stack, found.get(region, []), lacking, scope) for region in regions}
-    version = scope.version if stack and stack.is_current else ""
+    note, lacking = _without(account, stack, facts)
+    regions = sorted(facts.expected(account.id) | found.keys())
+    cells = {region: _cell(account.id, stack, found.get(region, []), lacking, facts) for region in regions}
+    version = facts.definition.version if stack and stack.is_current else ""
     return Row(account.id, account.name, cells, note, version)
 
 
-def _cell(account: str, stack: Instance | None, connections: list[Connection], lacking: Cell, scope: Scope) -> Cell:
+def _cell(account: str, stack: Instance | None, connections: list[Connection], lacking: Cell, facts: Facts) -> Cell:
     """Return what is known of one registry; of several connections to it one that works counts, and ours."""
     if not connections:
         return lacking
 
     def rank(connection: Connection) -> tuple[int, bool]:
-        return -_ORDER[_state(connection)], not _is_ours(connection, account, scope, stack)
+        return -_state(connection).order, not _is_ours(connection, account, facts, stack)
 
     best = min(connections, key=rank)
-    ours = _is_ours(best, account, scope, stack)
+    ours = _is_ours(best, account, facts, stack)
     whose = "" if ours else f", made by somebody else{_whose(best)}"
     state = _state(best)
     if state == State.EXPIRED:
@@ -239,16 +272,16 @@ def _whose(connection: Connection) -> str:
     return f" (alias {connection.alias})" if connection.alias else " (without an alias)"
 
 
-def _is_ours(connection: Connection, account: str, scope: Scope, stack: Instance | None = None) -> bool:
+def _is_ours(connection: Connection, account: str, facts: Facts, stack: Instance | None = None) -> bool:
     """Tell whether the alias carries the mark of the account's stack, or of any if its stack is not known."""
-    identity = Identity(account, "", scope.url_suffix, stack.stack if stack else "", "", "")
+    identity = Identity(account, "", facts.url_suffix, stack.stack if stack else "", "", "")
     others = {Owner.NOBODY, Owner.OTHER_STACK} if identity.stack_id else {Owner.NOBODY}
     return identity.owner(connection.alias) not in others and connection.is_for(identity.registry(connection.region))
 
 
-def _without(account: Account, stack: Instance | None, scope: Scope) -> tuple[str, Cell]:
+def _without(account: Account, stack: Instance | None, facts: Facts) -> tuple[str, Cell]:
     """Return the note on an account, and what it means that it has no connection in a Region."""
-    management = account.id == scope.management
+    management = account.id == facts.management
     note = "management account" if management else "no stack" if stack is None else ""
     if stack is None and management:
         return note, Cell(State.MISSING, "the management account: stack sets never reach it, see INCLUDE_MANAGEMENT=1")

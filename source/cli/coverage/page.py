@@ -5,44 +5,21 @@ import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime
 from html import escape
 from pathlib import Path
 from typing import Final
 
-from cli.coverage.model import MEANINGS, NEED_ATTENTION, Coverage, Finding, Row, State
+from cli.coverage.model import NEED_ATTENTION, Coverage, Facts, Finding, Row, State
 
 TEMPLATE: Final = Path(__file__).with_name("page.html")
-MARKS: Final = {
-    State.CONNECTED: "✓",
-    State.UNMANAGED: "U",
-    State.PAUSED: "P",
-    State.MISSING: "M",
-    State.EXPIRED: "E",
-    State.BROKEN: "N",
-    State.FAILED: "F",
-    State.ORPHAN: "O",
-}
-"""What is in a cell, so that nobody depends on its colour; from good to bad to odd, as a bar is read."""
+SHOWN: Final = (*(state for state in reversed(State) if state != State.ORPHAN), State.ORPHAN)
+"""From good to bad to odd, as a bar is read."""
 
-CLASSES: Final = {state: "c" if state == State.CONNECTED else mark.lower() for state, mark in MARKS.items()}
+CLASSES: Final = {state: "c" if state == State.CONNECTED else state.mark.lower() for state in State}
 LONGEST_TITLE: Final = 200  # characters of a reason in a cell; the findings have all of it
 _PLACE: Final = re.compile(r"{{(\w+)}}")
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """Where the figures come from."""
-
-    organization: str
-    stack_set: str
-    version: str
-    """Of the package that the stack set deploys."""
-    cloud: str
-    at: datetime
-    remarks: Sequence[str] = ()
 
 
 def headline(coverage: Coverage) -> str:
@@ -61,8 +38,8 @@ def percent(coverage: Coverage) -> str:
     return f"{tenths // 10}.{tenths % 10} %" if tenths % 10 else f"{tenths // 10} %"
 
 
-def html(coverage: Coverage, about: About) -> str:
-    """Return the page."""
+def html(coverage: Coverage, facts: Facts, at: datetime) -> str:
+    """Return the page on what was read at this time."""
     regions, findings = coverage.regions, coverage.findings()
     # Ours, and part of the script: it must be there before the script's digest is taken.
     needs = json.dumps(sorted(CLASSES[state] for state in NEED_ATTENTION))
@@ -72,23 +49,23 @@ def html(coverage: Coverage, about: About) -> str:
         for account, _ in finding.accounts:
             groups[account].append(number)
     parts = {
-        "organization": escape(about.organization),
-        "stack_set": escape(about.stack_set),
-        "version": escape(about.version or "unknown"),
-        "cloud": escape(about.cloud),
-        "at": about.at.strftime("%Y-%m-%d %H:%M UTC"),
+        "organization": escape(facts.organization),
+        "stack_set": escape(facts.stack_set),
+        "version": escape(facts.definition.version or "unknown"),
+        "cloud": escape(facts.cloud),
+        "at": at.strftime("%Y-%m-%d %H:%M UTC"),
         "percent": percent(coverage),
         "headline": headline(coverage),
         "bar": _bar(coverage),
-        "bar_label": ", ".join(f"{coverage.totals[state]:,} {state}" for state in MARKS),
-        "tiles": "".join(_tile(state, coverage.totals[state]) for state in MARKS),
+        "bar_label": ", ".join(f"{coverage.totals[state]:,} {state}" for state in SHOWN),
+        "tiles": "".join(_tile(state, coverage.totals[state]) for state in SHOWN),
         "findings": "".join(_finding(number, finding) for number, finding in enumerate(findings))
         or '<tr><td colspan="5">Nothing: every registry has a connection of ours.</td></tr>',
         "options": "".join(f"<option>{escape(region)}</option>" for region in regions),
         "count": f"{len(coverage.rows):,} accounts",
         "heads": "".join(f'<th scope="col"><span>{escape(region)}</span></th>' for region in regions),
         "rows": "\n".join(_row(row, regions, groups.get(row.account, ())) for row in coverage.rows),
-        "remarks": "".join(f"<li>{escape(remark)}</li>" for remark in [*_legend(coverage), *about.remarks]),
+        "remarks": "".join(f"<li>{escape(remark)}</li>" for remark in [*_legend(coverage), *facts.remarks()]),
         "style_hash": _hash(template, "style"),
         "script_hash": _hash(template, "script"),
     }
@@ -97,7 +74,7 @@ def html(coverage: Coverage, about: About) -> str:
 
 def _bar(coverage: Coverage) -> str:
     """Return a rectangle for each state, with a width that can be seen however rare it is."""
-    counts = [(state, coverage.totals[state]) for state in MARKS if coverage.totals[state]]
+    counts = [(state, coverage.totals[state]) for state in SHOWN if coverage.totals[state]]
     total = sum(count for _, count in counts) or 1
     widths = [max(count * 1000 / total, 5.0) for _, count in counts]
     at, drawn = 0.0, []
@@ -109,14 +86,14 @@ def _bar(coverage: Coverage) -> str:
 
 
 def _chip(state: State) -> str:
-    return f'<span class="chip {CLASSES[state]}" aria-hidden="true">{MARKS[state]}</span>'
+    return f'<span class="chip {CLASSES[state]}" aria-hidden="true">{state.mark}</span>'
 
 
 def _tile(state: State, count: int) -> str:
     disabled = "" if count else " disabled"
     return (
         f'<button type="button" class="tile" data-state="{CLASSES[state]}" aria-pressed="false"'
-        f' title="{escape(MEANINGS[state])}"{disabled}><b>{count:,}</b>{_chip(state)}{state}</button>'
+        f' title="{escape(state.meaning)}"{disabled}><b>{count:,}</b>{_chip(state)}{state}</button>'
     )
 
 
@@ -147,13 +124,13 @@ def _cell(row: Row, region: str) -> str:
     if cell is None:
         return "<td></td>"
     if cell.state == State.CONNECTED:
-        return f'<td class="c">{MARKS[cell.state]}</td>'
+        return f'<td class="c">{cell.state.mark}</td>'
     title = escape(f"{cell.state}: {cell.reason[:LONGEST_TITLE]} {cell.detail}".rstrip())
-    return f'<td class="{CLASSES[cell.state]}"><abbr title="{title}">{MARKS[cell.state]}</abbr></td>'
+    return f'<td class="{CLASSES[cell.state]}"><abbr title="{title}">{cell.state.mark}</abbr></td>'
 
 
 def _legend(coverage: Coverage) -> list[str]:
-    lines = [f"{mark} {state}: {MEANINGS[state]}." for state, mark in MARKS.items()]
+    lines = [f"{state.mark} {state}: {state.meaning}." for state in SHOWN]
     lines.append("A hatched cell is a Region that the account has not enabled, or that is left out.")
     lines.append(
         "A connection counts as ours if its URL is the registry's and its alias begins with the mark of the account's "

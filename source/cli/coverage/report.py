@@ -5,12 +5,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from cli import request
 from cli.artifact import PROJECT
 from cli.aws import READING, connect
 from cli.coverage import page, spreadsheet
-from cli.coverage.model import NEED_ATTENTION, Coverage, Scope, State, cover
-from cli.coverage.sources import Facts, read
+from cli.coverage.model import NEED_ATTENTION, Coverage, State, cover
+from cli.coverage.sources import read
 from cli.credentials import PARAMETERS
 from cli.errors import AttentionError
 from cli.request import Request
@@ -35,17 +34,9 @@ def report(asked: Request, screen: Screen) -> None:
     screen.say(f"stack set {asked.name} (account {aws.account}, {aws.region})", "bold")
     screen.say("checking the organization, the stack set and Falcon's connections")
     facts = read(aws, asked, screen)
-    coverage = cover(facts.accounts, facts.instances, facts.connections, scope_of(facts, asked.regions))
-    about = page.About(
-        organization=facts.organization,
-        stack_set=asked.name,
-        version=facts.definition.version,
-        cloud=facts.cloud,
-        at=datetime.now(UTC),
-        remarks=remarks(facts, asked.regions),
-    )
+    coverage = cover(facts)
     DIRECTORY.mkdir(parents=True, exist_ok=True)
-    write_private(DIRECTORY / "coverage.html", page.html(coverage, about))
+    write_private(DIRECTORY / "coverage.html", page.html(coverage, facts, datetime.now(UTC)))
     write_private(DIRECTORY / "coverage.csv", spreadsheet.csv(coverage))
     _summarize(coverage, screen)
 
@@ -70,38 +61,3 @@ def write_private(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
         file.write(text)
-
-
-def scope_of(facts: Facts, named: frozenset[str]) -> Scope:
-    """Return which registries should have a connection, as the stack set says; `named` stands in for unread Regions."""
-    held = facts.definition.parameters
-    seen = {connection.region for connection in facts.connections} - {""}
-    return Scope(
-        url_suffix=facts.url_suffix,
-        management=facts.management,
-        regions=facts.regions,
-        otherwise=named or frozenset(seen | {each.region for each in facts.instances}),
-        excluded=frozenset(map(str.lower, request.listed(held.get("ExcludedRegions", "")))),
-        wanted=frozenset(map(str.lower, request.listed(held.get("Regions", "")))),
-        version=facts.definition.version,
-    )
-
-
-def remarks(facts: Facts, named: frozenset[str]) -> list[str]:
-    """Return what a reader must know about how this was found out."""
-    found = []
-    if facts.unread:
-        unread = len([each for each in facts.accounts if each.is_active and each.id not in facts.regions])
-        stand_in = "those named in REGIONS" if named else "the Regions seen in Falcon, which may be more or fewer"
-        found.append(
-            f"The enabled Regions of {unread} accounts could not be read ({facts.unread} from account:ListRegions), so "
-            f"they are compared with {stand_in}. In the management account, trusted access for Account Management lets "
-            "them be read."
-        )
-    held = facts.definition.parameters
-    limits = [f"{name}={held[name]}" for name in ("Regions", "ExcludedRegions") if held.get(name)]
-    if limits:
-        found.append(f"The stack set is limited by {' and '.join(limits)}.")
-    if held.get("RegionScope") == "WithRepositories":
-        found.append("RegionScope=WithRepositories: a Region without a repository gets none, and is missing here.")
-    return found

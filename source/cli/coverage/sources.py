@@ -1,43 +1,25 @@
 """What the coverage report is made of, read and never written: the organization, the stack set, and Falcon."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli import artifact
 from cli.aws import Aws, error_code
+from cli.coverage.model import Facts
 from cli.errors import CliError
 from cli.falcon import connections, logged_in
 from cli.organization import members
 from cli.organization.members import Account
-from cli.organization.stack_set import Definition, Instance, StackSet
+from cli.organization.stack_set import StackSet
 from cli.request import Request
 from cli.screen import Screen
-from registry_connections.core.model import AUTODISCOVER, Connection
+from registry_connections.core.model import AUTODISCOVER
 
 ASKING_AT_ONCE: Final = 8  # Account Management allows few calls a second
 ENABLED: Final = ("ENABLED", "ENABLED_BY_DEFAULT", "ENABLING")
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """Everything that was read."""
-
-    organization: str
-    management: str
-    accounts: Sequence[Account]
-    definition: Definition
-    instances: Sequence[Instance]
-    connections: Sequence[Connection]
-    cloud: str
-    url_suffix: str
-    regions: Mapping[str, frozenset[str]]
-    """Enabled Regions by account."""
-    unread: str
-    """Why the Regions of some accounts could not be read, nothing if they were."""
 
 
 def read(aws: Aws, asked: Request, screen: Screen) -> Facts:
@@ -63,6 +45,7 @@ def read(aws: Aws, asked: Request, screen: Screen) -> Facts:
         organization=organization.id,
         management=organization.management,
         accounts=accounts,
+        stack_set=asked.name,
         definition=definition,
         instances=instances,
         connections=found,
@@ -70,6 +53,7 @@ def read(aws: Aws, asked: Request, screen: Screen) -> Facts:
         url_suffix=aws.suffix,
         regions=regions,
         unread=unread,
+        named=asked.regions,
     )
 
 

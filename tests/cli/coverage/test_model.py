@@ -1,24 +1,20 @@
 """What is known of each registry, and what a reader must know about how it was found out."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from cli.coverage import page
-from cli.coverage.model import HAVE_CONNECTION, NEED_ATTENTION, Cell, Coverage, Row, Scope, State, cover
-from cli.coverage.report import remarks, report, scope_of
-from cli.coverage.sources import Facts
+from cli.coverage.model import HAVE_CONNECTION, NEED_ATTENTION, Cell, Coverage, Row, State, cover
+from cli.coverage.report import report
 from cli.errors import CliError
 from cli.organization.members import Account
-from cli.organization.stack_set import Definition
-from tests.cli.coverage.sample import DENIED, MANAGEMENT, MARK, SUFFIX, connection, instance
+from tests.cli.coverage.sample import DENIED, MANAGEMENT, MARK, connection, definition, facts, instance
 from tests.cli.support import asked, screen
 
 A, B = "200000000001", "200000000002"
 HERE = "us-east-1"
 REGIONS = frozenset({HERE, "eu-west-1"})
-SCOPE = Scope(SUFFIX, MANAGEMENT, {}, REGIONS)
 
 
 def states(coverage: Coverage, account: str = A) -> dict[str, State]:
@@ -26,10 +22,10 @@ def states(coverage: Coverage, account: str = A) -> dict[str, State]:
     return {region: cell.state for region, cell in row.cells.items()}
 
 
-def covered(*connections: Any, instances: Any = None, scope: Scope = SCOPE, status: str = "ACTIVE") -> Coverage:
+def covered(*connections: Any, status: str = "ACTIVE", **given: Any) -> Coverage:
     """Return the coverage of one account, which has a stack unless told otherwise."""
-    instances = [instance(A)] if instances is None else instances
-    return cover([Account(A, "one", status)], instances, connections, scope)
+    one = {"accounts": [Account(A, "one", status)], "instances": [instance(A)], "named": REGIONS}
+    return cover(facts(connections=connections, **one | given))
 
 
 # What is known
@@ -67,7 +63,7 @@ def covered(*connections: Any, instances: Any = None, scope: Scope = SCOPE, stat
     ],
 )
 def test_a_connection_is_what_its_url_alias_and_state_say(fields: dict[str, str], shown: State, reason: str) -> None:
-    found = covered(connection(A, HERE, **fields), scope=replace(SCOPE, otherwise=frozenset({HERE})))
+    found = covered(connection(A, HERE, **fields), named=frozenset({HERE}))
 
     cell = found.rows[0].cells[HERE]
     assert cell.state == shown
@@ -88,7 +84,7 @@ def test_what_somebody_wanted_so_needs_no_attention() -> None:
     ("instances", "version"), [([instance(A)], "1.2.3"), ([instance(A, "OUTDATED", DENIED)], ""), ([], "")]
 )
 def test_an_accounts_version_is_the_stack_sets_if_its_stack_is_current(instances: Any, version: str) -> None:
-    assert covered(instances=instances, scope=replace(SCOPE, version="1.2.3")).rows[0].version == version
+    assert covered(instances=instances, definition=definition("1.2.3")).rows[0].version == version
 
 
 def test_of_two_connections_one_that_works_counts_and_ours_before_others() -> None:
@@ -111,7 +107,7 @@ def test_a_failed_stack_fails_what_is_not_connected_and_says_why() -> None:
 def test_why_an_account_has_no_connection_is_told_by_its_stack() -> None:
     accounts = [Account(each, "", "ACTIVE") for each in (A, B, MANAGEMENT)]
 
-    found = cover(accounts, [instance(B)], [], SCOPE)
+    found = covered(accounts=accounts, instances=[instance(B)])
 
     reasons = {finding.accounts[0][0]: finding.reason for finding in found.findings()}
     assert "none of the stack set's units" in reasons[A]
@@ -137,18 +133,19 @@ def test_ours_of_an_account_outside_the_organization_is_an_orphan_and_others_are
 
 
 def test_regions_that_are_not_enabled_or_left_out_have_no_cell() -> None:
-    scope = replace(SCOPE, regions={A: REGIONS | {"af-south-1"}}, excluded=frozenset({"eu-west-1"}))
+    enabled = {A: REGIONS | {"af-south-1"}}
+    excluded = definition(ExcludedRegions="EU-WEST-1, sa-east-1")
 
-    assert states(covered(scope=scope)).keys() == {HERE, "af-south-1"}
-    assert states(covered(scope=replace(scope, wanted=frozenset({HERE})))).keys() == {HERE}
-    assert states(covered(connection(A, "eu-west-1"), scope=scope))["eu-west-1"] == State.CONNECTED
+    assert states(covered(regions=enabled, definition=excluded)).keys() == {HERE, "af-south-1"}
+    assert states(covered(regions=enabled, definition=definition(Regions=HERE))).keys() == {HERE}
+    assert states(covered(connection(A, "eu-west-1"), definition=excluded))["eu-west-1"] == State.CONNECTED
 
 
 def test_findings_gather_accounts_with_the_same_reason_the_worst_first() -> None:
     accounts = [Account(each, "", "ACTIVE") for each in (A, B)]
     instances = [instance(each, "OUTDATED", DENIED) for each in (A, B)]
 
-    found = cover(accounts, instances, [connection(A, HERE, expired=True)], SCOPE)
+    found = covered(connection(A, HERE, expired=True), accounts=accounts, instances=instances)
 
     failed, expired = found.findings()
     assert (failed.state, failed.registries, [account for account, _ in failed.accounts]) == (State.FAILED, 3, [B, A])
@@ -167,20 +164,7 @@ def test_the_share_is_never_rounded_to_all_or_to_none(scanned: int, missing: int
     assert page.percent(Coverage([Row(A, "", cells)])) == shown
 
 
-# The scope
-
-FACTS = Facts(
-    organization="o-exampleorgid",
-    management=MANAGEMENT,
-    accounts=[Account(A, "one", "ACTIVE")],
-    definition=Definition("", {"ExcludedRegions": "eu-west-1, sa-east-1"}, True, frozenset(), {}),
-    instances=[instance(A)],
-    connections=[connection(A, "eu-west-1")],
-    cloud="us-1",
-    url_suffix=SUFFIX,
-    regions={},
-    unread="",
-)
+# How it was found out
 
 
 @pytest.mark.parametrize(
@@ -193,18 +177,23 @@ FACTS = Facts(
 def test_what_stands_in_for_regions_that_cannot_be_read_is_told(
     named: frozenset[str], stand_in: set[str], said: str
 ) -> None:
-    unread = replace(FACTS, unread="AccessDeniedException")
+    accounts = [Account(A, "one", "ACTIVE"), Account(B, "closed", "SUSPENDED")]
+    seen = {"instances": [instance(A)], "connections": [connection(A, "eu-west-1")]}
+    found = facts(unread="AccessDeniedException", named=named, accounts=accounts, **seen)
 
-    remark, _ = remarks(unread, named)
-
-    assert scope_of(unread, named).otherwise == stand_in
+    assert found.expected(A) == stand_in
+    (remark,) = found.remarks()
     assert "1 accounts could not be read (AccessDeniedException" in remark
     assert said in remark
 
 
-def test_the_stack_sets_own_limits_are_heeded_and_told() -> None:
-    assert scope_of(FACTS, frozenset()).excluded == {"eu-west-1", "sa-east-1"}
-    assert remarks(FACTS, frozenset()) == ["The stack set is limited by ExcludedRegions=eu-west-1, sa-east-1."]
+def test_the_stack_sets_own_limits_are_told() -> None:
+    limited = definition(ExcludedRegions="eu-west-1, sa-east-1", RegionScope="WithRepositories")
+
+    limits, scope = facts(definition=limited).remarks()
+
+    assert limits == "The stack set is limited by ExcludedRegions=eu-west-1, sa-east-1."
+    assert scope.startswith("RegionScope=WithRepositories: ")
 
 
 def test_every_problem_of_a_request_is_told_at_once() -> None:

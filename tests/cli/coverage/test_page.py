@@ -4,7 +4,6 @@ import csv
 import io
 import re
 import stat
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from cli.coverage import page as coverage_page
 from cli.coverage import spreadsheet
 from cli.coverage.model import Cell, Coverage, Row, State
 from cli.coverage.report import write_private
-from tests.cli.coverage.sample import about, sample
+from tests.cli.coverage.sample import AT, definition, facts, sample
 
 A, B = "200000000001", "200000000002"
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&{{rows}}=1"
@@ -34,18 +33,14 @@ class Shown(HTMLParser):
         self.text += data
 
 
-def hostile() -> Coverage:
+def test_hostile_text_is_shown_and_never_obeyed() -> None:
     rows = [
         Row(A, HOSTILE, {HOSTILE: Cell(State.FAILED, HOSTILE, HOSTILE)}, HOSTILE),
         Row(B, '=HYPERLINK("https://evil.example")', {"us-east-1": Cell(State.MISSING, "@SUM(1)", "+1")}, "-1"),
     ]
-    return Coverage(rows)
+    others = dict.fromkeys(("organization", "stack_set", "cloud", "unread"), HOSTILE)
 
-
-def test_hostile_text_is_shown_and_never_obeyed() -> None:
-    described = replace(about(HOSTILE), organization=HOSTILE, stack_set=HOSTILE, cloud=HOSTILE, version=HOSTILE)
-
-    page = coverage_page.html(hostile(), described)
+    page = coverage_page.html(Coverage(rows), facts(definition=definition(HOSTILE), **others), AT)
     shown = Shown(page)
 
     assert "img" not in {tag for tag, _ in shown.tags}
@@ -81,7 +76,7 @@ def test_only_its_owner_may_read_the_report(tmp_path: Path) -> None:
 
 
 def test_the_page_loads_nothing_and_says_everything_without_colour() -> None:
-    page = coverage_page.html(sample(60), about())
+    page = coverage_page.html(sample(60), facts(), AT)
     shown = Shown(page)
 
     assert not {"link", "img", "iframe", "object", "embed", "base", "form"} & {tag for tag, _ in shown.tags}
@@ -94,8 +89,8 @@ def test_the_page_loads_nothing_and_says_everything_without_colour() -> None:
 
 
 def test_the_headline_is_the_figures() -> None:
-    assert coverage_page.headline(sample(60)) in coverage_page.html(sample(60), about())
+    assert coverage_page.headline(sample(60)) in coverage_page.html(sample(60), facts(), AT)
     assert coverage_page.headline(Coverage([Row(A, "", {"us-east-1": Cell(State.MISSING)})])) == (
         "Falcon has a connection to 0 of 1 registries. 1 account needs attention."
     )
-    assert "0 of 0 registries" in coverage_page.html(Coverage([]), about())
+    assert "0 of 0 registries" in coverage_page.html(Coverage([]), facts(), AT)

@@ -11,7 +11,7 @@ from cli.coverage import page as coverage_page
 from cli.coverage.model import NEED_ATTENTION
 from tests.cli.coverage import browser
 from tests.cli.coverage.browser import Page
-from tests.cli.coverage.sample import about, sample
+from tests.cli.coverage.sample import AT, facts, sample
 
 BROWSER = browser.find()
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("coverage") / "coverage.html"
-    path.write_text(coverage_page.html(sample(), about()), encoding="utf-8")
+    path.write_text(coverage_page.html(sample(), facts(), AT), encoding="utf-8")
     return path
 
 

@@ -1,6 +1,7 @@
 """StackSets for tests without AWS: they play a part, and write down all that they are asked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,30 +15,32 @@ CURRENT = dict.fromkeys(ACCOUNTS, "CURRENT")
 Request = dict[str, Any]
 
 
+@dataclass
 class FakeStackSets:
-    """One stack set; each of its operations goes one account further each time that somebody looks."""
+    """One stack set, which exists if it has parameters.
 
-    def __init__(
-        self,
-        parameters: Mapping[str, str] | None = None,
-        units: Sequence[str] = (),
-        statuses: Mapping[str, str] | None = None,
-    ) -> None:
-        """Prepare to play a stack set with these parameters, which exists if there are any."""
-        self.parameters, self.units, self.statuses = dict(parameters or {}), list(units), dict(statuses or {})
-        self.asked: list[Request] = []
-        self.calls: list[tuple[str, Request]] = []
-        """Those that change something."""
-        self.operations: list[dict[str, str]] = []
-        """The result of each account, by the number of the operation."""
-        self.failing: dict[str, str] = {}
-        """Why these accounts' stacks cannot be created or updated."""
-        self.stuck: set[str] = set()
-        self.suspended: set[str] = set()
-        self.refusals: list[str] = []
-        self.creation_mends = False
-        self.tags: dict[str, str] = {}
-        self.stacks: dict[str, Any] = {}
+    Each of its operations goes one account further each time that somebody looks.
+    """
+
+    parameters: dict[str, str] = field(default_factory=dict)
+    units: list[str] = field(default_factory=list)
+    statuses: dict[str, str] = field(default_factory=dict)
+    failing: Mapping[str, str] = field(default_factory=dict)
+    """Why these accounts' stacks cannot be created or updated."""
+    creation_mends: bool = False
+    suspended: Collection[str] = ()
+    stuck: Collection[str] = ()
+    refusals: list[str] = field(default_factory=list)
+    stacks: dict[str, Any] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    asked: list[Request] = field(default_factory=list)
+    calls: list[tuple[str, Request]] = field(default_factory=list)
+    """Those that change something."""
+    operations: list[dict[str, str]] = field(default_factory=list)
+    """The result of each account, by the number of the operation."""
+
+    def __post_init__(self) -> None:
+        self.parameters, self.statuses = dict(self.parameters), dict(self.statuses)
 
     @property
     def changes(self) -> list[str]:
@@ -87,7 +90,7 @@ class FakeStackSets:
     def delete_stack_instances(self, **request: Any) -> Any:
         self._change("delete_stack_instances", request)
         for account in request["DeploymentTargets"].get("Accounts", list(self.statuses)):
-            if request["RetainStacks"] or account not in self.suspended | self.stuck:
+            if request["RetainStacks"] or account not in {*self.suspended, *self.stuck}:
                 del self.statuses[account]
         return self.begin(())
 
@@ -101,7 +104,7 @@ class FakeStackSets:
             raise refusal(self.refusals.pop())
         self.calls.append((name, request))
 
-    def begin(self, accounts: Mapping[str, str] | Sequence[str]) -> Any:
+    def begin(self, accounts: Iterable[str]) -> Any:
         """Begin an operation on these accounts, as somebody else may have done."""
         self.operations.append(dict.fromkeys(accounts, "PENDING"))
         return {"OperationId": str(len(self.operations) - 1)}
@@ -125,15 +128,14 @@ class FakeStackSets:
         return SimpleNamespace(paginate=paginate)
 
     def _list_stack_instances(self, _: Request) -> list[Any]:
+        skipped = {"DetailedStatus": "SKIPPED_SUSPENDED_ACCOUNT"}
         return [
             {
                 "Account": account,
                 "Region": "us-east-1",
                 "Status": status,
                 "StatusReason": self.failing.get(account, ""),
-                "StackInstanceStatus": {"DetailedStatus": "SKIPPED_SUSPENDED_ACCOUNT"}
-                if account in self.suspended
-                else {},
+                "StackInstanceStatus": skipped if account in self.suspended else {},
             }
             for account, status in self.statuses.items()
         ]
@@ -149,3 +151,9 @@ class FakeStackSets:
 
 def refusal(code: str, message: str = "") -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": message or code}}, "Operation")
+
+
+def stack(status: str = "CREATE_COMPLETE", **parameters: str) -> dict[str, Any]:
+    """Return a stack of the account, as CloudFormation describes it."""
+    held = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+    return {"StackId": "", "StackStatus": status, "Parameters": held}

@@ -10,70 +10,65 @@ from cli.errors import CliError
 from cli.organization import delete as command
 from cli.organization import stack_set
 from cli.stack import Stack
-from tests.cli.organization.fake import ACCOUNTS, CURRENT, UNIT, FakeStackSets
+from tests.cli.organization.fake import ACCOUNTS, CURRENT, UNIT, FakeStackSets, stack
 from tests.cli.organization.support import MANAGEMENT, MEMBERS, STACK_SET, OrganizationOperator
 from tests.cli.support import asked, screen
 from tests.sandbox.local_aws import LocalAws
+from tests.simulator import Connection
+from tests.simulator.probe import registry
 from tests.stack.customer import resources
 
 pytest_plugins = ["tests.cli.fixtures"]
 
 
-@pytest.mark.parametrize(("choice", "left", "buckets"), [("Keep", 3, 1), ("Stack", 1, 1), ("Account", 0, 0)])
-def test_delete_leaves_in_falcon_what_the_choice_says(
-    aws: LocalAws, administrator: OrganizationOperator, choice: str, left: int, buckets: int
+def test_delete_takes_all_but_the_logs_and_leaves_in_falcon_what_the_choice_says(
+    aws: LocalAws, administrator: OrganizationOperator
 ) -> None:
     administrator.launch(INCLUDE_MANAGEMENT="1")
     for account in (MEMBERS[0], MANAGEMENT):
-        by_hand = administrator.falcon.connections_of(account)[0]
-        url = by_hand.url.replace("us-east-1", "us-west-2").replace("eu-west-1", "us-west-2")
-        administrator.falcon.add_connection(type(by_hand)(url=url))
+        administrator.falcon.add_connection(Connection(url=registry(account, "us-west-2")))
     before = set(resources(aws, MEMBERS[0]))
 
-    asked = {"DELETE_CONNECTIONS": choice, "DELETE_BUCKET": "" if buckets else "1"}
-    ran = administrator.delete(INCLUDE_MANAGEMENT="1", **asked)
+    ran = administrator.delete(INCLUDE_MANAGEMENT="1", DELETE_CONNECTIONS="Stack", DELETE_BUCKET="1")
 
     assert ran.problem == ""
-    assert ("Setting DeleteConnections" in ran.text) == (choice != "Keep")  # the template's default
-    assert {account: len(found) for account, found in administrator.connected().items()} == (
-        {MEMBERS[0]: left, MANAGEMENT: left} if left else {}
-    )
+    assert "Setting DeleteConnections=Stack" in ran.text
+    left = {account: len(found) for account, found in administrator.connected().items()}
+    assert left == {MEMBERS[0]: 1, MANAGEMENT: 1}  # which the stacks do not manage
     assert before - set(resources(aws, MEMBERS[0]))
     assert {kind.split()[0] for kind in resources(aws, MEMBERS[0])} <= {"log"}
     assert aws.client("secretsmanager").list_secrets()["SecretList"] == []  # the shared secret went last
-    assert len(aws.client("s3").list_buckets()["Buckets"]) == buckets
+    assert aws.client("s3").list_buckets()["Buckets"] == []
     assert administrator.delete().problem == f"there is no stack set {STACK_SET} in us-east-1."
 
 
-ACCOUNT_POLICY = {"ParameterKey": "DeleteConnections", "ParameterValue": "Account"}
-
-
-def deletion(monkeypatch: pytest.MonkeyPatch, played: FakeStackSets, **given: str) -> tuple[command.Deletion, Any]:
-    """Return a deletion without AWS, and what is printed."""
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack_set, "POLL_SECONDS", 0)
+
+
+def deletion(played: FakeStackSets, **given: str) -> tuple[command.Deletion, Any]:
+    """Return a deletion without AWS, and what is printed."""
     shown, output = screen()
     aws: Any = SimpleNamespace(region="us-east-1", account=MANAGEMENT, client=lambda _: played)
     return command.Deletion(aws, asked("delete-org", STACK_SET="falcon", **given), shown), output
 
 
-def delete(monkeypatch: pytest.MonkeyPatch, played: FakeStackSets, **given: str) -> tuple[str, str]:
+def delete(played: FakeStackSets, **given: str) -> tuple[str, str]:
     """Delete, and return what was printed, and the problem."""
-    given_up, output = deletion(monkeypatch, played, **given)
+    to_run, output = deletion(played, **given)
     try:
-        given_up.run()
+        to_run.run()
     except CliError as error:
         return output.getvalue(), str(error)
     return output.getvalue(), ""
 
 
-def test_what_goes_is_told_before_the_name_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_goes_is_told_before_the_name_is_asked_for() -> None:
     played = FakeStackSets({"S3Key": f"falcon-ecr/1.2.3-{'0' * 16}/lambda_function.zip"}, [UNIT], CURRENT)
     played.begin(ACCOUNTS[:1])
-    played.stacks = {
-        name: {"StackId": "", "StackStatus": "CREATE_COMPLETE", "Parameters": held}
-        for name, held in {"falcon": [ACCOUNT_POLICY], "falcon-secret": []}.items()
-    }
-    asks, output = deletion(monkeypatch, played, INCLUDE_MANAGEMENT="1")
+    played.stacks = {"falcon": stack(DeleteConnections="Account"), "falcon-secret": stack()}
+    asks, output = deletion(played, INCLUDE_MANAGEMENT="1")
 
     with pytest.raises(CliError, match="this needs an answer"):
         asks.confirm()
@@ -89,29 +84,27 @@ def test_what_goes_is_told_before_the_name_is_asked_for(monkeypatch: pytest.Monk
     ]
 
 
-def test_suspended_accounts_are_taken_out_with_their_stacks_and_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    played = FakeStackSets({"DeleteConnections": "Stack"}, [UNIT], CURRENT)
-    played.suspended = {ACCOUNTS[1]}
+def test_suspended_accounts_are_taken_out_with_their_stacks_and_it_says_so() -> None:
+    played = FakeStackSets({"DeleteConnections": "Stack"}, [UNIT], CURRENT, suspended=ACCOUNTS[1:2])
 
-    printed, problem = delete(monkeypatch, played)
+    printed, problem = delete(played)
 
     assert problem == ""
     assert f"taken out, their stacks and connections stay: {ACCOUNTS[1]}" in printed
     deleted, taken_out, _ = (request for _, request in played.calls)
-    assert not deleted["RetainStacks"]
-    assert taken_out["RetainStacks"]
+    assert (deleted["RetainStacks"], taken_out["RetainStacks"]) == (False, True)
     assert taken_out["DeploymentTargets"]["Accounts"] == [ACCOUNTS[1]]
 
 
-def test_an_account_that_cannot_be_told_the_choice_stops_the_deletion_until_it_can(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    played = FakeStackSets({"DeleteConnections": "Keep"}, [UNIT], CURRENT)
-    played.failing = {ACCOUNTS[2]: "the API client was revoked"}
+REVOKED = {ACCOUNTS[2]: "the API client was revoked"}
 
-    runs = [delete(monkeypatch, played, DELETE_CONNECTIONS="Stack") for _ in range(2)]
+
+def test_an_account_that_cannot_be_told_the_choice_stops_the_deletion_until_it_can() -> None:
+    played = FakeStackSets({"DeleteConnections": "Keep"}, [UNIT], CURRENT, REVOKED)
+
+    runs = [delete(played, DELETE_CONNECTIONS="Stack") for _ in range(2)]
     played.failing = {}
-    printed, problem = delete(monkeypatch, played, DELETE_CONNECTIONS="Stack")
+    printed, problem = delete(played, DELETE_CONNECTIONS="Stack")
 
     for refused, said in runs:
         assert f"{ACCOUNTS[2]}  the API client was revoked" in refused
@@ -122,24 +115,20 @@ def test_an_account_that_cannot_be_told_the_choice_stops_the_deletion_until_it_c
     assert played.changes == ["update_stack_set", *again, *again, "delete_stack_instances", "delete_stack_set"]
 
 
-def test_by_force_the_stacks_go_and_the_accounts_whose_connections_stay_are_named(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    played = FakeStackSets({"DeleteConnections": "Keep"}, [UNIT], CURRENT)
-    played.failing = {ACCOUNTS[2]: "the API client was revoked"}
+def test_by_force_the_stacks_go_and_the_accounts_whose_connections_stay_are_named() -> None:
+    played = FakeStackSets({"DeleteConnections": "Keep"}, [UNIT], CURRENT, REVOKED)
 
-    printed, problem = delete(monkeypatch, played, DELETE_CONNECTIONS="Stack", FORCE="1")
+    printed, problem = delete(played, DELETE_CONNECTIONS="Stack", FORCE="1")
 
     assert "the stack set falcon is deleted" in printed
     assert problem.startswith("deleted by force without DeleteConnections")
     assert problem.endswith(f": {ACCOUNTS[2]}")
 
 
-def test_a_stack_that_cannot_be_deleted_keeps_the_stack_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    played = FakeStackSets({"DeleteConnections": "Keep"}, [UNIT], CURRENT)
-    played.stuck = {ACCOUNTS[3]}
+def test_a_stack_that_cannot_be_deleted_keeps_the_stack_set() -> None:
+    played = FakeStackSets({"DeleteConnections": "Keep"}, [UNIT], CURRENT, stuck=ACCOUNTS[3:])
 
-    printed, problem = delete(monkeypatch, played)
+    printed, problem = delete(played)
 
     assert ACCOUNTS[3] in printed
     assert problem.startswith("there is still a stack in 1 account")
@@ -154,12 +143,12 @@ def test_a_stack_that_cannot_be_deleted_keeps_the_stack_set(monkeypatch: pytest.
     ],
 )
 def test_where_a_deletion_failed_the_choice_was_known_and_another_one_cannot_be_told(
-    monkeypatch: pytest.MonkeyPatch, choice: str, problem: str, changes: list[str]
+    choice: str, problem: str, changes: list[str]
 ) -> None:
     played = FakeStackSets({"DeleteConnections": "Stack"}, [UNIT], CURRENT | {ACCOUNTS[2]: "INOPERABLE"})
     played.failing = {ACCOUNTS[2]: "it is excluded from updates"} if choice == "Keep" else {}
 
-    assert delete(monkeypatch, played, DELETE_CONNECTIONS=choice)[1].startswith(problem)
+    assert delete(played, DELETE_CONNECTIONS=choice)[1].startswith(problem)
     assert played.changes == changes
 
 
@@ -180,16 +169,12 @@ SECRET = "arn:aws:secretsmanager:us-east-1:111122223333:secret:Secret-a1b2c3-XyZ
 def test_the_shared_secret_is_kept_if_a_stack_of_this_account_reads_it(
     monkeypatch: pytest.MonkeyPatch, status: str, named: str, *, kept: bool
 ) -> None:
-    played, deleted = FakeStackSets(), []
+    deleted: list[str] = []
     monkeypatch.setattr(Stack, "delete", lambda stack: deleted.append(stack.name))
-    held = [{"ParameterKey": "SecretsManagerSecretName", "ParameterValue": named}]
-    outputs = [{"OutputKey": "SecretArn", "OutputValue": SECRET}]
-    played.stacks = {
-        "falcon": {"StackId": "", "StackStatus": status, "Parameters": held},
-        "falcon-secret": {"StackId": "", "StackStatus": "CREATE_COMPLETE", "Outputs": outputs},
-    }
+    holder = stack() | {"Outputs": [{"OutputKey": "SecretArn", "OutputValue": SECRET}]}
+    reader = stack(status, SecretsManagerSecretName=named)
 
-    printed, _ = delete(monkeypatch, played)
+    printed, _ = delete(FakeStackSets(stacks={"falcon": reader, "falcon-secret": holder}))
 
     assert ("the shared secret is kept: the stack falcon of this account may read it" in printed) is kept
     assert deleted == ([] if kept else ["falcon-secret"])

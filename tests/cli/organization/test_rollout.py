@@ -1,5 +1,6 @@
 """A stack set on its way to its accounts, without AWS: reasons, progress, and interruptions of every kind."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -60,106 +61,103 @@ def rollout(played: FakeStackSets, call_as: str = "SELF", region: str = "us-east
 
 
 def run(
-    played: FakeStackSets, tags: dict[str, str] | None = None, *, where: dict[str, str] | None = None, **given: str
-) -> tuple[dict[str, str], str]:
+    played: FakeStackSets, tags: dict[str, str] | None = None, *, call_as: str = "SELF", **given: str
+) -> tuple[Mapping[str, str], str]:
     """Do what `make deploy-org` does with the stack set; return who failed and what was printed."""
-    way, output = rollout(played, **where or {})
+    way, output = rollout(played, call_as)
     way.stack_set.settle()
     way.define("https://template", TEMPLATE, PARAMETERS | given, ACCEPTED, tags or {})
     return way.reach(), output.getvalue()
 
 
+def targets(request: dict[str, Any]) -> Any:
+    """Return the accounts that a request names; all of the unit if it names none."""
+    assert request["DeploymentTargets"]["OrganizationalUnitIds"] == [UNIT]
+    return request["DeploymentTargets"].get("Accounts")
+
+
 def test_a_first_run_creates_the_stack_set_and_deploys_to_the_unit() -> None:
     played = FakeStackSets()
 
-    failed, output = run(played, where={"call_as": "DELEGATED_ADMIN"})
+    failed, output = run(played, call_as="DELEGATED_ADMIN")
 
     assert failed == {}
-    assert played.changes == ["create_stack_set", "create_stack_instances"]
-    created, deployed = (request for _, request in played.calls)
-    assert created["PermissionModel"] == "SERVICE_MANAGED"
-    assert created["AutoDeployment"] == {"Enabled": True, "RetainStacksOnAccountRemoval": False}
-    assert created["ManagedExecution"] == {"Active": True}
-    assert created["Capabilities"] == ["CAPABILITY_NAMED_IAM"]
-    assert created["TemplateURL"] == "https://template"
-    assert deployed["DeploymentTargets"] == {"OrganizationalUnitIds": [UNIT]}
-    assert deployed["Regions"] == ["us-east-1"]
-    assert deployed["OperationPreferences"] == {
-        "FailureTolerancePercentage": 100,
-        "MaxConcurrentCount": 7,
-        "ConcurrencyMode": "SOFT_FAILURE_TOLERANCE",
-        "RegionConcurrencyType": "PARALLEL",
+    (create, created), (deploy, deployed) = played.calls
+    assert (create, deploy) == ("create_stack_set", "create_stack_instances")
+    assert (
+        created.items()
+        >= {
+            "PermissionModel": "SERVICE_MANAGED",
+            "AutoDeployment": {"Enabled": True, "RetainStacksOnAccountRemoval": False},
+            "ManagedExecution": {"Active": True},
+            "Capabilities": ["CAPABILITY_NAMED_IAM"],
+            "TemplateURL": "https://template",
+        }.items()
+    )
+    assert deployed == {
+        "StackSetName": "falcon",
+        "CallAs": "DELEGATED_ADMIN",
+        "Regions": ["us-east-1"],
+        "DeploymentTargets": {"OrganizationalUnitIds": [UNIT]},
+        "OperationPreferences": {
+            "FailureTolerancePercentage": 100,
+            "MaxConcurrentCount": 7,
+            "ConcurrencyMode": "SOFT_FAILURE_TOLERANCE",
+            "RegionConcurrencyType": "PARALLEL",
+        },
     }
     assert {request["CallAs"] for request in played.asked} == {"DELEGATED_ADMIN"}
     assert output.splitlines()[1:] == [f"Deploying: {number} of 4 accounts" for number in range(1, 5)]
 
 
-def test_a_run_with_nothing_to_do_does_nothing() -> None:
-    played = FakeStackSets(PARAMETERS, [UNIT], CURRENT)
-
-    failed, output = run(played)
-
-    assert (failed, played.changes) == ({}, [])
-    assert "the stack set falcon is as it should be already" in output
-
-
 def test_a_run_after_an_interruption_waits_for_what_is_under_way_then_does_the_rest() -> None:
-    played = FakeStackSets(PARAMETERS, [UNIT])
+    played = FakeStackSets(PARAMETERS, [UNIT], failing={ACCOUNTS[3]: "it does not work"})
     played.begin(ACCOUNTS[:2])
-    played.failing = {ACCOUNTS[3]: "it does not work"}
 
     failed, output = run(played)
 
     assert failed == played.failing  # and it is not tried twice
     assert "Waiting for an operation that is under way: 2 of 2 accounts" in output
     ((name, request),) = played.calls
-    assert name == "create_stack_instances"
-    only = {"Accounts": ACCOUNTS[2:], "AccountFilterType": "INTERSECTION"}
-    assert request["DeploymentTargets"] == {"OrganizationalUnitIds": [UNIT]} | only
+    assert (name, targets(request)) == ("create_stack_instances", ACCOUNTS[2:])
+    assert request["DeploymentTargets"]["AccountFilterType"] == "INTERSECTION"
 
 
 @pytest.mark.parametrize("refusals", [[], ["OperationInProgressException"]])
 def test_a_run_before_the_first_stack_goes_on_and_waits_for_an_operation_that_came_first(refusals: list[str]) -> None:
-    played = FakeStackSets(PARAMETERS)
-    played.refusals = refusals
-    played.failing = {ACCOUNTS[3]: "it does not work"}
+    played = FakeStackSets(PARAMETERS, refusals=refusals, failing={ACCOUNTS[3]: "it does not work"})
 
     assert run(played)[0] == played.failing
     assert played.changes == ["create_stack_instances"]
 
 
 def test_any_other_refusal_ends_the_run() -> None:
-    played = FakeStackSets(PARAMETERS)
-    played.refusals = ["LimitExceededException"]
-
     with pytest.raises(ClientError, match="LimitExceeded"):
-        run(played)
+        run(FakeStackSets(PARAMETERS, refusals=["LimitExceededException"]))
 
 
 def test_a_run_after_failures_tries_those_again_and_creates_what_that_does_not_mend() -> None:
-    played = FakeStackSets(PARAMETERS, [UNIT], CURRENT | {ACCOUNTS[1]: "OUTDATED", ACCOUNTS[3]: "INOPERABLE"})
-    played.failing = {ACCOUNTS[3]: "its stack was deleted by hand"}
-    played.creation_mends = True
+    held = CURRENT | {ACCOUNTS[1]: "OUTDATED", ACCOUNTS[3]: "INOPERABLE"}
+    failing = {ACCOUNTS[3]: "its stack was deleted by hand"}
+    played = FakeStackSets(PARAMETERS, [UNIT], held, failing, creation_mends=True)
 
     failed, output = run(played)
 
     assert failed == {}
     assert played.changes == ["update_stack_instances", "create_stack_instances"]
-    repeated, created = (request for _, request in played.calls)
-    assert repeated["DeploymentTargets"]["Accounts"] == [ACCOUNTS[1], ACCOUNTS[3]]
-    assert created["DeploymentTargets"]["Accounts"] == [ACCOUNTS[3]]
+    assert [targets(request) for _, request in played.calls] == [[ACCOUNTS[1], ACCOUNTS[3]], [ACCOUNTS[3]]]
     assert "Creating again: 1 of 1 accounts" in output
-    assert "ParameterOverrides" not in repeated  # what somebody has overridden stays
+    assert "ParameterOverrides" not in played.calls[0][1]  # what somebody has overridden stays
 
 
 def test_a_change_reaches_all_keeps_what_is_not_given_and_tries_nobody_twice() -> None:
     older = PARAMETERS["S3Key"].replace("1.2.3", "1.2.2")
-    played = FakeStackSets(PARAMETERS | {"S3Key": older, "Regions": "us-east-1", "Gone": "x"}, [UNIT], CURRENT)
-    played.failing = {ACCOUNTS[0]: "it does not work"}
+    failing = {ACCOUNTS[0]: "it does not work"}
+    played = FakeStackSets(PARAMETERS | {"S3Key": older, "Regions": "us-east-1", "Gone": "x"}, [UNIT], CURRENT, failing)
 
     failed, output = run(played)
 
-    assert failed == {ACCOUNTS[0]: "it does not work"}
+    assert failed == failing
     assert "the stack set falcon changes: S3Key" in output
     ((name, request),) = played.calls
     assert name == "update_stack_set"
@@ -170,45 +168,47 @@ def test_a_change_reaches_all_keeps_what_is_not_given_and_tries_nobody_twice() -
     ]
 
 
-@pytest.mark.parametrize(("version", "changes"), [("same", []), ("other", ["update_stack_set"])])
-def test_credentials_count_as_new_only_if_their_version_does(version: str, changes: list[str]) -> None:
-    held = PARAMETERS | {"FalconSecret": "****", "CredentialsVersion": "same"}
-    played = FakeStackSets(held, [UNIT], CURRENT)
+TAG = {"team": "security"}
 
-    _, output = run(played, FalconSecret="invented", CredentialsVersion=version)
 
-    assert played.changes == changes
-    assert ("changes: CredentialsVersion" in output) is bool(changes)
+@pytest.mark.parametrize(
+    ("given", "tags", "held", "news"),
+    [
+        ({}, {}, {}, ""),
+        # Secrets cannot be compared: their version says whether they differ.
+        ({"FalconSecret": "invented", "CredentialsVersion": "same"}, {}, {}, ""),
+        ({"FalconSecret": "invented", "CredentialsVersion": "other"}, {}, {}, "CredentialsVersion"),
+        ({}, TAG, TAG, ""),
+        ({}, TAG, {}, "the tag team"),
+    ],
+)
+def test_a_run_changes_what_is_new_and_nothing_else(
+    given: dict[str, str], tags: dict[str, str], held: dict[str, str], news: str
+) -> None:
+    played = FakeStackSets(PARAMETERS | {"FalconSecret": "****", "CredentialsVersion": "same"}, [UNIT], CURRENT)
+    played.tags = held
+
+    failed, output = run(played, tags, **given)
+
+    assert failed == {}
+    assert output.startswith(f"the stack set falcon {f'changes: {news}' if news else 'is as it should be already'}\n")
     assert "invented" not in output
-
-
-def test_a_tag_is_news_once() -> None:
-    played = FakeStackSets(PARAMETERS, [UNIT], CURRENT)
-
-    _, output = run(played, {"team": "security"})
-    played.tags = {"team": "security"}
-    run(played, {"team": "security"})
-
-    assert "changes: the tag team" in output
-    ((_, request),) = played.calls
-    assert request["Tags"] == [{"Key": "team", "Value": "security"}]
+    assert played.changes == (["update_stack_set"] if news else [])
+    written = [request["Tags"] for _, request in played.calls if "Tags" in request]
+    assert written == ([[{"Key": "team", "Value": "security"}]] if "tag" in news else [])
 
 
 def test_a_second_region_is_refused_because_it_would_register_everything_twice() -> None:
-    played = FakeStackSets(PARAMETERS, [UNIT], CURRENT)
-
     with pytest.raises(CliError, match="deploys to us-east-1, not eu-west-1"):
-        rollout(played, region="eu-west-1")[0].require_one_region()
+        rollout(FakeStackSets(PARAMETERS, [UNIT], CURRENT), region="eu-west-1")[0].require_one_region()
 
 
 def test_an_account_that_got_no_stack_is_a_failure_and_a_suspended_one_is_not() -> None:
-    played = FakeStackSets(PARAMETERS, [UNIT], dict.fromkeys(ACCOUNTS[:2], "CURRENT") | {ACCOUNTS[2]: "OUTDATED"})
-    played.suspended = {ACCOUNTS[2]}
-    given, _ = rollout(played)
+    held = dict.fromkeys(ACCOUNTS[:2], "CURRENT") | {ACCOUNTS[2]: "OUTDATED"}
+    given, _ = rollout(FakeStackSets(PARAMETERS, [UNIT], held, suspended=ACCOUNTS[2:3]))
     given._tried |= {ACCOUNTS[3]}
 
     assert given.reach() == {ACCOUNTS[3]: "It got no stack: see the stack set's operations."}
-    assert played.changes == []
 
 
 def test_accounts_that_failed_for_the_same_reason_are_one_line() -> None:
@@ -217,9 +217,8 @@ def test_accounts_that_failed_for_the_same_reason_are_one_line() -> None:
 
     show_failures(many | {"200000000001": "[red]x \x1b[2J"}, shown, {"200000000001": "[b]one"})
 
-    lines = [line.rstrip() for line in output.getvalue().splitlines() if line.strip()]
-    assert lines[0] == "Failed in 8 accounts"
-    assert "7 accounts" in lines[2]
-    assert "Account <account> lacks a role (000000000001, 000000000002" in lines[2]
-    assert lines[3] == "200000000001 [b]one  [red]x  [2J"
-    assert len(lines) == 4
+    title, _, seven, one = [line.rstrip() for line in output.getvalue().splitlines() if line.strip()]
+    assert title == "Failed in 8 accounts"
+    assert seven.startswith("7 accounts")
+    assert "Account <account> lacks a role (000000000001, 000000000002" in seven
+    assert one == "200000000001 [b]one  [red]x  [2J"

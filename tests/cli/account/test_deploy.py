@@ -20,11 +20,13 @@ from cli.stack import Snapshot, Stack
 from tests.cli.support import NOBODY, Operator, Ran, asked, screen
 from tests.sandbox import stacks
 from tests.sandbox.local_aws import ACCOUNT, LocalAws
-from tests.simulator import CLIENT_ID, CLIENT_SECRET, Fault, Status
+from tests.simulator import CLIENT_ID, CLIENT_SECRET, Connection, Fault, Status
+from tests.simulator.probe import registry
 
 pytest_plugins = ["tests.cli.fixtures"]
 
 WRONG = Credentials(CLIENT_ID, "wrong-secret")
+STACK = Stack(SimpleNamespace(meta=SimpleNamespace(region_name="us-east-1")), "falcon", screen()[0])
 
 
 def deploy(operator: Operator, given: Credentials = NOBODY, parameters: str = "", **variables: str) -> Ran:
@@ -96,38 +98,26 @@ def test_what_stands_in_the_way_is_told_at_once_and_nothing_is_made(aws: LocalAw
     assert aws.client("s3").list_buckets()["Buckets"] == []
 
 
-@pytest.fixture
-def untried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have credentials stored that Falcon cannot be asked about from here."""
-    monkeypatch.setattr("cli.account.deploy.try_credentials", lambda *_: None)
-
-
-def test_credentials_are_tried_before_they_are_stored(aws: LocalAws, operator: Operator) -> None:
+def test_a_wrong_secret_is_told_before_it_is_stored_and_else_by_what_the_stack_does(
+    aws: LocalAws, operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     refused = deploy(operator, WRONG, "Regions=us-east-1")
-
-    assert "Falcon login: the client secret is wrong" in refused.problem
-    assert aws.client("cloudformation").describe_stacks()["Stacks"] == []
-
-
-@pytest.mark.usefixtures("untried")
-def test_a_failed_launch_tells_falcons_reason_and_the_same_command_launches_anew(operator: Operator) -> None:
+    made = aws.client("cloudformation").describe_stacks()["Stacks"]
+    # From here on as where Falcon cannot be asked.
+    monkeypatch.setattr("cli.account.deploy.try_credentials", lambda *_: None)
     failed = deploy(operator, WRONG, "Regions=us-east-1")
     without = deploy(operator)
-    again = deploy(operator, operator.credentials, "Regions=us-east-1")
+    again = launch(operator)
 
+    assert "Falcon login: the client secret is wrong" in refused.problem
+    assert made == []
     assert "the stack falcon failed and is in ROLLBACK_COMPLETE. The cause:\n  RegistryConnections (" in failed.problem
     assert "the client secret is wrong" in failed.problem
     assert "wrong-secret" not in failed.text + failed.problem
     assert "FALCON_CLIENT_ID is not set" in without.problem  # what was given went with the failed launch
-    assert again.ok, again.problem
     assert "deleting what is left of a failed launch (ROLLBACK_COMPLETE)" in again.text
 
-
-@pytest.mark.usefixtures("untried")
-def test_a_mistyped_rotation_fails_the_update_instead_of_passing_unseen(aws: LocalAws, operator: Operator) -> None:
-    launch(operator)
     before = described(aws)[1]["CredentialsVersion"]
-
     rotated = deploy(operator, WRONG)
 
     assert "the client secret is wrong" in rotated.problem
@@ -163,75 +153,64 @@ def test_publish_prints_a_link_that_lacks_only_the_credentials(aws: LocalAws, op
     assert url.query.startswith("versionId=")
 
 
-# Delete
-
-
-@pytest.mark.parametrize(("choice", "left", "takes_bucket"), [("", 2, ""), ("Account", 0, "1")])
-def test_delete_asks_for_the_name_and_leaves_what_the_choice_says(
-    aws: LocalAws, operator: Operator, choice: str, left: int, takes_bucket: str
+def test_delete_asks_for_the_name_and_deletes_once_the_stack_knows_the_choice(
+    aws: LocalAws, operator: Operator
 ) -> None:
     launch(operator)
-    (made,) = operator.falcon.connections_of(ACCOUNT)
-    operator.falcon.add_connection(type(made)(url=made.url.replace("us-east-1", "us-west-2")))
-    asked = {"STACK": "falcon", "DELETE_CONNECTIONS": choice, "DELETE_BUCKET": takes_bucket}
+    operator.falcon.add_connection(Connection(url=registry(ACCOUNT, "us-west-2")))
+    choice = {"STACK": "falcon", "DELETE_CONNECTIONS": "Account"}
 
-    mistyped = operator.run("delete", typed="falcom\n", **asked)
+    mistyped = operator.run("delete", typed="falcom\n", **choice)
+    operator.falcon.arm(Fault("token", Status(403, message="access denied, authorization failed")))
+    refused = operator.run("delete", YES="1", **choice)
+    operator.falcon.disarm()
     still = described(aws)[0]
-    ran = operator.run("delete", typed="falcon\n", **asked)
+    ran = operator.run("delete", typed="falcon\n", **choice)
+    gone = operator.run("delete", STACK="falcon")
+    emptied = operator.run("delete", STACK="falcon", DELETE_BUCKET="1")
 
     assert mistyped.problem == "that is not its name. Nothing was changed."
-    assert still == "CREATE_COMPLETE"
-    assert ran.problem == ""
-    assert f"DeleteConnections={choice or 'Keep'}: " in ran.text
+    assert "the API client may not be used from here" in refused.problem
+    assert refused.problem.endswith("or leave DELETE_CONNECTIONS out: then it deletes with DeleteConnections=Keep.")
+    assert still == "UPDATE_ROLLBACK_COMPLETE"
+    assert ran.ok, ran.problem
+    assert "DeleteConnections=Account: " in ran.text
     assert "1 connected Regions: us-east-1" in ran.text
-    assert ("setting DeleteConnections" in ran.text) == bool(choice)
+    assert "setting DeleteConnections=Account" in ran.text
     assert "The stack falcon is deleted. Its log stays: /aws/lambda/" in ran.text
-    assert ("The bucket with the packages is kept. DELETE_BUCKET=1 deletes it." in ran.text) is not bool(takes_bucket)
-    assert len(aws.client("s3").list_buckets()["Buckets"]) == (0 if takes_bucket else 1)
-    assert len(connected(operator)) == left
-    gone = operator.run("delete", STACK="falcon")
-    assert gone.problem == (
-        "there is no stack falcon in us-east-1: it was never launched there, or is deleted. Name another: "
-        "STACK=... REGION=..."
-    )
-
-
-def test_a_stack_that_cannot_be_updated_to_the_choice_is_not_deleted(operator: Operator) -> None:
-    launch(operator)
-    operator.falcon.arm(Fault("token", Status(403, message="access denied, authorization failed")))
-    ran = operator.run("delete", STACK="falcon", DELETE_CONNECTIONS="Account", YES="1")
-
-    assert "the API client may not be used from here" in ran.problem
-    assert ran.problem.endswith("or leave DELETE_CONNECTIONS out: then it deletes with DeleteConnections=Keep.")
+    assert "The bucket with the packages is kept. DELETE_BUCKET=1 deletes it." in ran.text
+    assert connected(operator) == []
+    assert gone.problem.startswith("there is no stack falcon in us-east-1: it was never launched there, or is deleted.")
+    assert "The bucket with the packages is deleted." in emptied.text
+    assert aws.client("s3").list_buckets()["Buckets"] == []
 
 
 def test_of_a_failed_launch_nothing_is_promised_when_it_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Stack, "delete", lambda _: None)
     shown, output = screen()
-    stack, left = Stack(SimpleNamespace(), "falcon", shown), Snapshot("", "ROLLBACK_COMPLETE", {}, {})
-    delete_stack(asked("delete", YES="1"), stack, left, shown)
+
+    delete_stack(asked("delete", YES="1"), STACK, Snapshot("", "ROLLBACK_COMPLETE", {}, {}), shown)
 
     assert output.getvalue() == "Its launch failed: what is left of it is deleted.\n\nThe stack falcon is deleted.\n"
 
 
 @pytest.mark.parametrize(
-    ("status", "choice", "updates"),
+    ("status", "held", "choice", "updates"),
     [
-        ("CREATE_COMPLETE", "Stack", True),
-        ("CREATE_COMPLETE", "Keep", False),
-        ("ROLLBACK_COMPLETE", "Stack", False),  # what never launched knows what to remove
+        ("CREATE_COMPLETE", {}, "Stack", True),
+        ("CREATE_COMPLETE", {}, "Keep", False),
+        ("ROLLBACK_COMPLETE", {}, "Stack", False),  # what never launched knows what to remove
+        ("DELETE_FAILED", {"DeleteConnections": "Stack"}, "Stack", False),
     ],
 )
-def test_a_stack_is_updated_to_the_choice_before_it_is_deleted(status: str, choice: str, *, updates: bool) -> None:
-    stack = Stack(SimpleNamespace(), "falcon", screen()[0])
-
-    assert needs_update(stack, Snapshot("", status, {}, {}), choice) is updates
+def test_a_stack_is_updated_to_the_choice_before_it_is_deleted(
+    status: str, held: dict[str, str], choice: str, *, updates: bool
+) -> None:
+    assert needs_update(STACK, Snapshot("", status, held, {}), choice) is updates
 
 
 def test_a_stack_that_takes_no_update_can_be_deleted_as_it_is_only() -> None:
-    stack = Stack(SimpleNamespace(meta=SimpleNamespace(region_name="us-east-1")), "falcon", screen()[0])
     failed = Snapshot("", "DELETE_FAILED", {"DeleteConnections": "Stack"}, {})
 
     with pytest.raises(CliError, match=r"(?s)deletes with DeleteConnections=Stack, its last .*--retain-resources"):
-        needs_update(stack, failed, "Keep")
-    assert not needs_update(stack, failed, "Stack")
+        needs_update(STACK, failed, "Keep")

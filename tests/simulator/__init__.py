@@ -9,10 +9,10 @@ assert falcon.journal.count("create") == 2
 from tests.simulator.behaviour import NEVER, Behaviour
 from tests.simulator.clouds import COMMERCIAL, GOVERNMENT, HOSTS
 from tests.simulator.connection import Connection
-from tests.simulator.effects import Echo, Fault, Reset, Status, Throttled, Truncated, missing_scope
+from tests.simulator.effects import Echo, Fault, Html, Reset, Status, Throttled, Truncated, missing_scope
 from tests.simulator.falcon import CLIENT_ID, CLIENT_SECRET, FalconSimulator
 
 __all__ = [
     "CLIENT_ID", "CLIENT_SECRET", "COMMERCIAL", "GOVERNMENT", "HOSTS", "NEVER", "Behaviour", "Connection", "Echo",
-    "FalconSimulator", "Fault", "Reset", "Status", "Throttled", "Truncated", "missing_scope",
+    "FalconSimulator", "Fault", "Html", "Reset", "Status", "Throttled", "Truncated", "missing_scope",
 ]  # fmt: skip

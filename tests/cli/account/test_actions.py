@@ -41,8 +41,7 @@ class FakeAws:
 
     region, account = "us-east-1", "111122223333"
 
-    class meta:  # noqa: N801 - as a client has it
-        region_name = "us-east-1"
+    meta = SimpleNamespace(region_name="us-east-1")
 
     def __init__(self, answer: Any, status: str = "CREATE_COMPLETE", outputs: Mapping[str, str] = OUTPUTS) -> None:
         self._answer, self._status, self._outputs = answer, status, outputs

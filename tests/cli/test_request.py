@@ -7,7 +7,6 @@ from cli.credentials import Credentials
 from cli.organization.deploy import problems_of_secret
 from tests.cli.support import asked
 
-ORGANIZATION = {"OU_IDS": "ou-abcd-11111111", "REGION": "us-east-1"}
 GIVEN = Credentials("an-id", "a-secret")
 
 
@@ -74,7 +73,7 @@ def test_a_parameter_that_the_template_lacks_is_named_with_the_one_that_was_mean
 
 
 def test_credentials_and_a_secret_that_exists_exclude_each_other_unless_copies_are_made() -> None:
-    named = ORGANIZATION | {"PARAMETERS": "SecretsManagerSecretName=x"}
+    named = {"PARAMETERS": "SecretsManagerSecretName=x"}
 
     (problem,) = problems_of_secret(asked("deploy-org", GIVEN, **named))
 
@@ -83,22 +82,16 @@ def test_credentials_and_a_secret_that_exists_exclude_each_other_unless_copies_a
     assert not [*problems_of_secret(asked("deploy-org", GIVEN, **named, SECRET_COPIES="1"))]
 
 
-def test_what_can_work_is_no_problem() -> None:
+def test_an_organization_is_read_with_its_defaults_and_without() -> None:
     path = "o-exampleorgid/r-abcd/ou-abcd-11111111/*"
     given = {"OU_IDS": "r-abcd", "ORG_ID": "o-exampleorgid", "ORG_PATHS": path, "CALL_AS": "SELF", "STACK_SET": "a-1"}
 
-    found = asked("deploy-org", **given, MAX_CONCURRENT="99", WIDE="true", INCLUDE_MANAGEMENT="0")
+    least = asked("deploy-org", OU_IDS="ou-abcd-11111111, r-abcd ou-abcd-11111111")
+    most = asked("deploy-org", **given, MAX_CONCURRENT="99", WIDE="true", INCLUDE_MANAGEMENT="0")
 
-    assert found.problems == ()
-    assert (found.max_concurrent, found.flags) == (99, frozenset({"WIDE"}))
-
-
-def test_an_organization_is_read_with_its_defaults() -> None:
-    units = "ou-abcd-11111111, r-abcd ou-abcd-11111111"
-
-    found = asked("deploy-org", OU_IDS=units)
-
-    assert found.problems == ()
-    assert found.units == ("ou-abcd-11111111", "r-abcd")
-    assert (found.name, found.call_as, found.max_concurrent) == (request.DEFAULT_STACK, "SELF", 20)
-    assert (found.flags, found.organization) == (frozenset(), "")
+    assert least.problems == most.problems == ()
+    assert least.units == ("ou-abcd-11111111", "r-abcd")
+    assert (least.name, least.organization, least.paths) == (request.DEFAULT_STACK, "", ())
+    assert (least.call_as, least.max_concurrent, least.flags) == ("SELF", 20, frozenset())
+    assert (most.name, most.organization, most.paths) == ("a-1", "o-exampleorgid", (path,))
+    assert (most.max_concurrent, most.flags) == (99, frozenset({"WIDE"}))

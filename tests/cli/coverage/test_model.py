@@ -70,21 +70,7 @@ def test_a_connection_is_what_its_url_alias_and_state_say(fields: dict[str, str]
     assert reason in cell.reason
     assert (found.connected, found.expected) == (shown in HAVE_CONNECTION, 1)
     assert found.attention == (shown in NEED_ATTENTION)
-
-
-def test_what_somebody_wanted_so_needs_no_attention() -> None:
-    by_hand = covered(*(connection(A, region, alias="by hand") for region in REGIONS))
-
-    assert (by_hand.attention, by_hand.connected) == (0, 2)
-    assert page.headline(by_hand).endswith("0 accounts need attention.")
-    assert by_hand.findings()
-
-
-@pytest.mark.parametrize(
-    ("instances", "version"), [([instance(A)], "1.2.3"), ([instance(A, "OUTDATED", DENIED)], ""), ([], "")]
-)
-def test_an_accounts_version_is_the_stack_sets_if_its_stack_is_current(instances: Any, version: str) -> None:
-    assert covered(instances=instances, definition=definition("1.2.3")).rows[0].version == version
+    assert len(found.findings()) == (shown != State.CONNECTED)
 
 
 def test_of_two_connections_one_that_works_counts_and_ours_before_others() -> None:
@@ -96,23 +82,25 @@ def test_of_two_connections_one_that_works_counts_and_ours_before_others() -> No
     assert covered(expired).rows[0].cells[HERE].detail == "since 2026-11-20T04:00:00Z"
 
 
-def test_a_failed_stack_fails_what_is_not_connected_and_says_why() -> None:
-    found = covered(connection(A, HERE), instances=[instance(A, "OUTDATED", DENIED)])
+@pytest.mark.parametrize(
+    ("account", "instances", "state", "reason", "version"),
+    [
+        (A, [instance(A)], State.MISSING, "the account's own status says why", "1.0.0"),
+        (A, [instance(A, "OUTDATED", DENIED)], State.FAILED, DENIED, ""),
+        (A, [instance(A, "INOPERABLE")], State.FAILED, "the stack is INOPERABLE (FAILED)", ""),
+        (A, [instance(B)], State.MISSING, "none of the stack set's units", ""),
+        (MANAGEMENT, [], State.MISSING, "INCLUDE_MANAGEMENT=1", ""),
+    ],
+)
+def test_why_an_account_has_no_connection_is_told_by_its_stack(
+    account: str, instances: Any, state: State, reason: str, version: str
+) -> None:
+    found = covered(connection(account, HERE), accounts=[Account(account, "", "ACTIVE")], instances=instances)
 
-    assert states(found) == {HERE: State.CONNECTED, "eu-west-1": State.FAILED}
-    assert found.rows[0].cells["eu-west-1"].reason == DENIED
-    assert DENIED in found.rows[0].note
-
-
-def test_why_an_account_has_no_connection_is_told_by_its_stack() -> None:
-    accounts = [Account(each, "", "ACTIVE") for each in (A, B, MANAGEMENT)]
-
-    found = covered(accounts=accounts, instances=[instance(B)])
-
-    reasons = {finding.accounts[0][0]: finding.reason for finding in found.findings()}
-    assert "none of the stack set's units" in reasons[A]
-    assert "the account's own status says why" in reasons[B]
-    assert "INCLUDE_MANAGEMENT=1" in reasons[MANAGEMENT]
+    (row,) = found.rows
+    assert states(found, account) == {HERE: State.CONNECTED, "eu-west-1": state}
+    assert reason in row.cells["eu-west-1"].reason
+    assert (DENIED in row.note, row.version) == (reason == DENIED, version)
 
 
 @pytest.mark.parametrize("status", ["SUSPENDED", "PENDING_CLOSURE"])

@@ -93,4 +93,4 @@ def test_the_headline_is_the_figures() -> None:
     assert coverage_page.headline(Coverage([Row(A, "", {"us-east-1": Cell(State.MISSING)})])) == (
         "Falcon has a connection to 0 of 1 registries. 1 account needs attention."
     )
-    assert "0 of 0 registries" in coverage_page.html(Coverage([]), facts(), AT)
+    assert "0 of 0 registries. 0 accounts need attention." in coverage_page.html(Coverage([]), facts(), AT)

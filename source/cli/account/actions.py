@@ -1,6 +1,7 @@
 """Asks the function of a launched stack: what a repair would do, how each Region is, and to repair now."""
 
 import json
+from collections.abc import Callable
 from typing import Any, Final
 
 from botocore.config import Config
@@ -25,21 +26,21 @@ _INVOKING: Final = Config(
 
 def plan(asked: Request, screen: Screen) -> None:
     """Show what a repair would do now, and change nothing."""
-    _act("plan", asked, screen)
+    _act("plan", views.show_plan, asked, screen)
 
 
 def status(asked: Request, screen: Screen) -> None:
     """Show each Region's connection, and what is wrong with it."""
-    _act("status", asked, screen)
+    _act("status", views.show_status, asked, screen)
 
 
 def reconcile(asked: Request, screen: Screen) -> None:
     """Repair what drifted, now."""
-    _act("reconcile", asked, screen)
+    _act("reconcile", views.show_reconcile, asked, screen)
 
 
-def _act(action: str, asked: Request, screen: Screen) -> None:
-    """Have the function do `action` and print its response.
+def _act(action: str, show: Callable[[views.Answer, Screen], None], asked: Request, screen: Screen) -> None:
+    """Have the function do `action` and show its response.
 
     Raises CliError if it cannot be asked or failed, AttentionError if not all is well.
     """
@@ -66,7 +67,7 @@ def _act(action: str, asked: Request, screen: Screen) -> None:
     if "JSON" in asked.flags:
         screen.raw(text)
     else:
-        views.SHOWN[action](answer, screen)
+        show(answer, screen)
     if not answer["ok"]:
         raise AttentionError
 

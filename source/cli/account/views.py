@@ -1,9 +1,9 @@
 """The function's answers as tables that fit 80 columns, with what is wrong in the second one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any
 
 from cli.screen import Screen, counted
 
@@ -76,13 +76,6 @@ def show_reconcile(answer: Answer, screen: Screen) -> None:
     note = answer.get("message")  # of a run that did not do all of the work, such as: another run is at work
     well = "\n".join(filter(None, (repaired, note))) or "Nothing was to be repaired."
     _verdict(answer, well, screen)
-
-
-SHOWN: Final[Mapping[str, Callable[[Answer, Screen], None]]] = {
-    "plan": show_plan,
-    "status": show_status,
-    "reconcile": show_reconcile,
-}
 
 
 def _verdict(answer: Answer, well: str, screen: Screen) -> None:

@@ -17,17 +17,8 @@ def csv(coverage: Coverage) -> str:
     table = csv_format.writer(written)
     table.writerow(["account", "name", "region", "state", "reason", "detail", "version", "note"])
     for row in coverage.rows:
+        number = f"'{row.account}"  # with its leading zeros, and not as 1.11E+11
         for region, cell in sorted(row.cells.items()):
             texts = (row.name, region, cell.state, cell.reason, cell.detail, row.version, row.note)
-            table.writerow([as_text(row.account), *map(harmless, texts)])
+            table.writerow([number, *(_FORMULA.sub(r"\1\2'", text) for text in texts)])
     return written.getvalue()
-
-
-def as_text(number: str) -> str:
-    """Return a number that spreadsheets keep as text: with its leading zeros, and not as 1.11E+11."""
-    return f"'{number}"
-
-
-def harmless(text: str) -> str:
-    """Return what no spreadsheet takes for a formula, whatever its separator."""
-    return _FORMULA.sub(r"\1\2'", text)

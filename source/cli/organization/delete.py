@@ -11,7 +11,7 @@ from cli.organization.failures import show_failures
 from cli.organization.stack_set import Definition, StackSet
 from cli.request import Request
 from cli.screen import Screen, counted
-from cli.stack import Stack
+from cli.stack import Stack, described
 
 
 def delete(asked: Request, screen: Screen) -> None:
@@ -99,7 +99,8 @@ class Deletion:
         changes = policy != definition.parameters.get(PARAMETER, DEFAULT)
         if changes:
             kept = definition.parameters.keys() - {PARAMETER}
-            self._set.update(f"Setting {PARAMETER}={policy}", {PARAMETER: policy}, kept, count=len(self._instances))
+            change = {**described({PARAMETER: policy}, kept, {}), "UsePreviousTemplate": True}
+            self._set.update(f"Setting {PARAMETER}={policy}", change, len(self._instances))
         elif again := sorted(self._missed(changes=False)):
             region = next((each.region for each in self._instances), self._aws.region)
             self._set.change(f"Setting {PARAMETER}={policy} again", "update", units, region, again)

@@ -25,7 +25,11 @@ def deploy(asked: Request, screen: Screen) -> None:
 
     Raises CliError if that cannot be done, or accounts failed.
     """
-    target, organization = _survey(asked)
+    target, problems = preflight.survey(asked)
+    organization = members.find(target.aws)
+    problems += [*problems_of_secret(asked), *members.problems_of(target.aws, organization, asked)]
+    if problems:
+        raise CliError(*problems)
     accounts = {each.id: each.name for each in organization.targets(asked.units)}
     aws, artifacts = target.aws, target.artifacts
     stack_set = StackSet(aws.client("cloudformation"), asked.name, asked.call_as, asked.max_concurrent, screen)
@@ -50,17 +54,6 @@ def deploy(asked: Request, screen: Screen) -> None:
         accounts[organization.management] = "management account"
         failed |= _management(target, stack_set, url, parameters, screen)
     _conclude(accounts, failed, screen)
-
-
-def _survey(asked: Request) -> tuple[Target, Organization]:
-    """Return what to deploy to whom. Raises CliError with every problem that can be found."""
-    target, problems = preflight.survey(asked)
-    problems += problems_of_secret(asked)
-    organization = members.find(target.aws)
-    problems += members.problems_of(target.aws, organization, asked)
-    if problems:
-        raise CliError(*problems)
-    return target, organization
 
 
 def problems_of_secret(asked: Request) -> Iterator[str]:

@@ -7,6 +7,7 @@ from cli.credentials import PARAMETERS
 from cli.errors import CliError
 from cli.organization.stack_set import Definition, Instance, StackSet
 from cli.screen import Screen
+from cli.stack import described
 
 DESCRIPTION = "Registers the Amazon ECR registries of every account with CrowdStrike Falcon"
 
@@ -36,7 +37,8 @@ class Rollout:
         name = self.stack_set.name
         before = self.stack_set.now()
         if before is None:
-            self.stack_set.create(template_url, parameters, DESCRIPTION, tags)
+            new = described(parameters, (), tags)
+            self.stack_set.create({**new, "Description": DESCRIPTION, "TemplateURL": template_url})
             self.screen.say(f"the stack set {name} is created")
             return
         if not (news := _news(before, template, parameters, tags)):
@@ -45,7 +47,8 @@ class Rollout:
         self.screen.say(f"the stack set {name} changes: {', '.join(news)}")
         kept = (before.parameters.keys() & accepted) - parameters.keys()
         self._tried |= {each.account for each in self.held}
-        self.stack_set.update("Updating", parameters, kept, count=len(self.held), template_url=template_url, tags=tags)
+        change = {**described(parameters, kept, tags), "TemplateURL": template_url}
+        self.stack_set.update("Updating", change, len(self.held))
 
     def require_one_region(self) -> None:
         """Raise CliError if the stack set deploys to another Region."""

@@ -5,6 +5,7 @@ from typing import Final
 
 from cli.account.preflight import Target
 from cli.aws import Aws
+from cli.credentials import PARAMETERS
 from cli.falcon import try_credentials
 from cli.screen import Screen
 from cli.stack import Stack
@@ -12,9 +13,6 @@ from registry_connections.core.model import AUTODISCOVER
 
 DEFAULT_ROLE: Final = "crowdstrike-ecr-lambda-role"
 """The template's default of ECRExecutionRoleName."""
-
-NO_COPY: Final[Mapping[str, str]] = {"FalconClientID": "", "FalconSecret": ""}
-"""What the accounts are handed beside the secret's ARN, so that none makes a copy."""
 
 
 def stack_of(aws: Aws, stack_set: str, screen: Screen) -> Stack:
@@ -44,7 +42,7 @@ def store(target: Target, organization: str, held: Mapping[str, str], screen: Sc
     after, changed = stack.deploy(template, given, {"OrganizationPaths"}, asked.tags)
     screen.say(f"the shared secret is {'stored' if changed else 'as it should be already'}, in account {aws.account}")
     return {
-        **NO_COPY,
+        **dict.fromkeys(PARAMETERS.values(), ""),  # so that no account makes a copy
         "SecretsManagerSecretName": after.outputs["SecretArn"],
         "SecretKmsKeyArn": after.outputs["KeyArn"],
     }

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,7 +10,6 @@ from botocore.exceptions import ClientError
 
 from cli.aws import error_code
 from cli.screen import Screen, printable
-from cli.stack import described
 
 POLL_SECONDS: Final = 5.0
 SHARE_OF_TIME: Final = 4.0
@@ -144,32 +143,13 @@ class StackSet:
 
     # What is done to it: `create` and `delete` at once, all else as an operation that is seen through to its end
 
-    def create(
-        self, template_url: str, parameters: Mapping[str, str], description: str, tags: Mapping[str, str]
-    ) -> None:
+    def create(self, definition: Mapping[str, Any]) -> None:
         """Define the stack set; it deploys nothing yet."""
-        definition = {**_LASTING, **described(parameters, (), tags)}
-        self._cloudformation.create_stack_set(
-            **self._named, **definition, Description=description, TemplateURL=template_url
-        )
+        self._cloudformation.create_stack_set(**self._named, **_LASTING, **definition)
 
-    def update(
-        self,
-        title: str,
-        parameters: Mapping[str, str],
-        kept: Collection[str],
-        *,
-        count: int,
-        template_url: str = "",
-        tags: Mapping[str, str] | None = None,
-    ) -> None:
-        """Change the stack set and its stacks, which are in `count` accounts.
-
-        No template means the previous one, no tags those that it has.
-        """
-        template = {"TemplateURL": template_url} if template_url else {"UsePreviousTemplate": True}
-        definition = {**_LASTING, **described(parameters, kept, tags or {}), **template}
-        self._run(title, count, self._cloudformation.update_stack_set, definition)
+    def update(self, title: str, definition: Mapping[str, Any], count: int) -> None:
+        """Change the stack set and its stacks, which are in `count` accounts; tags that are not given stay."""
+        self._run(title, count, self._cloudformation.update_stack_set, {**_LASTING, **definition})
 
     def change(
         self,

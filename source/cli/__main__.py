@@ -3,7 +3,7 @@
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import click
@@ -136,9 +136,8 @@ def _command(name: str) -> Command:
     )
 
 
-def main(arguments: Sequence[str] | None = None, environ: MutableMapping[str, str] = os.environ) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit status: 0 if all is well, 1 if not, 2 for wrong usage, 130 if interrupted."""
-    environ.pop("AWS_PAGER", None)
     group = click.Group(name="cli", help=__doc__, commands={name: _command(name) for name in COMMANDS})
     try:
         group.main(arguments, prog_name="python -m cli", standalone_mode=False)

@@ -28,7 +28,6 @@ class Credentials:
     problems: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        """Whether there are any."""
         return bool(self.client_id)
 
     @classmethod

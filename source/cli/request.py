@@ -33,34 +33,29 @@ Values = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the operator asks for; `problems` holds a text for each reason why it cannot be done."""
+    """What the operator asks for; what is empty was not asked for, and means what the variable's help says.
+
+    `problems` holds a text for each reason why it cannot be done.
+    """
 
     name: str
     """Of the stack or the stack set."""
     region: str
-    """Empty if only the AWS profile names it."""
     release: str
-    """Where a release was downloaded to; empty means what was built here."""
     bucket: str
-    """Empty means the stack's, else one of our own."""
     bucket_owner: str
-    """Empty means the operator's account."""
     parameters: Mapping[str, str]
     tags: Mapping[str, str]
     organization: str
-    """Empty means that of the operator's account."""
     units: tuple[str, ...]
     paths: tuple[str, ...]
-    """Organization paths that narrow who may read the shared secret."""
     call_as: str
     max_concurrent: int
     policy: str
-    """DELETE_CONNECTIONS; empty means what the stack says now."""
+    """Of DELETE_CONNECTIONS."""
     regions: frozenset[str]
-    """To expect in accounts whose own cannot be read."""
     cloud: str
     api_url: str
-    """Replaces the Falcon cloud's own, if it is not empty."""
     flags: frozenset[str]
     """Variables such as YES that are on."""
     credentials: Credentials = field(repr=False)

@@ -73,7 +73,6 @@ def _act(action: str, show: Callable[[views.Answer, Screen], None], asked: Reque
 
 
 def _invoke(aws: Aws, stack: Snapshot, action: str) -> str:
-    """Return the text of the function's response."""
     payload = json.dumps({"action": action}).encode()
     try:
         answer = aws.client("lambda", _INVOKING).invoke(FunctionName=stack.outputs["FunctionName"], Payload=payload)

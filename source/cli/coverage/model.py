@@ -169,11 +169,6 @@ class Coverage:
         return Counter(cell.state for row in self.rows for cell in row.cells.values())
 
     @property
-    def regions(self) -> list[str]:
-        """Every Region that somebody has."""
-        return sorted({region for row in self.rows for region in row.cells})
-
-    @property
     def expected(self) -> int:
         """How many registries should have a connection."""
         return sum(self.totals[state] for state in State if state != State.ORPHAN)
@@ -260,7 +255,6 @@ def _cell(account: str, stack: Instance | None, connections: list[Connection], l
 
 
 def _state(connection: Connection) -> State:
-    """Return what Falcon says of a connection."""
     if connection.expired:
         return State.EXPIRED
     if connection.is_paused:

@@ -40,7 +40,8 @@ def percent(coverage: Coverage) -> str:
 
 def html(coverage: Coverage, facts: Facts, at: datetime) -> str:
     """Return the page on what was read at this time."""
-    regions, findings = coverage.regions, coverage.findings()
+    regions = sorted({region for row in coverage.rows for region in row.cells})
+    findings = coverage.findings()
     # Ours, and part of the script: it must be there before the script's digest is taken.
     needs = json.dumps(sorted(CLASSES[state] for state in NEED_ATTENTION))
     template = TEMPLATE.read_text(encoding="utf-8").replace("{{attention_classes}}", needs)

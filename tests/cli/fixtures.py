@@ -17,8 +17,5 @@ def operator(aws: LocalAws, falcon: FalconSimulator, package: bytes, monkeypatch
 
 
 @pytest.fixture
-def administrator(
-    aws: LocalAws, falcon: FalconSimulator, package: bytes, monkeypatch: pytest.MonkeyPatch
-) -> OrganizationOperator:
-    assert package  # is built
-    return OrganizationOperator(aws, falcon, monkeypatch, units=organize(aws))
+def administrator(operator: Operator) -> OrganizationOperator:
+    return OrganizationOperator(operator.aws, operator.falcon, operator.monkeypatch, units=organize(operator.aws))

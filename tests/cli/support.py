@@ -2,6 +2,7 @@
 
 import io
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -46,6 +47,15 @@ def screen(*, terminal: bool = False, width: int = WIDE, wide: bool = False) -> 
     return Screen(console, wide=wide), output
 
 
+def attempt(act: Callable[[], None], output: io.StringIO) -> Ran:
+    """Do something that a screen shows with this output."""
+    try:
+        act()
+    except CliError as error:
+        return Ran(output.getvalue(), ok=False, problem=str(error))
+    return Ran(output.getvalue(), ok=True)
+
+
 @dataclass
 class Operator:
     """Somebody signed in to an account of the local AWS."""
@@ -67,11 +77,7 @@ class Operator:
         if typed is not None:
             self.monkeypatch.setattr(sys, "stdin", Terminal(typed))
             self.monkeypatch.setattr(credentials, "getpass", lambda _: sys.stdin.readline().strip())
-        try:
-            execute(command, asked(command, given, **variables), terminal)
-        except CliError as error:
-            return Ran(output.getvalue(), ok=False, problem=str(error))
-        return Ran(output.getvalue(), ok=True)
+        return attempt(lambda: execute(command, asked(command, given, **variables), terminal), output)
 
     def _prepare(self) -> None:
         environment = self.aws.environment() | self.environment

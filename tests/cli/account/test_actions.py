@@ -10,9 +10,8 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from cli.account import actions, views
-from cli.errors import CliError
 from cli.screen import QUIET_SECONDS
-from tests.cli.support import Operator, Ran, asked, screen
+from tests.cli.support import Operator, Ran, asked, attempt, screen
 from tests.stack.customer import STACK, Customer
 from tests.stack.operating import delete_in_falcon
 
@@ -69,11 +68,7 @@ def act(monkeypatch: pytest.MonkeyPatch) -> Act:
     def run(aws: FakeAws, action: str = "status", width: int = 2000, **given: str) -> Ran:
         monkeypatch.setattr(actions, "connect", lambda *_: aws)
         shown, output = screen(width=width, wide=bool(given.get("WIDE")))
-        try:
-            getattr(actions, action)(asked(action, **given), shown)
-        except CliError as error:
-            return Ran(output.getvalue(), ok=False, problem=str(error))
-        return Ran(output.getvalue(), ok=True)
+        return attempt(lambda: getattr(actions, action)(asked(action, **given), shown), output)
 
     return run
 

@@ -49,22 +49,10 @@ class OrganizationOperator(Operator):
         """Run `make coverage-report`."""
         return self.run("coverage-report", self.credentials, **{"STACK_SET": STACK_SET} | variables)
 
-    # What there is
-
-    def instances(self) -> dict[str, str]:
-        """Return the status of each account's stack."""
-        summaries = self.aws.client("cloudformation").list_stack_instances(StackSetName=STACK_SET)["Summaries"]
-        return {each["Account"]: each["Status"] for each in summaries}
-
     def connected(self) -> dict[str, list[Connection]]:
         """Return the connections of each account that has some."""
         accounts = (MANAGEMENT, *MEMBERS)
         return {account: found for account in accounts if (found := self.falcon.connections_of(account))}
-
-    def parameters(self, account: str) -> list[dict[str, str]]:
-        """Return the parameters of the account's stacks, whatever their names."""
-        stacks = self.aws.client("cloudformation", account).describe_stacks()["Stacks"]
-        return [{each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]} for stack in stacks]
 
 
 def organize(aws: LocalAws) -> dict[str, str]:

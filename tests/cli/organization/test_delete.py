@@ -12,7 +12,7 @@ from cli.organization import stack_set
 from cli.stack import Stack
 from tests.cli.organization.fake import ACCOUNTS, CURRENT, UNIT, FakeStackSets, stack
 from tests.cli.organization.support import MANAGEMENT, MEMBERS, STACK_SET, OrganizationOperator
-from tests.cli.support import asked, screen
+from tests.cli.support import asked, attempt, screen
 from tests.sandbox.local_aws import LocalAws
 from tests.simulator import Connection
 from tests.simulator.probe import registry
@@ -57,11 +57,8 @@ def deletion(played: FakeStackSets, **given: str) -> tuple[command.Deletion, Any
 def delete(played: FakeStackSets, **given: str) -> tuple[str, str]:
     """Delete, and return what was printed, and the problem."""
     to_run, output = deletion(played, **given)
-    try:
-        to_run.run()
-    except CliError as error:
-        return output.getvalue(), str(error)
-    return output.getvalue(), ""
+    ran = attempt(to_run.run, output)
+    return ran.text, ran.problem
 
 
 def test_what_goes_is_told_before_the_name_is_asked_for() -> None:

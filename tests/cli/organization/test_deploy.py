@@ -66,7 +66,8 @@ def test_one_secret_serves_every_account_and_a_rotation_updates_no_account(
     assert len(administrator.connected()[MEMBERS[0]]) == 2
     (secret,) = aws.client("secretsmanager").list_secrets()["SecretList"]
     described = aws.client("secretsmanager").describe_secret(SecretId=secret["ARN"])
-    (held,) = administrator.parameters(MEMBERS[0])
+    (stack,) = aws.client("cloudformation", MEMBERS[0]).describe_stacks()["Stacks"]
+    held = {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
     assert (held["SecretsManagerSecretName"], held["SecretKmsKeyArn"]) == (secret["ARN"], described["KmsKeyId"])
 
     unit = administrator.units["security"]

@@ -21,16 +21,21 @@ from tests.stack.customer import resources
 pytest_plugins = ["tests.cli.fixtures"]
 
 
-def test_delete_takes_all_but_the_logs_and_leaves_in_falcon_what_the_choice_says(
+def test_the_management_account_gets_what_the_stack_set_has_and_all_goes_but_what_the_choice_leaves(
     aws: LocalAws, administrator: OrganizationOperator
 ) -> None:
-    administrator.launch(INCLUDE_MANAGEMENT="1")
+    administrator.launch()
+    unit = administrator.units["security"]
+    included = administrator.run("deploy-org", STACK_SET=STACK_SET, OU_IDS=unit, INCLUDE_MANAGEMENT="1")
+    covered = administrator.connected()
     for account in (MEMBERS[0], MANAGEMENT):
         administrator.falcon.add_connection(Connection(url=registry(account, "us-west-2")))
     before = set(resources(aws, MEMBERS[0]))
 
     ran = administrator.delete(INCLUDE_MANAGEMENT="1", DELETE_CONNECTIONS="Stack", DELETE_BUCKET="1")
 
+    assert "2 accounts are covered" in included.text, included.problem
+    assert len(covered[MANAGEMENT]) == 2  # the Regions of the stack set, which that run did not name
     assert ran.problem == ""
     assert "Setting DeleteConnections=Stack" in ran.text
     left = {account: len(found) for account, found in administrator.connected().items()}

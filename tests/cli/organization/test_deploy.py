@@ -40,21 +40,28 @@ def test_a_delegated_administrator_covers_the_organization_from_its_own_account(
 def test_what_stands_in_the_way_is_told_at_once_and_nothing_is_made(
     aws: LocalAws, administrator: OrganizationOperator
 ) -> None:
-    aws.client("organizations").disable_aws_service_access(ServicePrincipal=SERVICE)
+    organizations, given = aws.client("organizations"), administrator.credentials
+    created = organizations.create_organizational_unit(ParentId=administrator.units["security"], Name="empty")
+    empty, paths = created["OrganizationalUnit"]["Id"], "o-anotherorgid/r-abcd/*"
 
-    paths = "o-anotherorgid/r-abcd/*"
+    without = administrator.deploy()
+    nobody = administrator.deploy(given=given, OU_IDS=empty)
+    absent = administrator.deploy(given=given, OU_IDS="ou-abcd-99999999")
+    organizations.disable_aws_service_access(ServicePrincipal=SERVICE)
+    untrusted = administrator.deploy(given=given)
     ran = administrator.deploy("Colour=blue", ORG_ID="o-anotherorgid", ORG_PATHS=paths, CALL_AS="DELEGATED_ADMIN")
 
+    assert "FALCON_CLIENT_ID is not set" in without.problem
+    assert f"there is no active account in {empty} that a stack set reaches" in nobody.problem
+    assert "ou-abcd-99999999" in absent.problem
+    assert "activate-organizations-access" in untrusted.problem
     assert "ORG_PATHS names o-anotherorgid, but the account 111122223333 belongs to" in ran.problem
     assert "ORG_ID is o-anotherorgid, but the account 111122223333 belongs to" in ran.problem
     assert "is the management account. Leave CALL_AS out" in ran.problem
     assert "PARAMETERS names Colour, which the template does not have" in ran.problem
-    assert "activate-organizations-access" in administrator.deploy(given=administrator.credentials).problem
     assert aws.client("s3").list_buckets()["Buckets"] == []
-
-    aws.client("cloudformation").activate_organizations_access()
-
-    assert "FALCON_CLIENT_ID is not set" in administrator.deploy().problem
+    with pytest.raises(ClientError, match="StackSetNotFound"):
+        aws.client("cloudformation").describe_stack_set(StackSetName=STACK_SET)
 
 
 def test_one_secret_serves_every_account_and_a_rotation_updates_no_account(
@@ -129,29 +136,3 @@ def test_copies_are_kept_in_each_account_if_asked_and_given_up_again(
     administrator.launch()
 
     assert aws.client("secretsmanager", MEMBERS[0]).list_secrets()["SecretList"] == []
-
-
-def test_units_are_resolved_before_anything_is_written(aws: LocalAws, administrator: OrganizationOperator) -> None:
-    parent = administrator.units["security"]
-    created = aws.client("organizations").create_organizational_unit(ParentId=parent, Name="empty")
-    empty = created["OrganizationalUnit"]["Id"]
-
-    nobody = administrator.deploy(given=administrator.credentials, OU_IDS=empty)
-    absent = administrator.deploy(given=administrator.credentials, OU_IDS="ou-abcd-99999999")
-
-    assert f"there is no active account in {empty} that a stack set reaches" in nobody.problem
-    assert "ou-abcd-99999999" in absent.problem
-    assert aws.client("s3").list_buckets()["Buckets"] == []
-    with pytest.raises(ClientError, match="StackSetNotFound"):
-        aws.client("cloudformation").describe_stack_set(StackSetName=STACK_SET)
-
-
-def test_the_management_account_gets_what_the_stack_set_has(administrator: OrganizationOperator) -> None:
-    administrator.launch()
-
-    unit = administrator.units["security"]
-    ran = administrator.run("deploy-org", STACK_SET=STACK_SET, OU_IDS=unit, INCLUDE_MANAGEMENT="1")
-
-    assert ran.ok, ran.problem
-    assert "2 accounts are covered" in ran.text
-    assert len(administrator.connected()[MANAGEMENT]) == 2  # the Regions of the stack set, which this run does not name

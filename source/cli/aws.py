@@ -36,24 +36,11 @@ class Aws:
     """One account, in one Region, as the operator is signed in."""
 
     session: boto3.Session
-    caller: str
-    """ARN of the operator."""
+    region: str
+    """Of the stacks."""
+    partition: str
+    account: str
     config: Config = WORKING
-
-    @property
-    def region(self) -> str:
-        """The Region of the stacks."""
-        return str(self.session.region_name)
-
-    @property
-    def partition(self) -> str:
-        """The partition of the operator's account."""
-        return self.caller.split(":")[1]
-
-    @property
-    def account(self) -> str:
-        """The operator's account."""
-        return self.caller.split(":")[4]
 
     @property
     def suffix(self) -> str:
@@ -93,7 +80,8 @@ def connect(region: str, config: Config = WORKING, found: Sequence[str] = ()) ->
         )
     if problems:
         raise CliError(*problems)
-    return Aws(session, caller, config)
+    _, partition, _, _, account, _ = caller.split(":", 5)
+    return Aws(session, str(session.region_name), partition, account, config)
 
 
 @contextmanager

@@ -27,9 +27,6 @@ ELSEWHERE: Final[Mapping[str, str]] = {
 OF_MAKE: Final = ("HELP", "PYTHON")
 """Variables that the Makefile itself understands, with every command."""
 
-Values = Mapping[str, str]
-"""The variables of a command by name; those that are not set are empty."""
-
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -62,8 +59,8 @@ class Request:
     problems: tuple[str, ...]
 
 
-def read(values: Values, credentials: Credentials) -> Request:
-    """Return the request that the variables of a command describe; those that it does not have are empty."""
+def read(values: Mapping[str, str], credentials: Credentials) -> Request:
+    """Return the request that the variables of a command describe; those that are not set are empty."""
     texts = defaultdict(str, values)
     concurrency = texts["MAX_CONCURRENT"] or DEFAULT_CONCURRENCY
     parameters, misquoted_parameters = _words("PARAMETERS", texts["PARAMETERS"])
@@ -160,7 +157,7 @@ def _wrong_tags(tags: Mapping[str, str]) -> Iterator[str]:
             yield f"TAGS names {name[:20]}..., which is too long: a name has at most 128 characters, a value 256."
 
 
-def _wrong_variables(values: Values) -> Iterator[str]:
+def _wrong_variables(values: Mapping[str, str]) -> Iterator[str]:
     """Yield what is wrong with a variable by itself; one that may be empty is checked if it is not."""
     for name, (pattern, remedy) in PATTERNS.items():
         given = values.get(name, "")

@@ -15,13 +15,12 @@ from tests.cli.support import screen
 from tests.sandbox.local_aws import ACCOUNT, LocalAws
 
 BUCKET = "packages"
-CALLER = f"arn:aws:iam::{ACCOUNT}:root"
 
 
 @pytest.fixture
 def mine(aws: LocalAws) -> Aws:
     aws.client("s3").create_bucket(Bucket=BUCKET)
-    return Aws(aws.session(), CALLER)
+    return Aws(aws.session(), "us-east-1", "aws", ACCOUNT)
 
 
 @pytest.fixture

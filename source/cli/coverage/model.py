@@ -132,11 +132,6 @@ class Row:
     version: str = ""
     """Of the package that its stack runs, as far as the stack set shows."""
 
-    @property
-    def needs_attention(self) -> bool:
-        """Whether somebody must do something about it."""
-        return any(cell.state in NEED_ATTENTION for cell in self.cells.values())
-
     @cached_property
     def worst(self) -> State:
         """The state that needs attention most."""
@@ -181,7 +176,7 @@ class Coverage:
     @property
     def attention(self) -> int:
         """How many accounts need attention."""
-        return sum(row.needs_attention for row in self.rows)
+        return sum(row.worst in NEED_ATTENTION for row in self.rows)
 
     def findings(self) -> list[Finding]:
         """Return what is not simply connected, the worst and the largest first."""

@@ -115,7 +115,7 @@ def _row(row: Row, regions: Iterable[str], groups: Iterable[int]) -> str:
     note += f"<small>{escape(row.version)}</small>" if row.version else ""
     grouped = " ".join(map(str, groups))
     attributes = f' data-groups="{grouped}"' if grouped else ""
-    opened = f"<tr{attributes}{' data-attention' if row.needs_attention else ''}>"
+    opened = f"<tr{attributes}{' data-attention' if row.worst in NEED_ATTENTION else ''}>"
     head = f'<th scope="row" title="{escape(row.note)}"><code>{escape(row.account)}</code>{escape(row.name)}{note}</th>'
     return opened + head + "".join(_cell(row, region) for region in regions) + "</tr>"
 

@@ -66,7 +66,7 @@ def test_filters_narrow_the_accounts_without_a_server(page: Page) -> None:
 
     page.click("#reset")
     page.click("#attention")
-    assert set(page.shown()) == {row.account for row in rows if row.needs_attention}
+    assert set(page.shown()) == {row.account for row in rows if row.worst in NEED_ATTENTION}
 
     page.enter("#region", "eu-west-1")
     there = {row.account: row.cells["eu-west-1"].state for row in rows if "eu-west-1" in row.cells}

@@ -27,8 +27,7 @@ from tests.cli.coverage.sample import DENIED, sample
 from tests.cli.organization.support import MANAGEMENT, MEMBERS, OrganizationOperator
 from tests.cli.support import screen
 from tests.sandbox.local_aws import LocalAws
-from tests.simulator import CLIENT_SECRET, Connection, FalconSimulator, Fault, Html, Status, missing_scope
-from tests.simulator.probe import registry
+from tests.simulator import CLIENT_SECRET, FalconSimulator, Fault, Html, Status, missing_scope
 from tests.stack.customer import PROJECT, ROLE
 
 pytest_plugins = ["tests.cli.fixtures"]
@@ -66,16 +65,12 @@ def states(directory: Path) -> dict[str, dict[str, str]]:
 def test_the_report_shows_what_became_of_every_account_and_changes_nothing(
     aws: LocalAws, administrator: OrganizationOperator, tmp_path: Path
 ) -> None:
-    falcon, (fine, failed, expired, missing, closed, by_hand) = administrator.falcon, MEMBERS
+    falcon, (fine, failed, missing, closed, *others) = administrator.falcon, MEMBERS
     for account in (MANAGEMENT, *MEMBERS):
         aws.set_regions(account, enabled=REGIONS)
     aws.client("iam", failed).create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps({}))
     assert administrator.deploy(given=administrator.credentials).problem
-    falcon.tenant.expire_credential(falcon.connections_of(expired)[0].id)
     falcon.tenant.remove(falcon.connections_of(missing)[0].id)
-    falcon.tenant.remove(falcon.connections_of(by_hand)[0].id)
-    falcon.add_connection(Connection(url=registry(by_hand, "eu-west-1"), user_defined_alias="by hand"))
-    falcon.add_connection(Connection(url=registry(GONE, "us-east-1"), user_defined_alias=f"ecr-1a2b3c4d-{GONE}"))
     aws.client("organizations").close_account(AccountId=closed)
     falcon.journal.clear()
     reader = aws.principal("reader", allow=ALLOWED)
@@ -93,17 +88,13 @@ def test_the_report_shows_what_became_of_every_account_and_changes_nothing(
     assert written == []
     assert not ran.ok  # a timer sees that something is missing
     assert ran.problem == ""
-    assert "Falcon has a connection to 6 of 12 registries. 4 accounts need attention." in ran.text
-    found = states(tmp_path)
-    connected = found[fine]
-    assert set(connected.values()) <= {"connected", "not managed by us"}
-    assert found[failed] == dict.fromkeys(REGIONS, "failed")
-    assert found[expired] == connected | {"eu-west-1": "expired"}
-    assert found[missing] == connected | {"eu-west-1": "missing"}
-    assert found[by_hand] == connected | {"eu-west-1": "not managed by us"}
-    assert found[closed] == dict.fromkeys(REGIONS, "orphan")
-    assert found[MANAGEMENT] == dict.fromkeys(REGIONS, "missing")
-    assert found[GONE] == {"us-east-1": "orphan"}
+    assert "Falcon has a connection to 7 of 12 registries. 3 accounts need attention." in ran.text
+    assert states(tmp_path) == {
+        **{account: dict.fromkeys(REGIONS, "connected") for account in (fine, *others)},
+        **{account: dict.fromkeys(REGIONS, state) for account, state in ((failed, "failed"), (closed, "orphan"))},
+        missing: {"us-east-1": "connected", "eu-west-1": "missing"},
+        MANAGEMENT: dict.fromkeys(REGIONS, "missing"),
+    }
     assert f"ECRExecutionRole: {ROLE} already exists" in (tmp_path / "coverage.html").read_text()
     assert {call["action"] for call in aws.api_calls() if "/reader/" in call["principal"]} <= {*ALLOWED, *ALWAYS}
     assert falcon.journal.operations() == {"token": 1, "list": 1, "read": 1}

@@ -130,11 +130,11 @@ class Stack:
         self._conclude(stack, token, GOOD)
         return self.existing(), True
 
-    def delete(self, **options: Any) -> None:
+    def delete(self) -> None:
         """Delete the stack. Raises CliError with the cause of a failure."""
         if before := self.settle():
             token = str(uuid4())
-            self._cloudformation.delete_stack(StackName=self.name, ClientRequestToken=token, **options)
+            self._cloudformation.delete_stack(StackName=self.name, ClientRequestToken=token)
             self._conclude(before.id, token, {"DELETE_COMPLETE"})
 
     def problem(self, status: str) -> str:

@@ -103,22 +103,6 @@ def test_a_stack_that_is_not_in_order_and_what_needs_attention_are_told(act: Act
     assert ran.ok
 
 
-@pytest.mark.parametrize(
-    ("status", "advice"),
-    [
-        ("ROLLBACK_IN_PROGRESS", "Wait for its end, then ask again."),
-        ("ROLLBACK_COMPLETE", "Its launch failed: make deploy launches anew."),
-        ("CREATE_COMPLETE", "Is it this one?"),
-    ],
-)
-def test_a_stack_without_a_function_says_what_to_do(act: Act, status: str, advice: str) -> None:
-    name = "crowdstrike-ecr-registry-connections"
-
-    problem = act(FakeAws(STATUS, status, {})).problem
-
-    assert problem == f"the stack {name} is in {status} and has no function to ask. {advice}"
-
-
 def test_json_is_printed_alone_and_as_it_came(act: Act) -> None:
     ran = act(FakeAws(STATUS | {"ok": False}), JSON="1")
 
@@ -127,14 +111,12 @@ def test_json_is_printed_alone_and_as_it_came(act: Act) -> None:
 
 
 def test_the_function_is_asked_once_and_waited_for_as_long_as_it_may_take(act: Act) -> None:
-    aws = FakeAws(ReadTimeoutError(endpoint_url="https://lambda"))
+    aws = FakeAws(STATUS)
 
-    ran = act(aws, "reconcile")
+    act(aws)
 
-    assert ran.problem.startswith("the connection to the function broke: ")
-    assert "It may still be at work. Look at the log group /aws/lambda/function, then at: make status" in ran.problem
     config, payload = aws.asked
-    assert payload == {"action": "reconcile"}
+    assert payload == {"action": "status"}
     assert (config.read_timeout, config.retries, config.tcp_keepalive) == (910, {"total_max_attempts": 1}, True)
 
 
@@ -150,13 +132,29 @@ def test_a_long_wait_is_announced(act: Act, monkeypatch: pytest.MonkeyPatch) -> 
     assert announced not in act(FakeAws(STATUS), JSON="1").text
 
 
-def test_a_function_error_says_where_more_is_to_be_found(act: Act) -> None:
-    failed = FakeAws({"errorMessage": "1 Region failed: sa-east-1", "errorType": "X", "stackTrace": ["of Lambda"]})
+FAILED = {"errorMessage": "1 Region failed: sa-east-1", "errorType": "X", "stackTrace": ["of Lambda"]}
+NOBODY = "and has no function to ask."
 
-    assert act(failed, "reconcile").problem == (
-        "1 Region failed: sa-east-1\n  Each Region: make status. Every line: the log group /aws/lambda/function"
-    )
-    assert act(failed, "reconcile", JSON="1").text == ""
+
+@pytest.mark.parametrize(
+    ("aws", "problem"),
+    [
+        (FakeAws(STATUS, "ROLLBACK_IN_PROGRESS", {}), f"PROGRESS {NOBODY} Wait for its end, then ask again."),
+        (FakeAws(STATUS, "ROLLBACK_COMPLETE", {}), f"COMPLETE {NOBODY} Its launch failed: make deploy launches anew."),
+        (FakeAws(STATUS, outputs={}), f"is in CREATE_COMPLETE {NOBODY} Is it this one?"),
+        (
+            FakeAws(ReadTimeoutError(endpoint_url="https://lambda")),
+            "\n  It may still be at work. Look at the log group /aws/lambda/function, then at: make status",
+        ),
+        (
+            FakeAws(FAILED),
+            "1 Region failed: sa-east-1\n  Each Region: make status. Every line: the log group /aws/lambda/function",
+        ),
+    ],
+)
+def test_where_there_is_no_answer_it_is_said_where_more_is_to_be_found(act: Act, aws: FakeAws, problem: str) -> None:
+    assert act(aws, "reconcile").problem.endswith(problem)
+    assert act(aws, "reconcile", JSON="1").text == ""
 
 
 LEFT = {"region": "sa-east-1", "outcome": "left", "connection": None, "message": "why"}

@@ -174,7 +174,7 @@ def test_delete_asks_for_the_name_and_deletes_once_the_stack_knows_the_choice(
     assert refused.problem.endswith("or leave DELETE_CONNECTIONS out: then it deletes with DeleteConnections=Keep.")
     assert still == "UPDATE_ROLLBACK_COMPLETE"
     assert ran.ok, ran.problem
-    assert "DeleteConnections=Account: " in ran.text
+    assert "\nDeleteConnections=Account: EVERY ECR connection of the account" in ran.text
     assert "1 connected Regions: us-east-1" in ran.text
     assert "setting DeleteConnections=Account" in ran.text
     assert "The stack falcon is deleted. Its log stays: /aws/lambda/" in ran.text

@@ -35,6 +35,7 @@ def test_a_delegated_administrator_covers_the_organization_from_its_own_account(
     assert administrator.connected().keys() == {MEMBERS[0]}
     assert administrator.delete(CALL_AS="DELEGATED_ADMIN", DELETE_CONNECTIONS="Account").problem == ""
     assert administrator.connected() == {}
+    assert len(aws.client("s3", MEMBERS[1]).list_buckets()["Buckets"]) == 1  # for DELETE_BUCKET was not given
 
 
 def test_what_stands_in_the_way_is_told_at_once_and_nothing_is_made(

@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -87,6 +87,12 @@ class Screen:
         """Print many names in few lines; nothing if there are none."""
         if names:
             self.say(f"{len(names)} {title}: {', '.join(names)}")
+
+    def outputs(self, outputs: Mapping[str, str]) -> None:
+        """Print names and values, each value unbroken."""
+        width = max(map(len, outputs), default=0)
+        for name, value in sorted(outputs.items()):
+            self.link(f"  {name:<{width}}  {value}")
 
     def confirm(self, name: str, *, agreed: bool) -> None:
         """Let the operator type a name, unless they agreed in advance. Raises CliError if they do not."""

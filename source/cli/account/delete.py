@@ -89,8 +89,8 @@ def set_policy(stack: Stack, before: Snapshot, policy: str) -> None:
         stack.deploy({"UsePreviousTemplate": True}, {PARAMETER: policy}, before.parameters.keys())
     except CliError as error:
         held = before.parameters.get(PARAMETER, DEFAULT)
-        nothing = (
-            "nothing was deleted. Correct the cause and delete again, or leave DELETE_CONNECTIONS out: then it deletes "
-            f"with {PARAMETER}={held}."
+        advice = (
+            f"the stack {stack.name} was not deleted. Correct the cause and delete again, or leave DELETE_CONNECTIONS "
+            f"out: then it deletes with {PARAMETER}={held}."
         )
-        raise CliError(*error.problems, nothing) from None
+        raise CliError(*error.problems, advice) from None

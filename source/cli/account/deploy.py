@@ -53,9 +53,7 @@ def deploy(asked: Request, screen: Screen) -> None:
     verify_code(aws, after, artifacts.package)
     news = "." if changed else ": there was nothing to change."
     screen.say(f"\nThe stack {stack.name} is up to date{news}", "green")
-    names = sorted(name for name in after.outputs if not name.endswith("Command"))
-    for name in names:
-        screen.link(f"  {name:<{max(map(len, names))}}  {after.outputs[name]}")
+    screen.outputs({name: value for name, value in after.outputs.items() if not name.endswith("Command")})
     screen.say("Next: make status")
 
 

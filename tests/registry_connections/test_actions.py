@@ -40,49 +40,50 @@ def test_anything_else_is_refused_with_a_list_of_what_is_accepted(event: Any) ->
         assert accepted in str(caught.value)
 
 
-class Look:
-    """A stack that manages three Regions, and one look at it."""
-
-    def __init__(self, *faults: Fault, launch: bool = True) -> None:
-        self.world, self.faults = World(), faults
-        self.stack: Stack = self.world.new_stack()
-        if launch:
-            assert self.world.invoke(self.stack, Kind.CREATE, self.stack.properties()).succeeded
-
-    def __call__(self, name: str) -> Any:
-        self.run: Invocation = self.world.begin(self.stack, Kind.REPAIR, {}, self.faults)
-        reconciler = self.world._reconciler(self.run)
-        before = (list(self.stack.parameters.versions), list(self.world.tenant.entries))
-        deadline = Deadline(self.world.clock.now + 800, self.world.clock)
-        shown = json.loads(json.dumps(actions.view(name, reconciler, deadline)))
-        assert (list(self.stack.parameters.versions), list(self.world.tenant.entries)) == before
-        return shown
+def look(stack: Stack, name: str, *faults: Fault) -> tuple[Any, Invocation]:
+    """Return what is shown, and the run that looked, which changed nothing."""
+    world = stack.world
+    run = stack.begin(Kind.REPAIR, {}, faults)
+    before = (list(stack.parameters.versions), list(world.tenant.entries))
+    deadline = Deadline(world.clock.now + 800, world.clock)
+    shown = json.loads(json.dumps(actions.view(name, world.reconciler(run), deadline)))
+    assert (list(stack.parameters.versions), list(world.tenant.entries)) == before
+    return shown, run
 
 
-def test_a_plan_is_what_a_repair_would_do() -> None:
-    look = Look()
-    look.world.tenant.remove(look.stack.record.connections["eu-west-1"])
-    shown = look("plan")
+@pytest.fixture
+def stack() -> Stack:
+    """Return a stack that manages three Regions."""
+    stack = World().new_stack()
+    assert stack.launch().succeeded
+    return stack
+
+
+def test_a_plan_is_what_a_repair_would_do(stack: Stack) -> None:
+    stack.world.tenant.remove(stack.record.connections["eu-west-1"])
+    shown, run = look(stack, "plan")
 
     assert shown["ok"]
     assert [(each["region"], each["change"]) for each in shown["changes"]] == [("eu-west-1", "create")]
-    assert look.run.journal.made("probe") == [""]
+    assert run.journal.made("probe") == [""]
 
 
 @pytest.mark.parametrize("name", ["plan", "status"])
 @pytest.mark.parametrize("operation", ["get", "secret", "log_in", "regions", "read"])
-def test_what_does_not_let_us_look_is_part_of_what_is_shown(name: str, operation: str) -> None:
-    shown = Look(Fault(operation, Effect.REFUSED))(name)
+def test_what_does_not_let_us_look_is_part_of_what_is_shown(stack: Stack, name: str, operation: str) -> None:
+    shown, _ = look(stack, name, Fault(operation, Effect.REFUSED))
 
     assert shown["ok"] is False
     assert len(shown["problems"]) == 1
 
 
 @pytest.mark.parametrize("name", ["plan", "status"])
-def test_a_look_at_a_stack_that_applied_nothing_or_whose_record_somebody_overwrote_says_so(name: str) -> None:
-    overwritten = Look()
-    overwritten.stack.parameters.versions.append("falcon")
-    nothing = "The stack has not applied anything yet: create or update it first."
+def test_a_look_at_a_stack_that_applied_nothing_or_whose_record_somebody_overwrote_says_so(
+    stack: Stack, name: str
+) -> None:
+    nothing, _ = look(World().new_stack(), name)
+    stack.parameters.versions.append("falcon")
+    overwritten, _ = look(stack, name)
 
-    assert Look(launch=False)(name)["problems"] == [nothing]
-    assert overwritten(name)["problems"][0].startswith("The stack's record cannot be used: ")
+    assert nothing["problems"] == ["The stack has not applied anything yet: create or update it first."]
+    assert overwritten["problems"][0].startswith("The stack's record cannot be used: ")

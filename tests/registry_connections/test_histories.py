@@ -6,6 +6,7 @@ the shortest history that fails, and the `HISTORY_SEED` that finds it again.
 
 import os
 import secrets
+from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -70,8 +71,17 @@ CHANGES = st.fixed_dictionaries(
     },
 )
 APART = st.floats(0, 12).map(lambda seconds: round(seconds, 1))
+Changes = dict[str, str]
+Faults = list[Fault]
 RECORD_FAULTS = {"get", "put"}
 IMPOSSIBLE = ("leave no enabled Region", "is not enabled")
+
+
+STACK = st.runner().flatmap(lambda machine: st.sampled_from(machine.stacks))
+ENTRY = st.runner().flatmap(lambda machine: st.sampled_from(machine.of_account()))
+room_for_a_stack = precondition(lambda self: len(self.stacks) < 2)
+a_stack = precondition(lambda self: self.stacks)
+an_entry = precondition(lambda self: self.of_account())
 
 
 class Histories(RuleBasedStateMachine):
@@ -92,144 +102,117 @@ class Histories(RuleBasedStateMachine):
 
     # What the operator does
 
-    @precondition(lambda self: len(self.stacks) < 2)
+    @room_for_a_stack
     @rule(changes=CHANGES, faults=FAULTS, later=FAULTS, told=st.booleans())
-    def launch(self, changes: dict[str, str], faults: list[Fault], later: list[Fault], *, told: bool) -> None:
+    def launch(self, changes: Changes, faults: Faults, later: Faults, *, told: bool) -> None:
         stack = self.world.new_stack()
-        before = dict(self.world.tenant.entries)
-        run = self.world.invoke(stack, Kind.CREATE, stack.properties(**changes), faults)
-        self._settle_launch(stack, run, before, later, told=told)
+        self._settle_launch(stack, stack.launch(*faults, told=told, **changes), later, told=told)
 
-    @precondition(lambda self: len(self.stacks) < 2)
+    @room_for_a_stack
     @rule(changes=CHANGES, faults=SHORT_FAULTS, apart=APART)
-    def launch_and_cancel(self, changes: dict[str, str], faults: list[Fault], apart: float) -> None:
+    def launch_and_cancel(self, changes: Changes, faults: Faults, apart: float) -> None:
         stack = self.world.new_stack()
-        before = dict(self.world.tenant.entries)
-        stack.held = "made-up"
-        create = self.world.begin(stack, Kind.CREATE, stack.properties(**changes), faults)
-        delete = self.world.begin(stack, Kind.DELETE, stack.properties(**changes), physical_id="made-up")
+        stack.applied, stack.held = stack.properties(**changes), "made-up"
+        create, delete = stack.begin(Kind.CREATE, stack.applied, faults), stack.begin(Kind.DELETE, stack.applied)
         self.world.invoke_both(create, delete, apart)
-        self._roll_back(stack, create, before, [], deleted=delete.succeeded)
+        self._roll_back(stack, [], deleted=delete.succeeded)
 
-    @precondition(lambda self: len(self.stacks) < 2)
+    @room_for_a_stack
     @rule(changes=CHANGES, faults=SHORT_FAULTS, late=st.floats(0, EVENT_AGE_SECONDS - 10))
-    def launch_delivered_after_its_delete(self, changes: dict[str, str], faults: list[Fault], late: float) -> None:
+    def launch_delivered_after_its_delete(self, changes: Changes, faults: Faults, late: float) -> None:
         stack = self.world.new_stack()
-        before = dict(self.world.tenant.entries)
-        stack.held = "made-up"
+        stack.applied, stack.held = stack.properties(**changes), "made-up"
         faults = [fault for fault in faults if fault.operation not in RECORD_FAULTS | {"delete_parameter"}]
         sent = self.world.clock.now
         self.world.clock.sleep(5)
-        delete = self.world.begin(stack, Kind.DELETE, stack.properties(**changes), physical_id="made-up")
-        create = self.world.begin(stack, Kind.CREATE, stack.properties(**changes), faults, sent=sent)
+        delete = stack.begin(Kind.DELETE, stack.applied)
+        create = stack.begin(Kind.CREATE, stack.applied, faults, sent=sent)
         self.world.invoke_both(delete, create, round(late, 1))
-        self._roll_back(stack, create, before, [], deleted=delete.succeeded)
+        self._roll_back(stack, [], deleted=delete.succeeded)
 
-    @precondition(lambda self: len(self.stacks) < 2)
+    @room_for_a_stack
     @rule(changes=CHANGES, faults=SHORT_FAULTS, later=SHORT_FAULTS, apart=APART, told=st.booleans())
     def launch_delivered_twice(
-        self, changes: dict[str, str], faults: list[Fault], later: list[Fault], apart: float, *, told: bool
+        self, changes: Changes, faults: Faults, later: Faults, apart: float, *, told: bool
     ) -> None:
         stack, request = self.world.new_stack(), self.world.new_id()
-        before = dict(self.world.tenant.entries)
+        stack.applied = stack.properties(**changes)
         # Who cannot read the record cannot know that the same event is being answered already.
         faults, later = ([f for f in given if f.operation not in RECORD_FAULTS] for given in (faults, later))
-        first = self.world.begin(stack, Kind.CREATE, stack.properties(**changes), faults, request=request)
-        second = self.world.begin(stack, Kind.CREATE, stack.properties(**changes), later, request=request)
+        first, second = (stack.begin(Kind.CREATE, stack.applied, given, request=request) for given in (faults, later))
         self.world.invoke_both(first, second, apart)
-        self._settle_launch(stack, heard([first, second]), before, [], told=told)
+        run = heard([first, second])
+        stack.hold(run, told=told)
+        self._settle_launch(stack, run, [], told=told)
 
-    @precondition(lambda self: self.stacks)
-    @rule(data=st.data(), changes=CHANGES, faults=FAULTS, later=FAULTS, told=st.booleans())
-    def update(
-        self, data: st.DataObject, changes: dict[str, str], faults: list[Fault], later: list[Fault], *, told: bool
-    ) -> None:
-        stack = self._one_of(data)
-        wanted = stack.properties(**changes)
-        run = self.world.invoke(stack, Kind.UPDATE, wanted, faults)
-        self._settle_update(stack, run, wanted, later, told=told)
+    @a_stack
+    @rule(stack=STACK, changes=CHANGES, faults=FAULTS, later=FAULTS, told=st.booleans())
+    def update(self, stack: Stack, changes: Changes, faults: Faults, later: Faults, *, told: bool) -> None:
+        self._settle_update(stack, stack.update(*faults, **changes), later, told=told)
 
-    @precondition(lambda self: self.stacks)
-    @rule(data=st.data(), changes=CHANGES)
-    def update_delivered_after_its_rollback(self, data: st.DataObject, changes: dict[str, str]) -> None:
-        stack = self._one_of(data)
+    @a_stack
+    @rule(stack=STACK, changes=CHANGES)
+    def update_delivered_after_its_rollback(self, stack: Stack, changes: Changes) -> None:
         sent = self.world.clock.now
         self.world.clock.sleep(1200)
-        rollback = self.world.invoke(stack, Kind.UPDATE, stack.applied or {})
+        rollback = stack.roll_back()
         assert rollback.succeeded or any(why in rollback.reason for why in IMPOSSIBLE), rollback.reason
         before = dict(self.world.tenant.entries)
-        late = self.world.run(self.world.begin(stack, Kind.UPDATE, stack.properties(**changes), sent=sent))
+        late = self.world.run(stack.begin(Kind.UPDATE, stack.properties(**changes), sent=sent))
         stack.events.pop()
         assert late.answered
         assert not late.succeeded
         assert self.world.tenant.entries == before
 
-    @precondition(lambda self: self.stacks)
-    @rule(data=st.data(), changes=CHANGES, faults=SHORT_FAULTS, apart=APART)
+    @a_stack
+    @rule(stack=STACK, changes=CHANGES, faults=SHORT_FAULTS, apart=APART, update_first=st.booleans())
     def update_while_repairing(
-        self, data: st.DataObject, changes: dict[str, str], faults: list[Fault], apart: float
+        self, stack: Stack, changes: Changes, faults: Faults, apart: float, *, update_first: bool
     ) -> None:
-        stack = self._one_of(data)
-        wanted = stack.properties(**changes)
-        repair = self.world.begin(stack, Kind.REPAIR, stack.applied or {}, faults)
-        update = self.world.begin(stack, Kind.UPDATE, wanted)
-        self.world.invoke_both(*((repair, update) if data.draw(st.booleans()) else (update, repair)), apart)
-        self._settle_update(stack, update, wanted, [], told=True)
+        repair = stack.begin(Kind.REPAIR, stack.applied, faults)
+        update = stack.begin(Kind.UPDATE, stack.properties(**changes))
+        self.world.invoke_both(*((update, repair) if update_first else (repair, update)), apart)
+        self._settle_update(stack, update, [], told=True)
 
-    @precondition(lambda self: self.stacks)
-    @rule(data=st.data(), faults=FAULTS)
-    def repair(self, data: st.DataObject, faults: list[Fault]) -> None:
-        stack = self._one_of(data)
-        run = self.world.invoke(stack, Kind.REPAIR, stack.applied or {}, faults)
-        if run.succeeded:
+    @a_stack
+    @rule(stack=STACK, faults=FAULTS)
+    def repair(self, stack: Stack, faults: Faults) -> None:
+        if stack.repair(*faults).succeeded:
             self._again(stack)
 
-    @precondition(lambda self: self.stacks)
-    @rule(data=st.data(), faults=FAULTS, told=st.booleans())
-    def delete(self, data: st.DataObject, faults: list[Fault], *, told: bool) -> None:
-        stack = self._one_of(data)
+    @a_stack
+    @rule(stack=STACK, faults=FAULTS, told=st.booleans())
+    def delete(self, stack: Stack, faults: Faults, *, told: bool) -> None:
         self.stacks.remove(stack)
-        applied = stack.applied or {}
         managed = set(stack.record.connections.values())
-        run = self.world.invoke(stack, Kind.DELETE, applied, faults)
+        run = stack.delete(*faults)
         if not (run.succeeded and told):
-            repair = self.world.invoke(stack, Kind.REPAIR, applied)
+            repair = stack.repair()
             assert stack.record.applied or not repair.journal.made("create")
-            run = self.world.invoke(stack, Kind.DELETE, applied)
+            run = stack.delete()
         assert run.succeeded, run.reason
-        policy = applied.get("DeleteConnections", "Keep")
-        left = {found.id: found for found in self.world.tenant.entries.values()}
+        policy = stack.applied.get("DeleteConnections", "Keep")
+        left = self.world.tenant.entries
         if policy == "Account":
-            assert not [found for found in left.values() if found.shown().belongs_to(ACCOUNT, SUFFIX)]
+            assert not self.of_account()
         elif policy == "Stack":
-            gone = {i for i in managed if i not in left or not self._is_others(left[i], stack)}
-            assert not gone & left.keys()
+            assert all(stack.identity.owner(left[name].alias) is Owner.OTHER_STACK for name in managed & left.keys())
             assert not self._made_by(stack)
         else:
             assert left == run.present
             assert not run.journal.made("secret", "log_in")
 
-    @precondition(lambda self: self.stacks)
-    @rule(data=st.data())
-    def a_duplicate_comes_late(self, data: st.DataObject) -> None:
-        stack = self._one_of(data)
+    @a_stack
+    @rule(stack=STACK, data=st.data())
+    def a_duplicate_comes_late(self, stack: Stack, data: st.DataObject) -> None:
         late = stack.events[-data.draw(st.integers(1, min(REMEMBERED, len(stack.events))))]
         known = {event.request: event.outcome for event in stack.record.events}
         if known.get(late.request.id, BEGUN) == BEGUN:
             return  # it could leave no trace in the record, and CloudFormation has gone on without it
-        request, before = late.request, set(self.world.tenant.entries)
-        again = self.world.run(
-            self.world.begin(
-                stack,
-                request.kind,
-                late.properties,
-                request=request.id,
-                physical_id=request.physical_id,
-                sent=request.sent - self.world.clock.wall() + self.world.clock.now,
-            )
-        )
+        before = set(self.world.tenant.entries)
+        again = self.world.run(replace(stack.begin(late.request.kind, late.properties), request=late.request))
         stack.events.pop()
-        assert again.succeeded == (known[request.id] == "")
+        assert again.succeeded == (known[late.request.id] == "")
         assert before == self.world.tenant.entries.keys()
         assert not again.journal.made("create", "refresh", "remove")
 
@@ -241,20 +224,20 @@ class Histories(RuleBasedStateMachine):
         if not self.world.tenant.find(url, key):
             self.world.tenant.add(Entry(url, key=key, role="their-role"))
 
-    @rule(data=st.data())
-    def somebody_removes(self, data: st.DataObject) -> None:
-        if mine := self._of_account():
-            self.world.tenant.remove(data.draw(st.sampled_from(sorted(mine))))
+    @an_entry
+    @rule(entry=ENTRY)
+    def somebody_removes(self, entry: Entry) -> None:
+        self.world.tenant.remove(entry.id)
 
-    @rule(data=st.data())
-    def somebody_renames(self, data: st.DataObject) -> None:
-        if mine := self._of_account():
-            self.world.tenant.entries[data.draw(st.sampled_from(sorted(mine)))].alias = "renamed"
+    @an_entry
+    @rule(entry=ENTRY)
+    def somebody_renames(self, entry: Entry) -> None:
+        entry.alias = "renamed"
 
-    @rule(data=st.data())
-    def a_credential_expires(self, data: st.DataObject) -> None:
-        if mine := self._of_account():
-            self.world.tenant.entries[data.draw(st.sampled_from(sorted(mine)))].expired = True
+    @an_entry
+    @rule(entry=ENTRY)
+    def a_credential_expires(self, entry: Entry) -> None:
+        entry.expired = True
 
     @rule(region=st.sampled_from(REGIONS))
     def a_region_is_enabled_or_disabled(self, region: str) -> None:
@@ -283,72 +266,41 @@ class Histories(RuleBasedStateMachine):
         hosts = [(found.url, found.type) for found in self.world.tenant.entries.values()]
         assert all(neighbour in hosts for neighbour in NEIGHBOURS)
 
-    def _one_of(self, data: st.DataObject) -> Stack:
-        return self.stacks[data.draw(st.integers(0, len(self.stacks) - 1))]
-
-    def _of_account(self) -> list[str]:
-        entries = self.world.tenant.entries
-        return [name for name, found in entries.items() if found.shown().belongs_to(ACCOUNT, SUFFIX)]
+    def of_account(self) -> list[Entry]:
+        return [found for found in self.world.tenant.entries.values() if found.shown().belongs_to(ACCOUNT, SUFFIX)]
 
     def _made_by(self, stack: Stack) -> list[Entry]:
         """Return what a stack made, and can know to have made."""
-        return [
-            found
-            for found in self.world.tenant.entries.values()
-            if found.maker.startswith(f"{stack.name}/") and stack.identity.owner(found.alias) is Owner.CREATED
-        ]
-
-    def _is_others(self, entry: Entry, stack: Stack) -> bool:
-        return stack.identity.owner(entry.alias) is Owner.OTHER_STACK
+        own = [found for found in self.world.tenant.entries.values() if found.maker.startswith(f"{stack.name}/")]
+        return [found for found in own if stack.identity.owner(found.alias) is Owner.CREATED]
 
     # What CloudFormation does next
 
-    def _settle_launch(
-        self, stack: Stack, run: Invocation, before: dict[str, Entry], faults: list[Fault], *, told: bool
-    ) -> None:
-        self.world.hold(stack, run, told=told)
+    def _settle_launch(self, stack: Stack, run: Invocation, faults: Faults, *, told: bool) -> None:
         if run.succeeded and told:
-            stack.applied = run.properties
             self.stacks.append(stack)
             self._again(stack)
         else:
-            self._roll_back(stack, run, before, faults)
+            self._roll_back(stack, faults)
 
-    def _roll_back(
-        self,
-        stack: Stack,
-        run: Invocation,
-        before: dict[str, Entry],
-        faults: list[Fault],
-        *,
-        deleted: bool = False,
-    ) -> None:
+    def _roll_back(self, stack: Stack, faults: Faults, *, deleted: bool = False) -> None:
         # CloudFormation not saying what it holds leaves everything: that is accepted.
         silent = [fault for fault in faults if fault.operation != "holds"]
-        for attempt in (silent, []):
-            if not deleted:
-                deleted = self.world.invoke(
-                    stack, Kind.DELETE, run.properties, attempt, physical_id=stack.held
-                ).succeeded
-        assert deleted
+        assert deleted or stack.delete(*silent).succeeded or stack.delete().succeeded
         assert not self._made_by(stack)
-        assert before.keys() - self._gone_by_others() <= self.world.tenant.entries.keys()
 
-    def _settle_update(
-        self, stack: Stack, run: Invocation, wanted: dict[str, str], faults: list[Fault], *, told: bool
-    ) -> None:
+    def _settle_update(self, stack: Stack, run: Invocation, faults: Faults, *, told: bool) -> None:
         if run.succeeded and told:
-            stack.applied = wanted
+            stack.applied = run.properties
             self._again(stack)
             return
-        there = run.present.keys()
         if not run.succeeded and run.answered:
             managed = set(run.before.connections.values())
-            assert {gone.id for gone in run.removed} & there <= managed
+            assert {gone.id for gone in run.removed} & run.present.keys() <= managed
         for attempt in (faults, []):
             if not attempt:
                 self.world.tenant.rejecting.clear()  # the operator corrects what made it fail
-            back = self.world.invoke(stack, Kind.UPDATE, stack.applied or {}, attempt)
+            back = stack.roll_back(*attempt)
             applied = back.before.applied
             if applied and applied.digest == back.request.digest and back.answered:
                 assert back.succeeded or any(fault.operation in RECORD_FAULTS for fault in attempt), back.reason
@@ -357,13 +309,9 @@ class Histories(RuleBasedStateMachine):
                 return
         assert any(why in back.reason for why in IMPOSSIBLE), back.reason
 
-    def _gone_by_others(self) -> set[str]:
-        return {gone.id for gone, by in self.world.tenant.removed if by == "somebody"}
-
     def _again(self, stack: Stack) -> None:
         """Repeat what succeeded: nothing is left to do, unless some Regions failed and that was accepted."""
-        run = self.world.invoke(stack, Kind.REPAIR, stack.applied or {})
-        again = self.world.invoke(stack, Kind.REPAIR, stack.applied or {})
+        run, again = stack.repair(), stack.repair()
         waits = again.report is not None and again.report.note  # for the lease of a run that could not give it back
         if run.succeeded and again.succeeded and not waits:
             assert not again.journal.made("create", "refresh", "remove", "list")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from registry_connections.aws.calls import FreshPolicy
 from registry_connections.aws.parameter_store import ParameterStore
 from registry_connections.core.errors import RegistrationError
-from registry_connections.core.model import Deadline, Identity, Settings
+from registry_connections.core.model import Credentials, Deadline, Identity, Settings
 from registry_connections.core.record import FAILED_SUFFIX, Kind, Record, Request, digest
 from registry_connections.core.report import Report
 from registry_connections.core.settings import parse
@@ -43,8 +43,9 @@ class Stack:
     """One stack of the template; `applied` is what CloudFormation holds to be its properties, `held` its id."""
 
     number: int
+    world: "World"
     parameters: Parameters = field(default_factory=Parameters)
-    applied: dict[str, str] | None = None
+    applied: dict[str, str] = field(default_factory=dict)
     held: str = ""
     events: list["Invocation"] = field(default_factory=list)  # of CloudFormation, latest last
 
@@ -73,6 +74,69 @@ class Stack:
     def properties(self, **changes: str) -> dict[str, str]:
         return {"FalconCloud": "us-1", "Package": "bucket/key", **changes}
 
+    def begin(
+        self,
+        kind: Kind,
+        properties: Mapping[str, str],
+        faults: Sequence[Fault] = (),
+        *,
+        request: str = "",
+        physical_id: str = "",
+        sent: float | None = None,
+    ) -> "Invocation":
+        """Prepare one run of the function; `sent` is in virtual seconds, and now by default."""
+        clock = self.world.clock
+        settings, problems = parse(properties, "aws")
+        held = physical_id or (kind is Kind.DELETE and self.held) or self.ours
+        asked = Request(
+            kind,
+            request or self.world.new_id(),
+            clock.wall() if sent is None else sent + clock.wall() - clock.now,
+            settings,
+            tuple(problems),
+            digest(properties),
+            physical_id=held,
+            logical_id=LOGICAL_ID,
+            launched=held == self.ours,
+        )
+        journal = Journal(clock, [replace(fault) for fault in faults])
+        return Invocation(self, asked, dict(properties), journal, self.record, settings=settings)
+
+    def invoke(
+        self, kind: Kind, properties: Mapping[str, str], faults: Sequence[Fault] = (), **request: str
+    ) -> "Invocation":
+        """Run the function once; if it does not respond, wait until CloudFormation gives it up."""
+        invocation = self.begin(kind, properties, faults, **request)  # type: ignore[arg-type] # ids
+        self.world.run(invocation)
+        if not invocation.answered:
+            self.world.clock.sleep(SERVICE_TIMEOUT)
+        return invocation
+
+    def hold(self, create: "Invocation", *, told: bool) -> None:
+        """Hold the id of a Create, which CloudFormation makes up if it was told none."""
+        self.held = f"made-up-{create.request.id}"
+        if told and create.answered:
+            self.held = self.ours if create.succeeded else f"{self.ours}{FAILED_SUFFIX}"
+
+    def launch(self, *faults: Fault, told: bool = True, **changes: str) -> "Invocation":
+        self.applied = self.properties(**changes)
+        create = self.invoke(Kind.CREATE, self.applied, faults)
+        self.hold(create, told=told)
+        return create
+
+    def update(self, *faults: Fault, **changes: str) -> "Invocation":
+        """Update to other properties, as the operator asks; what is applied stays what a rollback goes back to."""
+        return self.invoke(Kind.UPDATE, self.properties(**changes), faults)
+
+    def roll_back(self, *faults: Fault) -> "Invocation":
+        return self.invoke(Kind.UPDATE, self.applied, faults)
+
+    def repair(self, *faults: Fault) -> "Invocation":
+        return self.invoke(Kind.REPAIR, self.applied, faults)
+
+    def delete(self, *faults: Fault, physical_id: str = "") -> "Invocation":
+        return self.invoke(Kind.DELETE, self.applied, faults, physical_id=physical_id)
+
 
 @dataclass(repr=False)
 class Invocation:
@@ -83,9 +147,8 @@ class Invocation:
     properties: dict[str, str]
     journal: Journal
     before: Record
-    present: dict[str, Entry]
+    present: dict[str, Entry] = field(default_factory=dict)
     seconds: float = 0.0
-    began: float = 0.0
     ended: float = 0.0
     report: Report | None = None
     reason: str = ""
@@ -144,35 +207,7 @@ class World:
         return f"{next(self._numbers):08d}-1111-4111-8111-111111111111"
 
     def new_stack(self) -> Stack:
-        return Stack(next(self._numbers))
-
-    def begin(
-        self,
-        stack: Stack,
-        kind: Kind,
-        properties: Mapping[str, str],
-        faults: Sequence[Fault] = (),
-        *,
-        request: str = "",
-        physical_id: str = "",
-        sent: float | None = None,
-    ) -> Invocation:
-        """Prepare one run of the function; `sent` is in virtual seconds, and now by default."""
-        settings, problems = parse(properties, "aws")
-        asked = Request(
-            kind,
-            request or self.new_id(),
-            self.clock.wall() if sent is None else sent + self.clock.wall() - self.clock.now,
-            settings,
-            tuple(problems),
-            digest(properties),
-            physical_id=physical_id or stack.ours,
-            logical_id=LOGICAL_ID,
-            launched=(physical_id or stack.ours) == stack.ours,
-        )
-        journal = Journal(self.clock, [replace(fault) for fault in faults])
-        present = dict(self.tenant.entries)
-        return Invocation(stack, asked, dict(properties), journal, stack.record, present, settings=settings)
+        return Stack(next(self._numbers), self)
 
     def run(self, invocation: Invocation) -> Invocation:
         """Run the function once and check what came of it."""
@@ -180,7 +215,7 @@ class World:
         start = self.clock.now
         stack, seen = invocation.stack, len(self.tenant.removed)
         invocation.present = dict(self.tenant.entries)
-        request, reconciler = invocation.request, self._reconciler(invocation)
+        request, reconciler = invocation.request, self.reconciler(invocation)
         deadline = Deadline(start + REMAINING, self.clock)
         try:
             if request.kind is Kind.DELETE:
@@ -194,7 +229,7 @@ class World:
             pass
         except Exception as error:  # noqa: BLE001 - the invariants say what they think of it
             invocation.problem = error
-        invocation.began, invocation.ended, invocation.seconds = start, self.clock.now, self.clock.now - start
+        invocation.ended, invocation.seconds = self.clock.now, self.clock.now - start
         invocation.removed = [gone for gone, by in self.tenant.removed[seen:] if by == invocation.maker]
         if request.is_repair and (applied := invocation.before.applied):
             invocation.settings = parse(applied.choices, "aws")[0]
@@ -203,45 +238,20 @@ class World:
         self.check(invocation)
         return invocation
 
-    def _reconciler(self, invocation: Invocation) -> Reconciler:
+    def reconciler(self, invocation: Invocation) -> Reconciler:
+        """Return what a run of the function works with."""
         stack, journal, pool = invocation.stack, invocation.journal, InlinePool(self.clock)
-        account = FakeAccount(
-            journal,
-            enabled=frozenset(self.enabled),
-            disabled=frozenset(REGIONS) - self.enabled,
-            held=stack.held,
-        )
+        enabled, disabled = frozenset(self.enabled), frozenset(REGIONS) - self.enabled
+        account = FakeAccount(journal, enabled, disabled, held=stack.held)
         store = SeenStore(
             lambda: FakeSsm(stack.parameters, journal), "/falcon-ecr", FreshPolicy(0), self.clock.sleep, invocation
         )
-        reader = Reader(
-            stack.identity,
-            account,
-            lambda _, cloud: FakeFalcon(self.tenant, journal, cloud, invocation.maker),
-            pool,
-        )
+
+        def connect(_: Credentials, cloud: str) -> FakeFalcon:
+            return FakeFalcon(self.tenant, journal, cloud, invocation.maker)
+
+        reader = Reader(stack.identity, account, connect, pool)
         return Reconciler(stack.identity, store, reader, pool, self.clock.clock)
-
-    def invoke(
-        self,
-        stack: Stack,
-        kind: Kind,
-        properties: Mapping[str, str],
-        faults: Sequence[Fault] = (),
-        **request: str,
-    ) -> Invocation:
-        """Run the function once; if it does not respond, wait until CloudFormation gives it up."""
-        invocation = self.run(self.begin(stack, kind, properties, faults, **request))  # type: ignore[arg-type] # ids
-        if not invocation.answered:
-            self.clock.sleep(SERVICE_TIMEOUT)
-        return invocation
-
-    def hold(self, stack: Stack, create: Invocation, *, told: bool) -> str:
-        """Return the id that CloudFormation holds after a Create, which it makes up if it was told none."""
-        stack.held = f"made-up-{create.request.id}"
-        if told and create.answered:
-            stack.held = stack.ours if create.succeeded else f"{stack.ours}{FAILED_SUFFIX}"
-        return stack.held
 
     def invoke_both(self, first: Invocation, second: Invocation, apart: float) -> None:
         """Run the function twice at the same time, the second run so many seconds after the first."""

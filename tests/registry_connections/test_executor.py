@@ -1,7 +1,7 @@
 """What becomes of a plan in Falcon: one outcome a Region, and what is known to have been made."""
 
-from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -15,41 +15,25 @@ from tests.registry_connections.tenant import Entry, FakeFalcon, Tenant
 K = OutcomeKind
 
 
-@dataclass
 class Bench:
-    """An executor on a tenant in memory."""
+    """An executor on a tenant in memory, and the faults of its calls."""
 
-    clock: VirtualClock = field(default_factory=VirtualClock)
-
-    def __post_init__(self) -> None:
-        self.tenant, self.journal = Tenant(self.clock), Journal(self.clock)
+    def __init__(self, *faults: Fault) -> None:
+        self.clock = VirtualClock()
+        self.tenant, self.journal = Tenant(self.clock), Journal(self.clock, list(faults))
         self.falcon = FakeFalcon(self.tenant, self.journal)
         self.executor = Executor(self.falcon, InlinePool(self.clock), IDENTITY, GRANT, self.clock)
-
-    def strike(self, operation: str, effect: Effect, **more: int) -> None:
-        self.journal.faults.append(Fault(operation, effect, **more))
 
     def add(self, region: str, alias: str = "theirs", **more: Any) -> Entry:
         return self.tenant.add(Entry(IDENTITY.registry(region).url, alias=alias, **more))
 
     def execute(self, *actions: Action, seconds: float = 500, **options: bool) -> Results:
-        return self.executor.execute(Plan(actions), self.deadline(seconds), **options)
+        return self.executor.execute(Plan(actions), Deadline(seconds, self.clock), **options)
 
     def remove(self, *removes: Action) -> Results:
         results = Results()
-        self.executor.remove(Plan(removes), results, self.deadline())
+        self.executor.remove(Plan(removes), results, Deadline(500, self.clock))
         return results
-
-    def undo(self, results: Results) -> None:
-        self.executor.undo(results, self.deadline())
-
-    def deadline(self, seconds: float = 500) -> Deadline:
-        return Deadline(self.clock.now + seconds, self.clock)
-
-
-@pytest.fixture
-def bench() -> Bench:
-    return Bench()
 
 
 def create(region: str) -> Action:
@@ -68,7 +52,8 @@ def kinds(results: Results) -> dict[str, OutcomeKind]:
     return {region: outcome.kind for region, outcome in results.outcomes.items()}
 
 
-def test_what_a_plan_creates_refreshes_keeps_and_leaves_is_told_with_its_ids(bench: Bench) -> None:
+def test_what_a_plan_creates_refreshes_keeps_and_leaves_is_told_with_its_ids() -> None:
+    bench = Bench()
     old = bench.add(WEST, expired=True)
     results = bench.execute(
         create(EAST),
@@ -87,38 +72,48 @@ def test_what_a_plan_creates_refreshes_keeps_and_leaves_is_told_with_its_ids(ben
         },
         made={EAST: made},
     )
-    assert not results.failed
     assert bench.tenant.entries[made].alias == IDENTITY.created_alias(EAST)
     assert (old.alias, old.role, old.expired) == ("theirs", GRANT.role_arn, False)
     assert [name for name, _ in bench.journal.calls] == ["create", "refresh"]
 
 
-def test_a_registry_that_somebody_connected_is_adopted_under_our_mark_and_the_oldest_of_several(bench: Bench) -> None:
+def test_a_registry_that_somebody_connected_is_adopted_under_our_mark_and_the_oldest_of_several() -> None:
+    bench = Bench()
     older = bench.add(EAST, created_at="2025-01-01")
     bench.add(EAST, key="another", created_at="2025-06-01")
     results = bench.execute(create(EAST), create(WEST))
 
     assert (results.outcomes[EAST].kind, results.outcomes[EAST].connection_id) == (K.ADOPTED, older.id)
-    assert older.alias == IDENTITY.adopted_alias(EAST)
-    assert set(results.made) == {WEST}
+    assert (older.alias, set(results.made)) == (IDENTITY.adopted_alias(EAST), {WEST})
     assert bench.journal.made("list") == [""]
 
 
+IT = {EAST}
+
+
 @pytest.mark.parametrize(
-    ("effect", "kind", "made"), [(Effect.REPEATED, K.CREATED, {EAST}), (Effect.REFUSED, K.FAILED, set())]
+    ("effect", "kind", "made", "refused", "unknown"),
+    [
+        (Effect.REPEATED, K.CREATED, IT, set(), set()),  # it was sent twice, and is found by its alias
+        (Effect.REFUSED, K.FAILED, set(), set(), set()),
+        (Effect.REJECTED, K.FAILED, set(), IT, set()),
+        (Effect.LOST, K.FAILED, set(), set(), IT),
+        (Effect.HANGS_APPLIED, K.FAILED, set(), set(), IT),
+    ],
 )
-def test_a_create_that_was_sent_twice_is_found_by_its_alias(
-    bench: Bench, effect: Effect, kind: K, made: set[str]
+def test_of_a_create_it_is_told_whether_it_made_something_or_may_have(
+    effect: Effect, kind: K, made: set[str], refused: set[str], unknown: set[str]
 ) -> None:
-    bench.strike("create", effect)
-    results = bench.execute(create(EAST))
+    results = Bench(Fault("create", effect)).execute(create(EAST))
 
     assert kinds(results) == {EAST: kind}
     assert results.made == {region: results.outcomes[region].connection_id for region in made}
-    assert results.unknown == set()
+    assert (results.refused, results.unknown) == (refused, unknown)
+    assert results.outcomes[EAST].message.endswith("so it may have been made") is (effect is Effect.HANGS_APPLIED)
 
 
-def test_what_this_stack_made_before_and_could_not_record_is_taken_up_and_not_undone(bench: Bench) -> None:
+def test_what_this_stack_made_before_and_could_not_record_is_taken_up_and_not_undone() -> None:
+    bench = Bench()
     own = bench.add(EAST, IDENTITY.created_alias(EAST), created_at="2026-09-09")
     bench.add(EAST, key="another", created_at="2025-01-01")
 
@@ -130,23 +125,23 @@ UNLISTED = "exists; Falcon says that a connection exists, but lists none with th
 
 
 @pytest.mark.parametrize(
-    ("type_", "listing", "message", "status"),
-    [("acr", None, UNLISTED, 409), ("ecr", Effect.DENIED, "READ is missing", 403)],
+    ("type_", "faults", "message", "status"),
+    [("acr", [], UNLISTED, 409), ("ecr", [Fault("list", Effect.DENIED)], "READ is missing", 403)],
 )
 def test_a_conflict_that_cannot_be_looked_up_or_for_which_falcon_lists_nothing_fails(
-    bench: Bench, type_: str, listing: Effect | None, message: str, status: int
+    type_: str, faults: list[Fault], message: str, status: int
 ) -> None:
+    bench = Bench(*faults)
     bench.add(EAST, type=type_)
-    if listing:
-        bench.strike("list", listing)
 
     assert bench.execute(create(EAST)).outcomes == {EAST: Outcome(EAST, K.FAILED, message=message, status=status)}
 
 
 @pytest.mark.parametrize(("taken", "kind", "status"), [(False, K.CREATED, 0), (True, K.FAILED, 409)])
 def test_a_connection_that_is_gone_when_its_credential_is_set_is_created_again_unless_somebody_was_faster(
-    bench: Bench, kind: K, status: int, *, taken: bool
+    kind: K, status: int, *, taken: bool
 ) -> None:
+    bench = Bench()
     if taken:
         bench.add(EAST)
     results = bench.execute(refresh(EAST, "gone"))
@@ -155,35 +150,19 @@ def test_a_connection_that_is_gone_when_its_credential_is_set_is_created_again_u
     assert results.made.keys() == (set() if taken else {EAST})
 
 
-def test_a_create_whose_role_is_refused_is_told_apart(bench: Bench) -> None:
-    bench.strike("create", Effect.REJECTED)
-    results = bench.execute(create(EAST))
-
-    assert (kinds(results), results.made, results.refused, results.unknown) == ({EAST: K.FAILED}, {}, {EAST}, set())
-
-
-@pytest.mark.parametrize("effect", [Effect.LOST, Effect.HANGS_APPLIED])
-def test_a_create_of_which_nobody_knows_whether_it_was_carried_out_is_unknown(bench: Bench, effect: Effect) -> None:
-    bench.strike("create", effect)
-    results = bench.execute(create(EAST))
-
-    assert (kinds(results), results.made, results.unknown) == ({EAST: K.FAILED}, {}, {EAST})
-    assert results.outcomes[EAST].message.endswith("so it may have been made") is (effect is Effect.HANGS_APPLIED)
-
-
 @pytest.mark.parametrize("why", [Why.RECOVERED, Why.REFUSED, Why.EXPIRED, Why.ADOPTED])
 @pytest.mark.parametrize("effect", [Effect.REFUSED, Effect.REJECTED])
-def test_what_was_made_and_gets_no_credential_is_kept_until_it_has_one(bench: Bench, why: Why, effect: Effect) -> None:
+def test_what_was_made_and_gets_no_credential_is_kept_until_it_has_one(why: Why, effect: Effect) -> None:
+    bench = Bench(Fault("refresh", effect))
     own = bench.add(EAST)
-    bench.strike("refresh", effect)
     results = bench.execute(refresh(EAST, own.id, why))
     kept = {EAST: own.id} if why in {Why.RECOVERED, Why.REFUSED} else {}
 
     assert (kinds(results), results.kept, results.refused) == ({EAST: K.FAILED}, kept, set(kept))
 
 
-def test_without_time_nothing_is_attempted(bench: Bench) -> None:
-    message = "not attempted: the time of this invocation is used up"
+def test_without_time_nothing_is_attempted() -> None:
+    bench, message = Bench(), "not attempted: the time of this invocation is used up"
 
     assert bench.execute(create(EAST), refresh(WEST, "id-1"), seconds=0) == Results(
         {EAST: Outcome(EAST, K.NOT_ATTEMPTED, "", message), WEST: Outcome(WEST, K.NOT_ATTEMPTED, "id-1", message)}
@@ -191,15 +170,9 @@ def test_without_time_nothing_is_attempted(bench: Bench) -> None:
     assert bench.journal.calls == []
 
 
-def test_an_error_that_nobody_foresaw_is_the_failure_of_one_region_and_its_text_is_not_told(bench: Bench) -> None:
-    real = bench.falcon.create
-
-    def fails_once(registry: Any, *arguments: Any, **options: Any) -> str:
-        if registry.region == EAST:
-            raise ZeroDivisionError("secret text")
-        return real(registry, *arguments, **options)
-
-    bench.falcon.create = fails_once  # type: ignore[method-assign]
+def test_an_error_that_nobody_foresaw_is_the_failure_of_one_region_and_its_text_is_not_told() -> None:
+    bench = Bench()
+    bench.falcon.create = Mock(side_effect=[ZeroDivisionError("secret text"), "id-2"])  # type: ignore[method-assign]
     results = bench.execute(create(EAST), create(WEST))
 
     assert kinds(results) == {EAST: K.FAILED, WEST: K.CREATED}
@@ -210,12 +183,11 @@ def test_an_error_that_nobody_foresaw_is_the_failure_of_one_region_and_its_text_
 # A launch
 
 
-@pytest.mark.parametrize(("effect", "seconds"), [(None, 0.25), (Effect.REFUSED, 0.25), (Effect.HANGS, 11)])
+@pytest.mark.parametrize(("effects", "seconds"), [([], 0.25), ([Effect.REFUSED], 0.25), ([Effect.HANGS], 11)])
 def test_a_launch_probes_the_scope_to_read_at_the_same_time_and_only_a_clear_word_counts(
-    bench: Bench, effect: Effect | None, seconds: float
+    effects: list[Effect], seconds: float
 ) -> None:
-    if effect:
-        bench.strike("probe", effect)
+    bench = Bench(*(Fault("probe", effect) for effect in effects))
     results = bench.execute(create(EAST), launching=True)
 
     assert [name for name, _ in bench.journal.calls] == ["probe", "create"]
@@ -224,12 +196,9 @@ def test_a_launch_probes_the_scope_to_read_at_the_same_time_and_only_a_clear_wor
 
 
 @pytest.mark.parametrize("rollout", [False, True])
-def test_a_launch_without_the_scope_to_read_fails_and_a_rollout_creates_nothing_first(
-    bench: Bench, *, rollout: bool
-) -> None:
-    old = bench.add(WEST)
-    bench.strike("probe", Effect.DENIED)
-    results = bench.execute(create(EAST), refresh(WEST, old.id), launching=True, rollout=rollout)
+def test_a_launch_without_the_scope_to_read_fails_and_a_rollout_creates_nothing_first(*, rollout: bool) -> None:
+    bench = Bench(Fault("probe", Effect.DENIED))
+    results = bench.execute(create(EAST), refresh(WEST, bench.add(WEST).id), launching=True, rollout=rollout)
 
     assert results.cause == "READ is missing"
     assert kinds(results) == {EAST: K.NOT_ATTEMPTED if rollout else K.CREATED, WEST: K.NOT_ATTEMPTED}
@@ -238,10 +207,10 @@ def test_a_launch_without_the_scope_to_read_fails_and_a_rollout_creates_nothing_
 
 @pytest.mark.parametrize(("careful", "kind"), [(True, K.NOT_ATTEMPTED), (False, K.ADOPTED)])
 def test_with_care_a_failed_create_ends_the_attempt_before_others_connections_get_our_role(
-    bench: Bench, kind: K, *, careful: bool
+    kind: K, *, careful: bool
 ) -> None:
+    bench = Bench(Fault("create", Effect.DENIED))
     other = bench.add(WEST)
-    bench.strike("create", Effect.DENIED)
     results = bench.execute(create(EAST), create(WEST), careful=careful)
 
     assert kinds(results) == {EAST: K.FAILED, WEST: kind}
@@ -251,9 +220,9 @@ def test_with_care_a_failed_create_ends_the_attempt_before_others_connections_ge
 # Removing and undoing
 
 
-def test_what_is_removed_is_told_and_a_region_with_two_connections_fails_with_either(bench: Bench) -> None:
+def test_what_is_removed_is_told_and_a_region_with_two_connections_fails_with_either() -> None:
+    bench = Bench(Fault("remove", Effect.DENIED))
     one, other, third = bench.add(EAST), bench.add(EAST, key="2"), bench.add(WEST)
-    bench.strike("remove", Effect.DENIED)
     results = bench.remove(remove(EAST, one.id), remove(EAST, other.id), remove(WEST, third.id))
 
     assert results.outcomes == {
@@ -264,37 +233,26 @@ def test_what_is_removed_is_told_and_a_region_with_two_connections_fails_with_ei
 
 
 @pytest.mark.parametrize(("why", "unknown"), [(Why.UNFINISHED, {EAST}), (Why.NOT_WANTED, set())])
-def test_what_was_unfinished_and_is_not_removed_or_spared_stays_unknown(
-    bench: Bench, why: Why, unknown: set[str]
-) -> None:
-    bench.strike("remove", Effect.REFUSED)
-    spared = Results()
-    keep_all(Plan((remove(EAST, "id-1", why),)), spared)
+def test_what_was_unfinished_and_is_not_removed_or_spared_stays_unknown(why: Why, unknown: set[str]) -> None:
+    spared, unfinished = Results(), remove(EAST, "id-1", why)
+    keep_all(Plan((unfinished,)), spared)
 
-    assert bench.remove(remove(EAST, "id-1", why)).unknown == unknown
+    assert Bench(Fault("remove", Effect.REFUSED)).remove(unfinished).unknown == unknown
     assert spared == Results({EAST: Outcome(EAST, K.LEFT, "id-1", str(Why.SPARED))}, unknown=unknown)
 
 
-def test_an_undo_removes_what_was_made_and_nothing_that_was_adopted(bench: Bench) -> None:
-    other = bench.add(WEST)
-    results = bench.execute(create(EAST), create(WEST))
-    bench.undo(results)
-
-    assert (kinds(results), results.made) == ({EAST: K.REMOVED, WEST: K.ADOPTED}, {})
-    assert list(bench.tenant.entries) == [other.id]
-
-
 @pytest.mark.parametrize("undone", [False, True])
-def test_an_undo_that_fails_says_what_is_left_and_why_a_region_failed_counts_for_more(
-    bench: Bench, *, undone: bool
+def test_an_undo_removes_what_was_made_and_nothing_else_and_says_what_is_left_unless_a_region_failed_anyway(
+    *, undone: bool
 ) -> None:
-    results = bench.execute(create(EAST), create(WEST))
+    bench = Bench(*[Fault("remove", Effect.REFUSED, times=2)] * (not undone))
+    other = bench.add(SOUTH)
+    results = bench.execute(create(EAST), create(WEST), create(SOUTH))
     results.add([Outcome(WEST, K.FAILED, "id", "it failed")])
-    if not undone:
-        bench.strike("remove", Effect.REFUSED, times=2)
-    bench.undo(results)
+    bench.executor.undo(results, Deadline(500, bench.clock))
 
-    assert kinds(results) == {EAST: K.REMOVED if undone else K.LEFT, WEST: K.FAILED}
+    assert kinds(results) == {EAST: K.REMOVED if undone else K.LEFT, WEST: K.FAILED, SOUTH: K.ADOPTED}
     assert results.outcomes[EAST].message.startswith("made, and not removed: ") is not undone
     assert results.outcomes[WEST].message == ("it failed" if undone else "it failed; made, and not removed")
     assert results.made.keys() == results.unknown == (set() if undone else {EAST, WEST})
+    assert bench.tenant.entries.keys() == {other.id, *results.made.values()}

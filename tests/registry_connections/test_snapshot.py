@@ -1,18 +1,11 @@
 """What is read before anything is planned, and that every problem of the properties is told together."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from registry_connections.core.errors import (
-    AuthenticationError,
-    AwsError,
-    NoResponseError,
-    RegistrationError,
-    SecretError,
-    SettingsError,
-)
+from registry_connections.core.errors import NoResponseError, SettingsError
 from registry_connections.core.model import Credentials, Deadline, Identity, RegionScope, RegionUse, Settings
 from registry_connections.core.record import Applied, Record
 from registry_connections.snapshot import Reader, Snapshot
@@ -21,30 +14,23 @@ from tests.registry_connections.samples import EAST, IDENTITY, SOUTH, WEST, mana
 from tests.registry_connections.tenant import Entry, FakeFalcon, Tenant
 
 
-@dataclass
 class Bench:
-    """A reader of an account and a tenant in memory."""
+    """A reader of an account and a tenant in memory; the clouds that it connects to, and the time it has."""
 
-    identity: Identity = IDENTITY
-    clouds: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
+    def __init__(self, *, identity: Identity = IDENTITY, cloud: str = "", seconds: float = 100) -> None:
+        self.clouds: list[str] = []
         self.clock = VirtualClock()
+        self.deadline = Deadline(seconds, self.clock)
         self.journal, self.tenant = Journal(self.clock), Tenant(self.clock)
-        self.account = FakeAccount(self.journal, disabled=frozenset({SOUTH}))
-        self.reader = Reader(self.identity, self.account, self._connect, InlinePool(self.clock))
+        self.account = FakeAccount(self.journal, disabled=frozenset({SOUTH}), secret=Credentials("id", "secret", cloud))
+        self.reader = Reader(identity, self.account, self._connect, InlinePool(self.clock))
 
     def _connect(self, _: Credentials, cloud: str) -> FakeFalcon:
         self.clouds.append(cloud)
         return FakeFalcon(self.tenant, self.journal, cloud)
 
-    def strike(self, operation: str, effect: Effect) -> "Bench":
-        self.journal.faults.append(Fault(operation, effect))
-        return self
-
     def read(self, record: Record | None = None, *problems: str, **choices: Any) -> Snapshot:
-        deadline = Deadline(self.clock.now + 100, self.clock)
-        return self.reader.read(replace(Settings(), **choices), problems, record or Record(), deadline)
+        return self.reader.read(replace(Settings(), **choices), problems, record or Record(), self.deadline)
 
 
 def test_nothing_is_read_of_falcon_for_a_first_launch_and_regions_are_asked_about_during_the_login() -> None:
@@ -70,11 +56,14 @@ def test_what_the_record_names_is_read_and_the_tenant_is_listed_only_if_the_reco
     assert bench.journal.made("log_in") == ["eu-1"] * 2
 
 
-def test_regions_are_left_out_by_what_ecr_says_of_them() -> None:
-    bench = Bench()
+def test_a_region_is_left_out_by_what_ecr_says_of_it_or_if_it_was_applied_and_is_disabled_since() -> None:
+    bench, both = Bench(), (EAST, SOUTH)
     bench.account.uses = {EAST: RegionUse.EMPTY}
 
     assert bench.read(region_scope=RegionScope.WITH_REPOSITORIES).scope.wanted == (WEST,)
+    assert bench.read(Record(Applied({"Regions": ",".join(both)})), regions=both).scope.wanted == (EAST,)
+    with pytest.raises(SettingsError):
+        bench.read(regions=both)
 
 
 def test_a_region_that_the_organization_denies_is_skipped_until_it_is_admitted() -> None:
@@ -86,19 +75,10 @@ def test_a_region_that_the_organization_denies_is_skipped_until_it_is_admitted()
     assert bench.read(Record(Applied({}), skipped=(EAST,))).scope.wanted == (WEST, EAST)
 
 
-def test_a_region_that_was_applied_and_is_disabled_since_is_skipped() -> None:
-    record = Record(Applied({"Regions": f"{EAST},{SOUTH}"}))
-
-    assert Bench().read(record, regions=(EAST, SOUTH)).scope.wanted == (EAST,)
-    with pytest.raises(SettingsError):
-        Bench().read(regions=(EAST, SOUTH))
-
 
 def test_every_problem_is_told_together_and_once() -> None:
-    bench = Bench()
-    bench.account.secret = Credentials("id", "secret", "us-9")
     with pytest.raises(SettingsError) as caught:
-        bench.read(None, "One.", "One.", regions=(EAST, "mars-east-1"))
+        Bench(cloud="us-9").read(None, "One.", "One.", regions=(EAST, "mars-east-1"))
 
     assert caught.value.problems == (
         "One.",
@@ -108,34 +88,14 @@ def test_every_problem_is_told_together_and_once() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("operation", "effect", "kind"),
-    [
-        ("secret", Effect.REFUSED, SecretError),
-        ("log_in", Effect.DENIED, AuthenticationError),
-        ("regions", Effect.REFUSED, AwsError),
-    ],
-)
-def test_what_cannot_be_read_is_raised(operation: str, effect: Effect, kind: type[RegistrationError]) -> None:
-    with pytest.raises(kind):
-        Bench().strike(operation, effect).read()
-
-
 @pytest.mark.parametrize(("seconds", "told"), [(0.1, "Reading the secret"), (0.4, "Falcon login")])
 def test_what_gives_no_response_in_time_is_named(seconds: float, told: str) -> None:
-    bench = Bench()
+    bench = Bench(seconds=seconds)
     with pytest.raises(NoResponseError, match=f"{told}: no response"):
-        bench.reader.log_in(Settings(), Record(), Deadline(seconds, bench.clock))
+        bench.reader.log_in(Settings(), Record(), bench.deadline)
     bench.journal.latency = 200
     with pytest.raises(NoResponseError, match="Reading the secret: no response"):
         bench.read()
-
-
-def test_a_login_alone_reads_the_secret() -> None:
-    bench = Bench()
-
-    assert bench.reader.log_in(Settings(), Record(cloud="eu-1"), Deadline(100, bench.clock)).cloud == "us-1"
-    assert bench.journal.calls == [("secret", ""), ("log_in", "eu-1")]
 
 
 @pytest.mark.parametrize(
@@ -148,17 +108,16 @@ def test_a_login_alone_reads_the_secret() -> None:
     ],
 )
 def test_the_cloud_is_the_stacks_else_the_secrets_else_it_is_discovered(named: str, in_secret: str, cloud: str) -> None:
-    bench = Bench()
-    bench.account.secret = Credentials("id", "secret", in_secret)
-    bench.read(falcon_cloud=named)
+    bench = Bench(cloud=in_secret)
+    bench.reader.log_in(Settings(falcon_cloud=named), Record(cloud="us-3"), bench.deadline)
 
     assert bench.clouds == [cloud]
+    assert bench.journal.calls == [("secret", ""), ("log_in", "us-3")]
 
 
 def test_a_government_cloud_that_only_the_secret_names_is_refused() -> None:
     """The template chooses whom the connection role trusts by FalconCloud, which the secret does not change."""
-    bench = Bench(replace(IDENTITY, partition="aws-us-gov"))
-    bench.account.secret = Credentials("id", "secret", "us-gov-1")
+    bench = Bench(identity=replace(IDENTITY, partition="aws-us-gov"), cloud="us-gov-1")
     with pytest.raises(SettingsError, match="set FalconCloud to us-gov-1 or us-gov-2"):
         bench.read()
     bench.read(falcon_cloud="us-gov-1")
@@ -166,11 +125,9 @@ def test_a_government_cloud_that_only_the_secret_names_is_refused() -> None:
     assert bench.clouds == ["us-gov-1"]
 
 
-@pytest.mark.parametrize(("effect", "problem"), [(None, ""), (Effect.DENIED, "READ is missing")])
-def test_whether_the_client_may_read_is_asked_by_a_probe(effect: Effect | None, problem: str) -> None:
+def test_whether_the_client_may_read_is_asked_by_a_probe() -> None:
     bench = Bench()
     falcon = bench.read().falcon
-    if effect:
-        bench.strike("probe", effect)
+    bench.journal.faults.append(Fault("probe", Effect.DENIED))
 
-    assert bench.reader.read_problem(falcon, Deadline(100, bench.clock)) == problem
+    assert [bench.reader.read_problem(falcon, bench.deadline) for _ in range(2)] == ["READ is missing", ""]

@@ -5,10 +5,10 @@ crhelper is the real one, Falcon is the simulator; only the clients of AWS and t
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import Mock, call
 
 import pytest
 
@@ -16,6 +16,7 @@ from registry_connections import custom_resource, handler, logs
 from registry_connections.aws.calls import FreshPolicy
 from registry_connections.core.errors import RegistrationError, SettingsError
 from registry_connections.core.report import LONGEST_REASON
+from tests.registry_connections.conftest import SECRETS, CloudFormation, Lines
 from tests.registry_connections.fakes import FakeSsm, Journal, Parameters, VirtualClock, client_error
 from tests.registry_connections.samples import (
     ACCOUNT,
@@ -32,7 +33,6 @@ from tests.registry_connections.samples import (
 from tests.sandbox.tls import Authority
 from tests.simulator import CLIENT_ID, CLIENT_SECRET, Connection, Echo, FalconSimulator, Fault, missing_scope
 
-SECRETS = (CLIENT_ID, CLIENT_SECRET, IDENTITY.external_id, "responses.example", "do-not-log-this", "simulated-token-")
 FRESH = FreshPolicy.__call__
 ENVIRONMENT = {
     "STACK_ID": STACK_ID,
@@ -43,32 +43,14 @@ ENVIRONMENT = {
     "LOG_RETENTION_DAYS": "30",
     "LOG_LEVEL": "INFO",
     "PUBLISH_METRICS": "Yes",
-    "AWS_SAM_LOCAL": "",
 }
-
-
-class Logs:
-    """CloudWatch Logs, as far as the retention of a group."""
-
-    class exceptions:  # noqa: N801 - boto3's spelling
-        class ResourceAlreadyExistsException(Exception):  # noqa: N818 - boto3's spelling
-            pass
-
-    def __init__(self) -> None:
-        self.retained: list[tuple[str, int]] = []
-
-    def create_log_group(self, **_: object) -> None:
-        raise self.exceptions.ResourceAlreadyExistsException
-
-    def put_retention_policy(self, logGroupName: str, retentionInDays: int) -> None:  # noqa: N803 - AWS's spelling
-        self.retained.append((logGroupName, retentionInDays))
 
 
 class Aws:
     """The clients that the handler gets, of an account with two Regions."""
 
     def __init__(self) -> None:
-        self.parameters, self.logs = Parameters(), Logs()
+        self.parameters, self.logs = Parameters(), Mock()
         self.ssm = FakeSsm(self.parameters, Journal(VirtualClock(), latency=0))
         self.regions = [EAST, WEST]
         self.unforeseen = False
@@ -89,20 +71,12 @@ class Aws:
         return {"repositories": []}
 
 
-@dataclass
 class Function:
-    """The function in one container, and what CloudFormation was sent."""
+    """The function in one container."""
 
-    falcon: FalconSimulator
-    captured: Callable[[], str]
-    aws: Aws = field(default_factory=Aws)
-    sent: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    events: int = 0
-
-    def put(self, url: str, body: Mapping[str, Any], left: Callable[[], float]) -> bool:
-        assert left() > 0
-        self.sent.append((url, json.loads(json.dumps(body))))
-        return True
+    def __init__(self, falcon: FalconSimulator, cloudformation: CloudFormation) -> None:
+        self.falcon, self.cloudformation = falcon, cloudformation
+        self.aws, self.events = Aws(), 0
 
     def stack_event(self, kind: str, properties: Mapping[str, str] | None = None, **changes: object) -> dict[str, Any]:
         """Send an event as CloudFormation does and return the response."""
@@ -110,20 +84,14 @@ class Function:
         properties = {"FalconCloud": "us-1", **(properties or {})}
         sent = event(kind, RequestId=f"request-{self.events}", ResourceProperties=properties, **changes)
         assert handler.lambda_handler(sent, Context()) is None
-        ((url, body),) = self.sent
-        self.sent.clear()
-        assert (url, body["RequestId"]) == (RESPONSE_URL, sent["RequestId"])
+        body = self.cloudformation.response()
+        assert self.cloudformation.left > 0
+        assert body["RequestId"] == sent["RequestId"]
         assert len(body["Reason"]) <= LONGEST_REASON
         return body
 
     def act(self, event: object) -> Any:
         return json.loads(json.dumps(handler.lambda_handler(event, Context())))
-
-    def logged(self) -> list[dict[str, Any]]:
-        """Return the lines that were logged; each is JSON and none holds what it must not."""
-        text = self.captured()
-        assert not [secret for secret in SECRETS if secret in text], text
-        return [json.loads(line) for line in text.splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -134,25 +102,18 @@ def simulator(authority: Authority) -> Iterator[FalconSimulator]:
 
 @pytest.fixture
 def function(
-    simulator: FalconSimulator, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Iterator[Function]:
+    simulator: FalconSimulator,
+    cloudformation: CloudFormation,
+    logged: Lines,  # noqa: ARG001 - loggers are put back
+    monkeypatch: pytest.MonkeyPatch,
+) -> Function:
     simulator.reset()
-    loggers = {name: logging.getLogger(name).level for name in (*logs.LIBRARIES, "crhelper", "registry_connections")}
-    root = (logging.root.level, logging.root.handlers[:])
-    function = Function(simulator, lambda: "".join(capfd.readouterr()))
-    monkeypatch.setattr(logs.logger, "handlers", [])
-    monkeypatch.setattr(logs.logger, "propagate", True)
+    function = Function(simulator, cloudformation)
     monkeypatch.setattr(handler, "_clients", lambda: function.aws)
-    monkeypatch.setattr(custom_resource, "put", function.put)
     for name, value in {**ENVIRONMENT, "FALCON_API_URL": simulator.url}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(simulator.ca_file))
-    custom_resource._helper.cache_clear()
-    yield function
-    custom_resource._helper.cache_clear()
-    logging.root.level, logging.root.handlers[:] = root
-    for name, level in loggers.items():
-        logging.getLogger(name).setLevel(level)
+    return function
 
 
 # Stack events
@@ -207,10 +168,12 @@ def test_the_delete_of_what_was_launched_does_not_wait_for_a_policy(function: Fu
     assert function.aws.ssm.get_parameter.call_count < 10
 
 
-def test_of_more_problems_than_fit_it_is_told_how_many_there_are_and_the_log_has_them_all(function: Function) -> None:
+def test_of_more_problems_than_fit_it_is_told_how_many_there_are_and_the_log_has_them_all(
+    function: Function, logged: Lines
+) -> None:
     regions = [f"us-east-{number}" for number in range(3, 10)]
     told = function.stack_event("Create", {"Regions": ",".join(regions)})["Reason"]
-    log = json.dumps(function.logged())
+    log = json.dumps(logged())
 
     assert told.endswith(" more, see the log.")
     assert [region for region in regions if f"AWS knows no Region '{region}'" not in log] == []
@@ -220,13 +183,13 @@ def test_of_more_problems_than_fit_it_is_told_how_many_there_are_and_the_log_has
     assert len(handler._problems(SettingsError(["x" * 500]))) == LONGEST_REASON
 
 
-def test_a_failure_that_nobody_foresaw_is_answered_and_its_text_is_not_told(function: Function) -> None:
+def test_a_failure_that_nobody_foresaw_is_answered_and_its_text_is_not_told(function: Function, logged: Lines) -> None:
     function.aws.unforeseen = True
     body = function.stack_event("Create")
 
     assert (body["Status"], body["PhysicalResourceId"]) == ("FAILED", f"{OURS}-failed")
     assert body["Reason"] == "Unexpected ZeroDivisionError: see the log group for where."
-    (line,) = [line for line in function.logged() if line["level"] == "CRITICAL"]
+    (line,) = [line for line in logged() if line["level"] == "CRITICAL"]
     assert any(where.startswith("get_secret_value:") for where in line["where"])
 
 
@@ -238,7 +201,7 @@ def test_an_event_without_its_request_id_is_not_answered_at_the_url_of_the_one_b
     with pytest.raises(RegistrationError, match="Unknown event"):
         handler.lambda_handler({"RequestType": kind, "ResponseURL": RESPONSE_URL, "StackId": STACK_ID}, Context())
 
-    assert function.sent == []
+    assert function.cloudformation.sent == []
 
 
 def test_an_api_url_without_tls_gets_no_credentials(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,7 +216,8 @@ def test_the_log_group_is_bounded_after_the_response_but_not_while_its_role_goes
 ) -> None:
     function.stack_event(kind)
 
-    assert function.aws.logs.retained == [("/aws/lambda/crowdstrike-ecr-function", 30)] * retained
+    bounded = call(logGroupName="/aws/lambda/crowdstrike-ecr-function", retentionInDays=30)
+    assert function.aws.logs.put_retention_policy.mock_calls == [bounded] * retained
 
 
 # Actions
@@ -274,7 +238,7 @@ def test_a_repair_that_fails_raises_so_that_the_errors_of_the_function_count_it_
 @pytest.mark.parametrize("level", ["DEBUG", "INFO"])
 @pytest.mark.parametrize("operation", ["token", "create", "read"])
 def test_no_line_response_or_record_holds_a_secret_whatever_falcon_echoes(
-    function: Function, monkeypatch: pytest.MonkeyPatch, level: str, operation: Any
+    function: Function, logged: Lines, monkeypatch: pytest.MonkeyPatch, level: str, operation: Any
 ) -> None:
     monkeypatch.setenv("LOG_LEVEL", level)
     for name in (*logs.LIBRARIES, ""):
@@ -283,5 +247,5 @@ def test_no_line_response_or_record_holds_a_secret_whatever_falcon_echoes(
     bodies = [function.stack_event("Create"), function.stack_event("Update", {"CredentialsVersion": "2"})]
     told = json.dumps([bodies, function.aws.parameters.versions])
 
-    assert function.logged()
+    assert logged()
     assert not [secret for secret in SECRETS if secret in told]

@@ -1,38 +1,23 @@
 """The log: one JSON object a line, and nothing of the libraries below a warning."""
 
-import json
 import logging
-from collections.abc import Callable, Iterator
 
 import pytest
 
 from registry_connections import logs
 from registry_connections.core.model import Outcome, OutcomeKind
 from registry_connections.core.report import Report
+from tests.registry_connections.conftest import Lines
 
 MEASURED = {"milliseconds": 12, "falcon_calls": 3}
 OUTCOMES = (Outcome("eu-west-1", OutcomeKind.CREATED, "id-1"), Outcome("us-east-1", OutcomeKind.FAILED, message="No."))
 
-Lines = Callable[[], list[dict[str, object]]]
 
-
-@pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Lines]:
-    """Return what gives the lines that were logged; the levels of all loggers are put back."""
-    names = (*logs.LIBRARIES, "crhelper", "registry_connections")
-    levels = {name: logging.getLogger(name).level for name in names}
-    monkeypatch.setattr(logs.logger, "handlers", [])
-    monkeypatch.setattr(logs.logger, "propagate", True)
-    yield lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
-
-
-def test_a_line_has_time_level_text_and_fields(lines: Lines) -> None:
+def test_a_line_has_time_level_text_and_fields(logged: Lines) -> None:
     logs.set_up("INFO")
     logs.set_up("INFO")
     logs.log(logging.WARNING, "two\nlines", request_id="r-1")
-    (line,) = lines()
+    (line,) = logged()
 
     assert str(line.pop("timestamp")).endswith("+00:00")
     assert line == {"level": "WARNING", "text": "two\nlines", "request_id": "r-1"}
@@ -43,7 +28,7 @@ def test_a_line_has_time_level_text_and_fields(lines: Lines) -> None:
     ("asked", "level"),
     [*((level, level) for level in ("INFO", "WARNING", "ERROR")), *((it, "INFO") for it in ("DEBUG", "nonsense", ""))],
 )
-@pytest.mark.usefixtures("lines")
+@pytest.mark.usefixtures("logged")
 def test_no_level_that_is_asked_for_makes_us_or_a_library_log_details(asked: str, level: str) -> None:
     for name in (*logs.LIBRARIES, "crhelper"):
         logging.getLogger(name).setLevel(logging.DEBUG)
@@ -55,10 +40,10 @@ def test_no_level_that_is_asked_for_makes_us_or_a_library_log_details(asked: str
     assert not logging.getLogger("crhelper.resource_helper").isEnabledFor(logging.ERROR)
 
 
-def test_a_report_is_one_line_for_each_region_and_one_for_the_whole(lines: Lines) -> None:
+def test_a_report_is_one_line_for_each_region_and_one_for_the_whole(logged: Lines) -> None:
     logs.set_up("INFO")
     logs.log_report(Report(OUTCOMES, failure="It failed."), {"action": "Create"}, MEASURED, None)
-    created, failed, whole = lines()
+    created, failed, whole = logged()
 
     assert (created["level"], created["region"], created["outcome"]) == ("INFO", "eu-west-1", "created")
     assert (failed["level"], failed["region"], failed["message"]) == ("ERROR", "us-east-1", "No.")
@@ -69,10 +54,10 @@ def test_a_report_is_one_line_for_each_region_and_one_for_the_whole(lines: Lines
 
 
 @pytest.mark.parametrize(("note", "text"), [("", "done"), ("another run is at work", "another run is at work")])
-def test_metrics_are_embedded_where_a_time_is_given(lines: Lines, note: str, text: str) -> None:
+def test_metrics_are_embedded_where_a_time_is_given(logged: Lines, note: str, text: str) -> None:
     logs.set_up("INFO")
     logs.log_report(Report(note=note), {}, MEASURED, 1_800_000_000.5)
-    (whole,) = lines()
+    (whole,) = logged()
 
     assert (whole["level"], whole["text"]) == ("INFO", text)
     assert isinstance(whole["_aws"], dict)

@@ -89,23 +89,18 @@ NO_ID: list[object] = [b"", *({"resources": each} for each in ([], [{"id": 5}], 
     [
         *(([Reply(200, body)], True) for body in NO_ID),  # accepted, and looked for as our own
         ([Reply(500), EXISTS], True),  # after a lost response
-        ([REJECTED, EXISTS], True),  # after a refused role
+        *(([REJECTED, refusal(status, "no")], True) for status in (403, 404, 409, 429)),  # after a refused role
         ([EXISTS], False),
     ],
 )
-def test_a_conflict_may_be_our_own_unless_it_comes_at_once(replies: list[Reply], *, own: bool) -> None:
-    with pytest.raises(ConflictError) as caught:
+def test_there_may_be_a_connection_of_our_own_after_a_create_that_failed_unless_a_conflict_comes_at_once(
+    replies: list[Reply], *, own: bool
+) -> None:
+    with pytest.raises(FalconError) as caught:
         Bench(*replies).log_in().create(fresh=True)
 
     assert caught.value.may_have_succeeded is own
-
-
-@pytest.mark.parametrize("status", [403, 404, 429])
-def test_what_ends_otherwise_after_a_refused_role_may_have_left_a_connection(status: int) -> None:
-    with pytest.raises(FalconError) as caught:
-        Bench(REJECTED, refusal(status, "no")).log_in().create(fresh=True)
-
-    assert caught.value.may_have_succeeded
+    assert isinstance(caught.value, ConflictError) is (replies[-1].status in {200, 409})
 
 
 def test_a_refused_role_is_what_is_told_if_the_rate_limit_lets_no_other_try_pass() -> None:

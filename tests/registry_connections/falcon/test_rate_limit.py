@@ -39,12 +39,8 @@ class Limited:
         return self.clock.now - before
 
 
-@pytest.fixture
-def limited() -> Limited:
-    return Limited()
-
-
-def test_calls_go_at_once_while_enough_remains_and_apart_before_the_limit_is_hit(limited: Limited) -> None:
+def test_calls_go_at_once_while_enough_remains_and_apart_before_the_limit_is_hit() -> None:
+    limited = Limited()
     limited.clock.on_pass = lambda: pytest.fail("it waited")
     for remaining in range(LIMIT, LIMIT // 10 - 1, -100):
         limited.served(remaining)
@@ -65,15 +61,17 @@ def test_calls_go_at_once_while_enough_remains_and_apart_before_the_limit_is_hit
     ],
 )
 def test_after_a_429_nobody_calls_before_the_moment_that_falcon_named_if_it_makes_sense(
-    limited: Limited, moment: float | None, seconds: float
+    moment: float | None, seconds: float
 ) -> None:
+    limited = Limited()
     limited.refused(moment)
 
     assert limited.waits() == pytest.approx(seconds + 0.5)  # on average: the accounts do not come back together
 
 
 @pytest.mark.parametrize("started", [0, 10_000], ids=["while closed", "while open"])
-def test_no_call_waits_for_longer_than_its_deadline_or_passes_after_it(limited: Limited, started: float) -> None:
+def test_no_call_waits_for_longer_than_its_deadline_or_passes_after_it(started: float) -> None:
+    limited = Limited()
     limited.refused(EPOCH + 30)
     limited.clock.now = started
     with pytest.raises(DeadlineError):
@@ -82,8 +80,8 @@ def test_no_call_waits_for_longer_than_its_deadline_or_passes_after_it(limited: 
     assert limited.clock.now == started
 
 
-def test_calls_that_were_refused_together_slow_down_once(limited: Limited) -> None:
-    together = Limited()
+def test_calls_that_were_refused_together_slow_down_once() -> None:
+    limited, together = Limited(), Limited()
     limited.refused(EPOCH + 20)
     for _ in range(18):
         together.refused(EPOCH + 20)
@@ -91,18 +89,9 @@ def test_calls_that_were_refused_together_slow_down_once(limited: Limited) -> No
     assert together.waits(5) == limited.waits(5)
 
 
-def test_the_limiter_opens_again_once_enough_remains(limited: Limited) -> None:
-    limited.refused(EPOCH + 1)
-    limited.waits()
-    for _ in range(20):
-        limited.served(LIMIT)
-    limited.clock.now += 1
-
-    assert limited.waits(5) == 0
-
-
-def test_calls_go_further_apart_after_each_429_and_closer_again_while_enough_remains(limited: Limited) -> None:
+def test_calls_go_further_apart_after_each_429_and_closer_again_while_enough_remains() -> None:
     """The accounts of an organization do not know of each other, and so find a common pace."""
+    limited = Limited()
     apart = []
     for refused in [True] * 13 + [False] * 18:
         if refused:

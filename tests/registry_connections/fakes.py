@@ -179,8 +179,7 @@ class FakeSsm:
     journal: Journal
 
     def get_parameter(self, Name: str) -> dict[str, Any]:  # noqa: N803 - AWS's spelling
-        if self.journal.enter("get") is Effect.REFUSED:
-            raise client_error("InternalServerError")
+        self._enter("get")
         versions = self.parameters.versions
         version = int(Name.partition(":")[2] or len(versions))
         if not versions:
@@ -188,21 +187,23 @@ class FakeSsm:
         return {"Parameter": {"Value": versions[version - 1], "Version": version}}
 
     def put_parameter(self, Name: str, Value: str, Type: str, Overwrite: bool) -> dict[str, int]:  # noqa: ARG002, N803
-        effect = self.journal.enter("put")
-        if effect is Effect.REFUSED:
-            raise client_error("InternalServerError")
+        effect = self._enter("put")
         self.parameters.versions += [Value] * (2 if effect is Effect.REPEATED else 1)
         self._lose(effect)
         return {"Version": len(self.parameters.versions)}
 
     def delete_parameter(self, Name: str) -> None:  # noqa: ARG002, N803
-        effect = self.journal.enter("delete_parameter")
-        if effect is Effect.REFUSED:
-            raise client_error("InternalServerError")
+        effect = self._enter("delete_parameter")
         if not self.parameters.versions:
             raise client_error("ParameterNotFound")
         self.parameters.versions.clear()
         self._lose(effect)
+
+    def _enter(self, operation: str) -> Effect | None:
+        effect = self.journal.enter(operation)
+        if effect is Effect.REFUSED:
+            raise client_error("InternalServerError")
+        return effect
 
     def _lose(self, effect: Effect | None) -> None:
         if effect is Effect.KILLED_APPLIED:

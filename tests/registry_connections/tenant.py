@@ -1,7 +1,7 @@
 """A Falcon tenant in memory, and what one function sees of it: `executor.FalconApi`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from registry_connections.core.errors import (
     AuthenticationError,
@@ -26,7 +26,6 @@ class Entry:
     alias: str = ""
     key: str = ""
     role: str = ""
-    external_id: str = ""
     expired: bool = False
     created_at: str = ""
     maker: str = "somebody"
@@ -34,9 +33,8 @@ class Entry:
     id: str = ""
 
     def shown(self) -> Connection:
-        return Connection(
-            self.id, self.url, self.type, self.alias, "active", expired=self.expired, created_at=self.created_at
-        )
+        shown = Connection(self.id, self.url, self.type, self.alias, "active", created_at=self.created_at)
+        return replace(shown, expired=self.expired)
 
 
 @dataclass
@@ -68,9 +66,6 @@ class Tenant:
         if found := self.entries.pop(identifier, None):
             self.removed.append((found, remover))
 
-    def at(self, registry: Registry) -> list[Entry]:
-        return [found for found in self.entries.values() if found.shown().is_for(registry)]
-
 
 @dataclass
 class FakeFalcon:
@@ -97,16 +92,8 @@ class FakeFalcon:
         rejected = self._is_rejected(effect, registry.region) or not self._can_use(grant, deadline, fresh=fresh)
         if rejected and not self.tenant.rejects_leave_entry:
             raise CredentialError("failed to validate registry credential", status=400)
-        made = self.tenant.add(
-            Entry(
-                registry.url,
-                alias=alias,
-                role=grant.role_arn,
-                external_id=grant.external_id,
-                maker=self.maker,
-                user=self.maker,
-            )
-        )
+        given = Entry(registry.url, "ecr", alias, "", grant.role_arn)
+        made = self.tenant.add(replace(given, maker=self.maker, user=self.maker))
         if rejected:
             raise CredentialError("failed to validate registry credential", status=400)
         self._lose(effect, deadline)
@@ -125,7 +112,7 @@ class FakeFalcon:
         rejected = self._is_rejected(effect, found.shown().region)
         if rejected or not self._can_use(grant, deadline, fresh=fresh):
             raise CredentialError("failed to validate registry credential", status=400)
-        found.role, found.external_id = grant.role_arn, grant.external_id
+        found.role = grant.role_arn
         found.alias = (alias or found.alias)[: self.tenant.longest_alias]
         found.expired, found.user = False, self.maker
         self._lose(effect, deadline)

@@ -134,33 +134,21 @@ def test_a_lease_is_waited_for_until_it_ends_unless_it_ends_later_than_any_run_c
     assert Lease("somebody", NOW + until).holds_at(NOW) is holds
 
 
-@pytest.mark.parametrize(
-    ("record", "empty"),
-    [
-        (Record(), True),
-        (Record(events=(event(CREATE, BEGUN),)), True),
-        (Record(Applied()), False),
-        (Record(dirty=True), False),
-        (Record(connections={EAST: "id"}), False),
-    ],
-)
-def test_nothing_can_be_in_falcon_of_a_stack_that_applied_and_began_nothing(record: Record, empty: bool) -> None:
-    assert record.is_empty is empty
+def test_nothing_can_be_in_falcon_of_a_stack_that_applied_and_began_nothing() -> None:
+    traces = (Record(Applied()), Record(dirty=True), Record(connections={EAST: "id"}))
+
+    assert Record().is_empty
+    assert Record(events=(event(CREATE, BEGUN),)).is_empty
+    assert not any(record.is_empty for record in traces)
 
 
-@pytest.mark.parametrize(
-    ("record", "request_", "applied"),
-    [
-        (Record(Applied({}, "digest-2")), UPDATE, True),
-        (Record(Applied({}, "digest-1")), UPDATE, False),
-        (Record(Applied({}, "digest-1")), CREATE, False),
-        (Record(), replace(UPDATE, digest=""), False),
-    ],
-)
-def test_an_update_to_what_is_applied_is_a_rollback_and_nothing_else_is(
-    record: Record, request_: Request, applied: bool
-) -> None:
-    assert core.is_applied(record, request_) is applied
+def test_an_update_to_what_is_applied_is_a_rollback_and_nothing_else_is() -> None:
+    applied = Record(Applied({}, UPDATE.digest))
+
+    assert core.is_applied(applied, UPDATE) is True
+    assert core.is_applied(applied, replace(UPDATE, kind=Kind.CREATE)) is False
+    assert core.is_applied(applied, replace(UPDATE, digest="another")) is False
+    assert core.is_applied(Record(), replace(UPDATE, digest="")) is False
 
 
 def test_the_digest_is_of_all_properties_whatever_their_order() -> None:
@@ -359,8 +347,8 @@ def test_law_whatever_the_text_holds_it_is_a_record_or_says_why_not(stored: dict
 # Its size
 
 
-def everywhere() -> Record:
-    """Return the record of an account in which something happened to every Region."""
+def test_a_record_with_every_region_there_is_has_room() -> None:
+    """Something happened to every Region of the account."""
     name = str(UUID(int=7))
     choices = {
         "FalconPrincipalArn": f"arn:aws-us-gov:iam::444455556666:role/{'x' * 64}",
@@ -369,21 +357,13 @@ def everywhere() -> Record:
         "OnRegionFailure": "Report",
         "DeleteConnections": "Account",
     }
-    events = (*(Event(name, int(NOW), "failed") for _ in range(3)), Event(name, int(NOW), "x" * 240))
-    record = Record(Applied(choices, "x" * 64), dict.fromkeys(REGIONS, name), dirty=True, events=events)
-    return replace(record, cloud="us-gov-1", lease=Lease(name, NOW), failed=tuple(REGIONS), refused=tuple(REGIONS))
+    earlier, regions = (Event(name, int(NOW), "failed"),) * 3, tuple(REGIONS)
+    small = Record(Applied(choices, "x" * 64), dirty=True, events=earlier, lease=Lease(name, NOW), cloud="us-gov-1")
+    events = (*earlier, Event(name, int(NOW), "x" * 240))
+    full = replace(small, connections=dict.fromkeys(REGIONS, name), events=events, failed=regions, refused=regions)
+    core.check_room(small, REGIONS, choices)
 
-
-def test_a_record_with_every_region_there_is_has_room() -> None:
-    record = everywhere()
-    assert record.applied
-    core.check_room(
-        replace(record, connections={}, failed=(), refused=(), events=record.events[:3]),
-        REGIONS,
-        record.applied.choices,
-    )
-
-    assert len(json.dumps(as_json(record))) < core.LARGEST_RECORD == 4096
+    assert len(json.dumps(as_json(full))) < core.LARGEST_RECORD == 4096
 
 
 def test_a_record_that_might_not_fit_is_refused_with_its_size_and_what_to_do() -> None:

@@ -78,9 +78,7 @@ def test_what_does_not_let_us_look_is_part_of_what_is_shown(stack: Stack, name: 
 
 
 @pytest.mark.parametrize("name", ["plan", "status"])
-def test_a_look_at_a_stack_that_applied_nothing_or_whose_record_somebody_overwrote_says_so(
-    stack: Stack, name: str
-) -> None:
+def test_a_look_at_a_stack_without_a_record_that_can_be_used_says_so(stack: Stack, name: str) -> None:
     nothing, _ = look(World().new_stack(), name)
     stack.parameters.versions.append("falcon")
     overwritten, _ = look(stack, name)

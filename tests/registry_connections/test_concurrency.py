@@ -82,9 +82,7 @@ def test_nothing_is_begun_after_the_deadline_or_in_a_pool_that_was_shut_down(poo
     assert begun == []
 
 
-def test_one_piece_of_work_returns_or_raises_and_is_named_if_it_hangs(
-    pool: ThreadPool, release: threading.Event
-) -> None:
+def test_one_work_returns_or_raises_and_is_named_if_it_hangs(pool: ThreadPool, release: threading.Event) -> None:
     def refused() -> None:
         raise FalconError("refused")
 

@@ -80,9 +80,7 @@ def test_an_event_is_cloudformations_if_it_has_all_that_cloudformation_sends_and
 
 
 @pytest.mark.parametrize("kind", [Kind.CREATE, Kind.UPDATE, Kind.DELETE])
-def test_an_event_becomes_a_request_with_its_choices_and_the_digest_of_all_its_properties(
-    resource: Resource, kind: Kind
-) -> None:
+def test_an_event_becomes_a_request_with_its_choices_and_a_digest(resource: Resource, kind: Kind) -> None:
     url = f"{URL}&X-Amz-Date=20260101T000010Z"
     custom_resource.respond(event(kind, ResponseURL=url), Context(), IDENTITY, resource.work)
     (request,) = resource.asked
@@ -196,9 +194,7 @@ def test_what_is_huge_in_somebody_elses_delete_makes_one_short_line_of_the_log(
 
 
 @pytest.mark.parametrize("kind", ["Create", "Update", "Delete"])
-def test_fields_that_crhelper_acts_on_and_cloudformation_does_not_send_have_no_effect(
-    resource: Resource, kind: str
-) -> None:
+def test_fields_that_only_crhelper_knows_have_no_effect(resource: Resource, kind: str) -> None:
     usual = resource.deliver(kind)
 
     assert resource.deliver(kind, CrHelperPoll=True, CrHelperData={"a": "b"}, CrHelperRule="arn:rule") == usual
@@ -389,9 +385,7 @@ def test_an_attempt_waits_for_the_network_five_seconds_at_a_time(monkeypatch: py
 
 
 @pytest.mark.parametrize("status", [200, 307, 403, 500])
-def test_a_response_is_put_once_as_its_urls_signature_wants_it_and_a_status_of_no_success_is_an_error(
-    storage: Storage, status: int
-) -> None:
+def test_a_response_is_put_once_as_its_urls_signature_wants_it(storage: Storage, status: int) -> None:
     storage.status = status
     with nullcontext() if status == 200 else pytest.raises(OSError, match=str(status)):
         custom_resource._send(storage.response_url, b"{}")
@@ -399,9 +393,7 @@ def test_a_response_is_put_once_as_its_urls_signature_wants_it_and_a_status_of_n
     assert storage.received == [("/bucket/key?X-Amz-Signature=do-not-log-this", "", b"{}")]
 
 
-def test_a_server_that_nobody_vouches_for_gets_no_response(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_an_unknown_server_gets_no_response(storage: Storage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_CA_BUNDLE", str(Authority(tmp_path).ca_file))  # counts for more than SSL_CERT_FILE
     with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"):
         custom_resource._send(storage.response_url, b"{}")

@@ -128,7 +128,7 @@ UNLISTED = "exists; Falcon says that a connection exists, but lists none with th
     ("type_", "faults", "message", "status"),
     [("acr", [], UNLISTED, 409), ("ecr", [Fault("list", Effect.DENIED)], "READ is missing", 403)],
 )
-def test_a_conflict_that_cannot_be_looked_up_or_for_which_falcon_lists_nothing_fails(
+def test_a_conflict_with_nothing_that_falcon_lists_fails(
     type_: str, faults: list[Fault], message: str, status: int
 ) -> None:
     bench = Bench(*faults)
@@ -138,7 +138,7 @@ def test_a_conflict_that_cannot_be_looked_up_or_for_which_falcon_lists_nothing_f
 
 
 @pytest.mark.parametrize(("taken", "kind", "status"), [(False, K.CREATED, 0), (True, K.FAILED, 409)])
-def test_a_connection_that_is_gone_when_its_credential_is_set_is_created_again_unless_somebody_was_faster(
+def test_a_connection_that_is_gone_is_created_again_unless_another_is_there(
     kind: K, status: int, *, taken: bool
 ) -> None:
     bench = Bench()
@@ -184,7 +184,7 @@ def test_an_error_that_nobody_foresaw_is_the_failure_of_one_region_and_its_text_
 
 
 @pytest.mark.parametrize(("effects", "seconds"), [([], 0.25), ([Effect.REFUSED], 0.25), ([Effect.HANGS], 11)])
-def test_a_launch_probes_the_scope_to_read_at_the_same_time_and_only_a_clear_word_counts(
+def test_a_launch_probes_the_scope_to_read_meanwhile_and_only_a_no_counts(
     effects: list[Effect], seconds: float
 ) -> None:
     bench = Bench(*(Fault("probe", effect) for effect in effects))
@@ -206,9 +206,7 @@ def test_a_launch_without_the_scope_to_read_fails_and_a_rollout_creates_nothing_
 
 
 @pytest.mark.parametrize(("careful", "kind"), [(True, K.NOT_ATTEMPTED), (False, K.ADOPTED)])
-def test_with_care_a_failed_create_ends_the_attempt_before_others_connections_get_our_role(
-    kind: K, *, careful: bool
-) -> None:
+def test_with_care_a_failed_create_ends_the_attempt_before_others_get_our_role(kind: K, *, careful: bool) -> None:
     bench = Bench(Fault("create", Effect.DENIED))
     other = bench.add(WEST)
     results = bench.execute(create(EAST), create(WEST), careful=careful)
@@ -242,9 +240,7 @@ def test_what_was_unfinished_and_is_not_removed_or_spared_stays_unknown(why: Why
 
 
 @pytest.mark.parametrize("undone", [False, True])
-def test_an_undo_removes_what_was_made_and_nothing_else_and_says_what_is_left_unless_a_region_failed_anyway(
-    *, undone: bool
-) -> None:
+def test_an_undo_removes_what_was_made_and_nothing_else_and_says_what_is_left(*, undone: bool) -> None:
     bench = Bench(*[Fault("remove", Effect.REFUSED, times=2)] * (not undone))
     other = bench.add(SOUTH)
     results = bench.execute(create(EAST), create(WEST), create(SOUTH))

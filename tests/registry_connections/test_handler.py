@@ -138,9 +138,7 @@ def test_identity_is_the_functions_own_whatever_an_event_claims(function: Functi
 
 
 @pytest.mark.parametrize("kind", ["Create", "Delete", "reconcile"])
-def test_what_comes_while_a_launch_is_young_waits_until_its_policy_is_known(
-    function: Function, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
+def test_a_young_launch_waits_for_its_policy(function: Function, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     denials, get = [client_error("AccessDeniedException")] * 2, function.aws.ssm.get_parameter
 
     def denied_at_first(**name: str) -> Any:
@@ -168,9 +166,7 @@ def test_the_delete_of_what_was_launched_does_not_wait_for_a_policy(function: Fu
     assert function.aws.ssm.get_parameter.call_count < 10
 
 
-def test_of_more_problems_than_fit_it_is_told_how_many_there_are_and_the_log_has_them_all(
-    function: Function, logged: Lines
-) -> None:
+def test_of_more_problems_than_fit_it_is_told_how_many_and_the_log_has_all(function: Function, logged: Lines) -> None:
     regions = [f"us-east-{number}" for number in range(3, 10)]
     told = function.stack_event("Create", {"Regions": ",".join(regions)})["Reason"]
     log = json.dumps(logged())
@@ -194,9 +190,7 @@ def test_a_failure_that_nobody_foresaw_is_answered_and_its_text_is_not_told(func
 
 
 @pytest.mark.parametrize("kind", ["Create", "Update", "Delete"])
-def test_an_event_without_its_request_id_is_not_answered_at_the_url_of_the_one_before(
-    function: Function, kind: str
-) -> None:
+def test_an_event_without_its_request_id_is_not_answered_at_an_earlier_url(function: Function, kind: str) -> None:
     function.stack_event("Create")
     with pytest.raises(RegistrationError, match="Unknown event"):
         handler.lambda_handler({"RequestType": kind, "ResponseURL": RESPONSE_URL, "StackId": STACK_ID}, Context())
@@ -211,9 +205,7 @@ def test_an_api_url_without_tls_gets_no_credentials(function: Function, monkeypa
 
 
 @pytest.mark.parametrize(("kind", "retained"), [("Create", True), ("Update", True), ("Delete", False)])
-def test_the_log_group_is_bounded_after_the_response_but_not_while_its_role_goes(
-    function: Function, kind: str, *, retained: bool
-) -> None:
+def test_the_log_group_is_bounded_unless_its_role_goes(function: Function, kind: str, *, retained: bool) -> None:
     function.stack_event(kind)
 
     bounded = call(logGroupName="/aws/lambda/crowdstrike-ecr-function", retentionInDays=30)

@@ -277,9 +277,7 @@ def test_an_event_whose_call_hangs_keeps_time_to_undo_the_others(stack: Stack) -
     ],
     ids=["at the second try", "it is not known whether at the first", "never"],
 )
-def test_an_event_that_cannot_record_its_end_fails_and_that_it_was_undone_is_its_end(
-    stack: Stack, faults: list[Fault], *, recorded: bool
-) -> None:
+def test_an_event_that_cannot_record_its_end_is_undone(stack: Stack, faults: list[Fault], *, recorded: bool) -> None:
     assert "cannot be written" in stack.launch(*faults).reason
     assert in_falcon(stack) == set()
     assert (stack.record.applied, stack.record.dirty, stack.record.lease is None) == (None, not recorded, recorded)
@@ -428,9 +426,7 @@ def test_a_delete_that_keeps_needs_neither_record_nor_secret_nor_falcon(stack: S
 
 @pytest.mark.parametrize("text", ["falcon", "{}", "{{resolve:ssm:x}}"])
 @pytest.mark.parametrize("policy", ["Stack", "Account"])
-def test_a_delete_whose_record_somebody_overwrote_finds_its_connections_by_their_marks(
-    stack: Stack, text: str, policy: str
-) -> None:
+def test_a_delete_whose_record_is_overwritten_finds_connections_by_mark(stack: Stack, text: str, policy: str) -> None:
     theirs(stack, B)
     stack.launch(DeleteConnections=policy)
     stack.parameters.versions.append(text)
@@ -442,9 +438,7 @@ def test_a_delete_whose_record_somebody_overwrote_finds_its_connections_by_their
 
 
 @pytest.mark.parametrize("policy", ["Stack", "Account"])
-def test_a_delete_without_a_record_never_succeeds_over_connections_that_it_was_to_remove(
-    stack: Stack, policy: str
-) -> None:
+def test_a_delete_without_a_record_never_succeeds_over_what_it_was_to_remove(stack: Stack, policy: str) -> None:
     stack.launch(DeleteConnections=policy)
     stack.parameters.versions.clear()
     failed = stack.delete(Fault("list", Effect.DENIED))
@@ -495,9 +489,7 @@ def test_a_delete_that_is_not_of_the_resource_that_was_applied_removes_nothing(s
 
 
 @pytest.mark.parametrize("faults", [[], [Fault("holds", Effect.REFUSED)]], ids=["says", "does not say"])
-def test_a_launch_whose_success_never_arrived_is_undone_if_cloudformation_says_so(
-    stack: Stack, faults: list[Fault]
-) -> None:
+def test_a_launch_of_unheard_success_is_undone_if_cloudformation_says_so(stack: Stack, faults: list[Fault]) -> None:
     stack.launch(told=False)
     identity = stack.identity  # and one that is not in the record
     stray = Entry(identity.registry(D).url, alias=identity.created_alias(D), maker=f"{stack.name}/another run")
@@ -634,7 +626,7 @@ def test_a_stack_event_that_waits_in_vain_fails_and_says_why(stack: Stack) -> No
 
 @pytest.mark.parametrize("operation", ["secret", "regions", "log_in", "read"])
 @pytest.mark.parametrize("kind", [Kind.UPDATE, Kind.DELETE, Kind.REPAIR])
-def test_a_run_that_fails_before_it_changes_anything_gives_its_lease_back_and_stays_clean(
+def test_a_run_that_fails_before_any_change_gives_its_lease_back_clean(
     stack: Stack, kind: Kind, operation: str
 ) -> None:
     stack.launch(DeleteConnections="Stack")
@@ -646,9 +638,7 @@ def test_a_run_that_fails_before_it_changes_anything_gives_its_lease_back_and_st
 
 
 @pytest.mark.parametrize(("run", "seconds"), [(Stack.update, 690), (Stack.repair, 345)])
-def test_a_lease_ends_after_its_run_can_write_no_more(
-    stack: Stack, run: Callable[[Stack, Fault], Invocation], seconds: float
-) -> None:
+def test_a_lease_outlasts_its_run(stack: Stack, run: Callable[[Stack, Fault], Invocation], seconds: float) -> None:
     stack.launch(Regions=A)
     begun = stack.world.clock.wall()
     run(stack, Fault("secret", Effect.KILLED))
@@ -658,9 +648,7 @@ def test_a_lease_ends_after_its_run_can_write_no_more(
     assert lease.until - begun == pytest.approx(seconds, abs=1)
 
 
-def test_an_unforeseen_error_gives_the_lease_back_and_leaves_the_record_dirty(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unforeseen_error_ends_the_lease_with_a_dirty_record(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     stack.launch()
     stack.world.check = lambda _: None
     monkeypatch.setattr("registry_connections.reconciler.plan", lambda *_, **__: 1 / 0)

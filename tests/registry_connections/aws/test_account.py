@@ -125,9 +125,7 @@ NO_JSON = ["in-clear", None, '{"FalconClientId": "in-clear"', "[" * 100_000]
         ('{"FalconClientId": ["in-clear"]}', f"has no FalconClientId and no FalconSecret {BOTH}"),
     ],
 )
-def test_a_secret_that_cannot_be_used_is_named_and_its_values_are_not(
-    aws: Stubs, text: str | bytes | None, problem: str
-) -> None:
+def test_of_a_useless_secret_the_name_is_told_and_no_value(aws: Stubs, text: str | bytes | None, problem: str) -> None:
     aws.secret(text)
     with pytest.raises(SecretError) as caught:
         aws.account.credentials()
@@ -153,9 +151,7 @@ PARTIAL = "ResourceNotFoundException. Its ARN ends with a hyphen and six charact
         *(("-a1b2c3", INVALID, f"secret {words} for deletion.", RESTORE) for words in ("was marked", "is scheduled")),
     ],
 )
-def test_a_secret_that_is_refused_says_why_and_what_to_do(
-    aws: Stubs, end: str, code: str, said: str, told: str
-) -> None:
+def test_a_refused_secret_says_why_and_what_to_do(aws: Stubs, end: str, code: str, said: str, told: str) -> None:
     aws.refuse_secret(code, said)
     name = f"falcon{end}".removesuffix("-a1b2c3").removesuffix("-AbCdEf")
     with pytest.raises(SecretError, match=f"^The secret {name} ") as caught:

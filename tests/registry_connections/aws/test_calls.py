@@ -74,9 +74,7 @@ LOST = urllib3.exceptions.ProtocolError("user:password")
 
 
 @pytest.mark.parametrize("result", [LOST, SimpleNamespace(status=200, headers={}, stream=Mock(side_effect=LOST))])
-def test_a_connection_that_is_lost_before_or_in_the_body_is_one_that_the_library_tries_again(
-    result: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lost_connection_is_one_that_the_library_tries_again(result: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(HTTPClientError, match="ProtocolError") as caught:
         send(monkeypatch, URL, result)
 
@@ -124,9 +122,7 @@ def test_access_that_is_denied_is_tried_again_while_a_policy_may_be_fresh(
         (RecordError("ours"), RecordError, "ours"),
     ],
 )
-def test_an_error_is_told_with_what_failed_and_its_code_and_nothing_else(
-    error: Exception, kind: type[AwsError], text: str
-) -> None:
+def test_an_error_tells_what_failed_and_its_code_and_no_more(error: Exception, kind: type[AwsError], text: str) -> None:
     with pytest.raises(kind) as caught, calls.translate_errors("It failed", AwsError, {"Special": SecretError}):
         raise error
 

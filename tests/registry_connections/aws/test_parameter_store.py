@@ -102,9 +102,7 @@ def test_a_record_is_written_with_the_version_that_it_was_read_with() -> None:
         ([FIRST, LATER, LOSER], 2, [], 4),
     ],
 )
-def test_a_write_stands_if_nobody_wrote_since_it_was_loaded_and_so_does_the_next(
-    start: list[str], base: int, outcomes: list[str], version: int
-) -> None:
+def test_a_write_stands_over_what_was_loaded(start: list[str], base: int, outcomes: list[str], version: int) -> None:
     bench = Bench(*start, outcomes=outcomes)
     now = bench.store.swap(Record(cloud="us-2", version=base))
     bench.outcomes.clear()
@@ -148,9 +146,7 @@ def test_a_write_that_does_not_stand_says_why(
         *((code, 1, 1, 0) for code in ("ValidationException", "AccessDenied")),
     ],
 )
-def test_what_parameter_store_has_not_caught_up_with_is_waited_for_some_seconds_and_nothing_else(
-    code: str, times: int, calls: int, seconds: float
-) -> None:
+def test_only_what_parameter_store_lags_behind_is_waited_for(code: str, times: int, calls: int, seconds: float) -> None:
     bench = Bench(FIRST, outcomes=[code] * times)
     passes = calls > times
     with nullcontext() if passes else pytest.raises(RecordError, match=f"^{READ}: {code}.$"):

@@ -133,9 +133,7 @@ def test_any_text_at_all_is_a_url_that_can_be_asked_about(url: str) -> None:
         ("Failed", False, "its state is Failed"),
     ],
 )
-def test_a_connection_has_a_problem_unless_it_is_scanned_or_soon_will_be(
-    state: str, expired: bool, problem: str
-) -> None:
+def test_a_connection_has_a_problem_unless_it_is_or_will_be_scanned(state: str, expired: bool, problem: str) -> None:
     assert Connection("id", REGISTRY.url, "ecr", state=state, expired=expired).problem == problem
 
 
@@ -157,9 +155,7 @@ def test_secrets_are_not_in_what_is_shown_of_them() -> None:
 
 @pytest.mark.parametrize("cloud", ["autodiscover", *FALCON_CLOUDS])
 @pytest.mark.parametrize("partition", ["aws", "aws-us-gov", "aws-cn"])
-def test_a_principal_that_is_named_must_be_of_the_accounts_partition_whatever_the_cloud(
-    partition: str, cloud: str
-) -> None:
+def test_a_named_principal_must_be_of_the_accounts_partition_whatever_the_cloud(partition: str, cloud: str) -> None:
     problem = "FalconPrincipalArn is of partition {}, but this account is of " + partition + "."
     for theirs in {"aws", "aws-us-gov", "aws-cn"} - {partition}:
         assert mismatch(partition, cloud, f"arn:{theirs}:iam::{OTHER_ACCOUNT}:role/Falcon") == problem.format(theirs)

@@ -191,9 +191,7 @@ def test_what_is_wanted_is_created_kept_or_given_its_credential(
     ],
 )
 @pytest.mark.parametrize("found", ANYBODYS)
-def test_what_is_managed_and_no_longer_wanted_is_removed_or_left_as_the_policy_says(
-    found: Connection, policy: DeletePolicy, action: Action
-) -> None:
+def test_what_is_no_longer_wanted_goes_by_the_policy(found: Connection, policy: DeletePolicy, action: Action) -> None:
     assert actions(managing(EAST), found, delete_connections=policy) == (action,)
     assert actions(managing(EAST), anothers(EAST), delete_connections=policy) == (act(LEAVE, Why.OTHER_STACK),)
     assert actions(managing(dirty=True), found, delete_connections=policy) == (
@@ -332,9 +330,7 @@ ALL_OF_THE_ACCOUNT = [f"id-{SOUTH}", "never-ours", "adopted", "id-me-south-1", "
         (Record(), DeletePolicy.STACK, ["adopted", f"id-{EAST}"]),
     ],
 )
-def test_what_leaves_falcon_with_the_stack_is_what_the_policy_says(
-    record: Record, policy: DeletePolicy, removed: list[str]
-) -> None:
+def test_the_policy_says_what_leaves_with_the_stack(record: Record, policy: DeletePolicy, removed: list[str]) -> None:
     todo = purge(record, TENANT, IDENTITY, policy)
 
     assert [remove.connection_id for remove in todo.of(REMOVE)] == removed

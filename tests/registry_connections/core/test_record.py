@@ -117,9 +117,7 @@ def test_a_duplicate_has_the_outcome_of_the_first_once_that_has_ended_and_a_dele
         (Kind.UPDATE, NOW, NOW + 61, False),  # sent later than any run can have recorded one
     ],
 )
-def test_an_event_that_was_sent_before_one_that_is_known_changes_nothing(
-    kind: Kind, sent: float, known: float, late: bool
-) -> None:
+def test_an_event_sent_before_a_known_one_changes_nothing(kind: Kind, sent: float, known: float, late: bool) -> None:
     record, request = managing(events=(Event("another", int(known)),)), replace(UPDATE, kind=kind, sent=sent)
     with pytest.raises(RegistrationError, match=f"^{LATE}$") if late else nullcontext():
         assert core.is_duplicate(record, request, NOW) is False
@@ -128,9 +126,7 @@ def test_an_event_that_was_sent_before_one_that_is_known_changes_nothing(
 @pytest.mark.parametrize(
     ("until", "holds"), [(-1, False), (0, False), (1, True), (690, True), (750, True), (751, False), (1e9, False)]
 )
-def test_a_lease_is_waited_for_until_it_ends_unless_it_ends_later_than_any_run_can_hold_one(
-    until: float, holds: bool
-) -> None:
+def test_a_lease_is_waited_for_unless_it_ends_later_than_any_run_can_hold_one(until: float, holds: bool) -> None:
     assert Lease("somebody", NOW + until).holds_at(NOW) is holds
 
 
@@ -321,9 +317,7 @@ def test_law_what_is_written_is_read_again(record: Record) -> None:
         ({**STORED, "last": [[7], []]}, "this package did not write it (IndexError)"),
     ],
 )
-def test_a_text_that_this_package_did_not_write_is_not_believed_and_falcon_may_hold_anything(
-    stored: Any, problem: str
-) -> None:
+def test_a_text_that_this_package_did_not_write_is_not_believed(stored: Any, problem: str) -> None:
     read = from_json(stored, 9)
 
     assert read == Record(dirty=True, unreadable=f"The stack's record cannot be used: {problem}.")

@@ -70,9 +70,7 @@ def test_space_around_a_property_does_no_harm_nothing_is_its_default_and_what_is
         ("DeleteConnections", "delete_connections", DeletePolicy),
     ],
 )
-def test_a_choice_is_taken_as_it_is_written_and_in_another_case_a_problem(
-    name: str, field: str, choices: Iterable[str]
-) -> None:
+def test_a_choice_is_taken_as_written_and_otherwise_a_problem(name: str, field: str, choices: Iterable[str]) -> None:
     for choice in choices:
         taken: dict[str, Any] = {field: choice}
         settings, problems = parse({name: choice.swapcase()}, "aws")
@@ -111,9 +109,7 @@ LEAVE_EMPTY = "is not the name of a Region: leave Regions empty for every enable
         *((name, WRITE_NAMES) for name in ("eu-west-1;us-west-2", "useast1")),
     ],
 )
-def test_what_is_no_region_is_refused_with_what_to_write_instead_and_the_others_are_kept(
-    wrong: str, advice: str
-) -> None:
+def test_what_is_no_region_is_refused_with_what_to_write_and_the_others_are_kept(wrong: str, advice: str) -> None:
     kept = Settings(regions=("us-east-1",))
 
     assert parsed(Regions=f"us-east-1,{wrong}") == (kept, [f"Regions: {wrong.lower()!r} {advice}"])

@@ -40,9 +40,7 @@ def moved_to(cloud: str) -> Reply:
         (PROXY, "us-2", "eu-1", [PROXY, PROXY], "eu-1"),  # an URL of the operator ends discovery
     ],
 )
-def test_a_cloud_is_named_or_known_from_before_or_from_its_token(
-    place: str, hint: str, home: str, asked: list[str], cloud: str
-) -> None:
+def test_a_cloud_is_named_known_or_discovered(place: str, hint: str, home: str, asked: list[str], cloud: str) -> None:
     made = Bench(place=place, home=home).log_in(hint)
     made.falcon.probe(made.deadline)
     login, use = made.wire.sent
@@ -91,9 +89,7 @@ PAGE = b"<html><body>Please sign in to the network</body></html>"
         ("us-1", [Reply(401, b"", {"X-Cs-Traceid": "trace"})], "the client secret is wrong"),
     ],
 )
-def test_a_login_without_a_token_says_at_once_what_to_look_at_and_goes_nowhere_else(
-    place: str, replies: list[Reply], told: str
-) -> None:
+def test_a_login_without_a_token_says_at_once_what_to_look_at(place: str, replies: list[Reply], told: str) -> None:
     error, made = refused(place, *replies)
 
     assert told in str(error)

@@ -56,9 +56,7 @@ def test_a_token_is_renewed_once_and_no_more() -> None:
         (replace(GOVERNMENT, partition="aws-us-gov"), MONITORED, {"aws_gov_using_commercial_connection": False}),
     ],
 )
-def test_a_connection_is_made_with_what_its_cloud_needs_and_no_more(
-    grant: RoleGrant, more: dict[str, bool], details: dict[str, bool]
-) -> None:
+def test_a_create_sends_what_its_cloud_needs(grant: RoleGrant, more: dict[str, bool], details: dict[str, bool]) -> None:
     made = Bench(MADE).log_in()
     made.create(grant)
 
@@ -93,9 +91,7 @@ NO_ID: list[object] = [b"", *({"resources": each} for each in ([], [{"id": 5}], 
         ([EXISTS], False),
     ],
 )
-def test_there_may_be_a_connection_of_our_own_after_a_create_that_failed_unless_a_conflict_comes_at_once(
-    replies: list[Reply], *, own: bool
-) -> None:
+def test_a_create_that_failed_may_have_made_a_connection_of_our_own(replies: list[Reply], *, own: bool) -> None:
     with pytest.raises(FalconError) as caught:
         Bench(*replies).log_in().create(fresh=True)
 
@@ -116,7 +112,7 @@ def test_a_refused_role_is_what_is_told_if_the_rate_limit_lets_no_other_try_pass
 @pytest.mark.parametrize(
     ("refused", "seconds"), [(REJECTED, 120), (REJECTED_OTHERWISE, 60), (refusal(400, "anything else"), 60)]
 )
-def test_a_fresh_role_that_falcon_refuses_in_any_words_is_tried_again_for_as_long_as_the_words_are_worth(
+def test_a_fresh_role_is_tried_again_for_as_long_as_the_refusals_words_are_worth(
     refused: Reply, seconds: float
 ) -> None:
     soon, never, known = Bench(refused, refused, refused, MADE), Bench(refused), Bench(refused)
@@ -255,7 +251,7 @@ def test_a_listing_may_be_larger_than_other_responses() -> None:
 
 
 @pytest.mark.parametrize(("unknown", "calls"), [(None, 2), (refusal(404, "registry not found"), 2 + 2 * 6)])
-def test_unknown_ids_do_not_hide_the_known_ones_and_what_was_not_asked_for_is_not_believed(
+def test_unknown_ids_hide_no_others_and_what_was_not_asked_for_is_not_believed(
     unknown: Reply | None, calls: int
 ) -> None:
     made = Shelf(names(150), unknown).bench()

@@ -98,9 +98,7 @@ def test_what_passes_is_tried_again_and_may_have_been_carried_out_unless_it_was_
         *(("GET", Reply(status, s + b"<html>" + b"x" * 1000), "<html>x") for status in (200, 302, 404) for s in STARTS),
     ],
 )
-def test_what_does_not_pass_is_returned_at_once_and_no_redirect_is_followed(
-    method: str, reply: Reply, body: str | None
-) -> None:
+def test_what_does_not_pass_is_returned_at_once_and_not_followed(method: str, reply: Reply, body: str | None) -> None:
     made = Call(reply, method=method)
 
     assert (made.response.status, made.attempts, made.seconds) == (reply.status, 1, 0)
@@ -207,9 +205,7 @@ def test_certificates_are_verified_with_the_bundle_that_the_environment_names(
     assert (len(context.get_ca_certs()) == 1) is bool(variable)
 
 
-def test_bodies_are_parsed_one_at_a_time_because_many_large_ones_need_more_memory_than_there_is(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_bodies_are_parsed_one_at_a_time_because_memory_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Call(NOTHING)
     monkeypatch.setattr(http, "_parse", lambda *_: {"alone": made.client._parsing.locked()})
 

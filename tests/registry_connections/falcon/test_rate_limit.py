@@ -60,9 +60,7 @@ def test_calls_go_at_once_while_enough_remains_and_apart_before_the_limit_is_hit
         *((nonsense, 3) for nonsense in (-5.0, float("inf"), float("nan"), None)),
     ],
 )
-def test_after_a_429_nobody_calls_before_the_moment_that_falcon_named_if_it_makes_sense(
-    moment: float | None, seconds: float
-) -> None:
+def test_after_a_429_nobody_calls_before_the_moment_that_falcon_named(moment: float | None, seconds: float) -> None:
     limited = Limited()
     limited.refused(moment)
 

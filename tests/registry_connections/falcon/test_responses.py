@@ -46,9 +46,7 @@ def test_any_success_without_errors_is_one(status: int, body: Any) -> None:
         (409, errors.ConflictError),
     ],
 )
-def test_a_refusal_is_what_its_status_says_also_beside_a_success(
-    code: int, kind: type[FalconError], *, unknown: bool
-) -> None:
+def test_a_refusal_is_what_its_code_says_also_in_a_200(code: int, kind: type[FalconError], *, unknown: bool) -> None:
     for status in (code, 200):
         error = raised(response(status, refused(code), unknown=unknown))
 
@@ -62,9 +60,7 @@ NO_ERRORS: list[Any] = ["text", 5, True, {"code": 404}, ["text"], [None], [[]], 
 
 
 @pytest.mark.parametrize("body", [*map(refused, NO_CODES), *({"errors": each} for each in NO_ERRORS)], ids=repr)
-def test_errors_that_make_no_sense_are_falcons_failure_beside_a_success_and_else_what_the_status_says(
-    body: Any,
-) -> None:
+def test_errors_of_no_sense_are_falcons_failure_beside_a_success_and_else_what_the_status_says(body: Any) -> None:
     assert raised(response(200, {"resources": [], **body})).status == 500
     assert raised(response(400, {"resources": [], **body})).status == 400
 
@@ -137,7 +133,7 @@ NO_LISTS: list[Any] = [{}, "text", 0, False]
         *((body, "malformed", {}) for body in WRONG),
     ],
 )
-def test_resources_are_a_list_or_the_one_of_a_create_and_no_word_of_them_is_not_nothing_found(
+def test_resources_are_a_list_or_the_one_of_a_create_and_never_missing(
     body: object, listed: object, made: object
 ) -> None:
     try:

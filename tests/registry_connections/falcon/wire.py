@@ -26,7 +26,7 @@ CREDENTIALS = Credentials("the-client-id", "the-client-secret")
 
 @dataclass
 class Reply:
-    """One response; what is not bytes is sent as JSON."""
+    """One response; what is neither bytes nor a stream is sent as JSON."""
 
     status: int = 200
     body: object = b""
@@ -34,6 +34,8 @@ class Reply:
 
     @property
     def raw(self) -> io.BytesIO:
+        if isinstance(self.body, io.BytesIO):
+            return self.body
         return io.BytesIO(self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode())
 
 

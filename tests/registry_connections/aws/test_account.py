@@ -1,11 +1,10 @@
 """AWS through botocore's own stubs: what is asked, and what is made of each response."""
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
 from functools import cache, partial
+from types import SimpleNamespace
 from typing import Any, cast
-from unittest.mock import Mock
 
 import boto3
 import pytest
@@ -37,46 +36,37 @@ def client(service: str, region: str) -> Any:
     return make(service, region_name=region)
 
 
-@dataclass
-class Stubs:
-    """Hands out stubbed clients where `Clients` makes real ones, and keeps which were asked for."""
-
-    made: list[tuple[str, str]] = field(default_factory=list)
-    stubs: dict[tuple[str, str], Stubber] = field(default_factory=dict)
-    clock: VirtualClock = field(default_factory=VirtualClock)
-    fresh: float = 0.0
-
-    def get(self, service: str, region: str | None = None, _: object = None) -> object:
-        self.made.append((service, region or HOME))
-        return client(service, region or HOME)
-
-    def on(self, service: str, region: str = HOME) -> Stubber:
-        if (service, region) not in self.stubs:
-            self.stubs[service, region] = stub = Stubber(client(service, region))
-            stub.activate()
-        return self.stubs[service, region]
-
-    def secret(self, held: str | bytes | None) -> None:
-        """Let the secret hold a text, or be binary, or neither."""
-        response = {} if held is None else {"SecretString" if isinstance(held, str) else "SecretBinary": held}
-        self.on("secretsmanager", "eu-central-1").add_response("get_secret_value", response, {"SecretId": SECRET})
-
-    def refuse_secret(self, code: str, said: str) -> None:
-        self.on("secretsmanager", "eu-central-1").add_client_error("get_secret_value", code, said)
-
-    @property
-    def account(self) -> AwsAccount:
-        access = FreshPolicy(self.fresh, self.clock, self.clock.sleep)
-        return AwsAccount(cast("Clients", self), SECRET, STACK_ID, access)
+Outcome = dict[str, Any] | tuple[str, str] | Exception
 
 
-@pytest.fixture
-def aws() -> Iterator[Stubs]:
-    stubs = Stubs()
-    yield stubs
-    for stub in stubs.stubs.values():
-        stub.deactivate()
-        stub.assert_no_pending_responses()
+class Aws:
+    """Has clients where `Clients` makes real ones. Their calls come to these outcomes, in turn.
+
+    An outcome is a response, an error of AWS (its code and what it says), or one of botocore.
+    """
+
+    def __init__(self, *outcomes: Outcome, fresh: float = 0.0, secret_id: str = SECRET) -> None:
+        clock = VirtualClock()
+        self.outcomes = list(outcomes)
+        self.asked: list[tuple[str, str, dict[str, Any]]] = []
+        policy = FreshPolicy(fresh, clock, clock.sleep)
+        self.account = AwsAccount(cast("Clients", self), secret_id, STACK_ID, policy)
+
+    def get(self, service: str, region: str = "", _: object = None) -> Any:
+        real = client(service, region or HOME)
+
+        def call(operation: str, **arguments: Any) -> Any:
+            self.asked.append((service, region or HOME, arguments))
+            outcome = self.outcomes.pop(0)
+            if isinstance(outcome, Exception):
+                raise outcome
+            with Stubber(real) as stub:  # which validates both the arguments and the response
+                add = stub.add_client_error if isinstance(outcome, tuple) else stub.add_response
+                add(operation, *(outcome if isinstance(outcome, tuple) else [outcome]))
+                return getattr(real, operation)(**arguments)
+
+        operations = {name: partial(call, name) for name in real.meta.method_to_api_mapping}
+        return SimpleNamespace(exceptions=real.exceptions, **operations)
 
 
 VALUES = ("the-id", "the-secret", "eu-1", "the-child")
@@ -101,34 +91,33 @@ def test_the_keys_of_a_secret_are_found_however_they_are_spelled(keys: str) -> N
 
 
 @pytest.mark.parametrize("before", ["", " \n", "\ufeff", " \ufeff"], ids=repr)
-def test_a_secret_is_read_in_its_own_region_whatever_else_is_in_it(aws: Stubs, before: str) -> None:
-    aws.fresh = 60.0
-    aws.refuse_secret(DENIED, IDENTITY)
-    aws.secret(before + '{"FalconClientId": "", "client_id": " the-id ", "client_secret": "the-secret\\n", "x": [1]}')
+def test_a_secret_is_read_in_its_own_region_whatever_else_is_in_it(before: str) -> None:
+    held = before + '{"FalconClientId": "", "client_id": " the-id ", "client_secret": "the-secret\\n", "x": [1]}'
+    aws = Aws((DENIED, IDENTITY), {"SecretString": held}, fresh=60.0)
 
     assert aws.account.credentials() == Credentials("the-id", "the-secret")
-    assert aws.made == [("secretsmanager", "eu-central-1")]
+    assert aws.asked == [("secretsmanager", "eu-central-1", {"SecretId": SECRET})] * 2
 
 
 BOTH = "(or client_id, client_secret)."
-NO_JSON = ["in-clear", None, '{"FalconClientId": "in-clear"', "[" * 100_000]
+NO_JSON = ["in-clear", '{"FalconClientId": "in-clear"', "[" * 100_000]
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"),
+    ("held", "problem"),
     [
-        *((text, "is not JSON with FalconClientId and FalconSecret.") for text in NO_JSON),
-        (b"in-clear", "is binary: store the JSON as text (SecretString)."),
-        ('["in-clear"]', "is not a JSON object."),
-        ('{"FalconSecret": "in-clear"}', f"has no FalconClientId {BOTH}"),
-        ('{"FalconClientId": "in-clear", "FalconSecret": " "}', f"has no FalconSecret {BOTH}"),
-        ('{"FalconClientId": ["in-clear"]}', f"has no FalconClientId and no FalconSecret {BOTH}"),
+        *(({"SecretString": text}, "is not JSON with FalconClientId and FalconSecret.") for text in NO_JSON),
+        ({}, "is not JSON with FalconClientId and FalconSecret."),
+        ({"SecretBinary": b"in-clear"}, "is binary: store the JSON as text (SecretString)."),
+        ({"SecretString": '["in-clear"]'}, "is not a JSON object."),
+        ({"SecretString": '{"FalconSecret": "in-clear"}'}, f"has no FalconClientId {BOTH}"),
+        ({"SecretString": '{"FalconClientId": "in-clear", "FalconSecret": " "}'}, f"has no FalconSecret {BOTH}"),
+        ({"SecretString": '{"FalconClientId": ["x"]}'}, f"has no FalconClientId and no FalconSecret {BOTH}"),
     ],
 )
-def test_of_a_useless_secret_the_name_is_told_and_no_value(aws: Stubs, text: str | bytes | None, problem: str) -> None:
-    aws.secret(text)
+def test_of_a_useless_secret_the_name_is_told_and_no_value(held: dict[str, Any], problem: str) -> None:
     with pytest.raises(SecretError) as caught:
-        aws.account.credentials()
+        Aws(held).account.credentials()
 
     assert str(caught.value) == f"The secret falcon {problem}"
 
@@ -151,31 +140,28 @@ PARTIAL = "ResourceNotFoundException. Its ARN ends with a hyphen and six charact
         *(("-a1b2c3", INVALID, f"secret {words} for deletion.", RESTORE) for words in ("was marked", "is scheduled")),
     ],
 )
-def test_a_refused_secret_says_why_and_what_to_do(aws: Stubs, end: str, code: str, said: str, told: str) -> None:
-    aws.refuse_secret(code, said)
+def test_a_refused_secret_says_why_and_what_to_do(end: str, code: str, said: str, told: str) -> None:
     name = f"falcon{end}".removesuffix("-a1b2c3").removesuffix("-AbCdEf")
     with pytest.raises(SecretError, match=f"^The secret {name} ") as caught:
-        replace(aws.account, secret_id=SECRET.replace("-a1b2c3", end)).credentials()
+        Aws((code, said), secret_id=SECRET.replace("-a1b2c3", end)).account.credentials()
 
     assert told in str(caught.value)
     assert "assumed-role" not in str(caught.value)
 
 
-def test_regions_are_all_asked_for_and_told_apart_by_whether_they_are_enabled(aws: Stubs) -> None:
+def test_regions_are_all_asked_for_and_told_apart_by_whether_they_are_enabled() -> None:
     statuses = {"us-east-1": "opt-in-not-required", "af-south-1": "opted-in", "me-south-1": "not-opted-in"}
     listed = [{"RegionName": name, "OptInStatus": status} for name, status in statuses.items()]
-    aws.fresh = 60.0
-    aws.on("ec2").add_client_error("describe_regions", "UnauthorizedOperation")
-    aws.on("ec2").add_response("describe_regions", {"Regions": listed}, {"AllRegions": True})
+    aws = Aws(("UnauthorizedOperation", IDENTITY), {"Regions": listed}, fresh=60.0)
 
     assert aws.account.regions() == AccountRegions(frozenset({"us-east-1", "af-south-1"}), frozenset({"me-south-1"}))
+    assert aws.asked == [("ec2", HOME, {"AllRegions": True})] * 2
 
 
 @pytest.mark.parametrize("response", [{}, {"Regions": []}, {"Regions": [{}]}, {"Regions": [{"RegionName": "a/b"}]}])
-def test_no_regions_are_not_believed(aws: Stubs, response: dict[str, Any]) -> None:
-    aws.on("ec2").add_response("describe_regions", response)
+def test_no_regions_are_not_believed(response: dict[str, Any]) -> None:
     with pytest.raises(AwsError, match="cannot be listed"):
-        aws.account.regions()
+        Aws(response).account.regions()
 
 
 @pytest.mark.parametrize(
@@ -183,62 +169,50 @@ def test_no_regions_are_not_believed(aws: Stubs, response: dict[str, Any]) -> No
     [
         ({"repositories": [{"repositoryName": "app"}]}, RegionUse.REPOSITORIES),
         ({"repositories": []}, RegionUse.EMPTY),
-        *((said, RegionUse.DENIED) for said in (BY_POLICY, BY_SILENCE)),
-        *((said, RegionUse.UNKNOWN) for said in (BY_BOUNDARY, IDENTITY, "")),
+        *(((DENIED, said), RegionUse.DENIED) for said in (BY_POLICY, BY_SILENCE)),
+        *(((DENIED, said), RegionUse.UNKNOWN) for said in (BY_BOUNDARY, IDENTITY, "")),
         (EndpointConnectionError(endpoint_url="https://x"), RegionUse.UNKNOWN),
     ],
 )
-def test_a_region_is_asked_for_one_repository_and_is_denied_only_where_aws_names_a_service_control_policy(
-    aws: Stubs, answer: dict[str, Any] | str | Exception, use: RegionUse, monkeypatch: pytest.MonkeyPatch
+def test_a_region_is_asked_for_one_repository_and_denied_only_by_a_service_control_policy(
+    answer: Outcome, use: RegionUse
 ) -> None:
-    if isinstance(answer, Exception):
-        monkeypatch.setattr(client("ecr", "eu-west-1"), "describe_repositories", Mock(side_effect=answer))
-    elif isinstance(answer, str):
-        aws.on("ecr", "eu-west-1").add_client_error("describe_repositories", DENIED, answer)
-    else:
-        aws.on("ecr", "eu-west-1").add_response("describe_repositories", answer, {"maxResults": 1})
+    aws = Aws(answer)
 
     assert aws.account.region_use("eu-west-1") is use
+    assert aws.asked == [("ecr", "eu-west-1", {"maxResults": 1})]
 
 
 @pytest.mark.parametrize(("held", "holds"), [("made-up", True), ("falcon-ecr-1a2b3c4d", False)])
-def test_cloudformation_is_asked_which_id_it_holds(aws: Stubs, held: str, *, holds: bool) -> None:
+def test_cloudformation_is_asked_which_id_it_holds(held: str, *, holds: bool) -> None:
     detail = {"LogicalResourceId": "RegistryConnections", "PhysicalResourceId": held, "ResourceType": "Custom::X"}
     detail |= {"LastUpdatedTimestamp": "2026-01-01T00:00:00Z", "ResourceStatus": "DELETE_IN_PROGRESS"}
     asked = {"StackName": STACK_ID, "LogicalResourceId": "RegistryConnections"}
-    aws.fresh = 60.0  # a launch that is cancelled may be so young that its policy is not known yet
-    aws.on("cloudformation").add_client_error("describe_stack_resource", "AccessDenied", IDENTITY)
-    aws.on("cloudformation").add_response("describe_stack_resource", {"StackResourceDetail": detail}, asked)
+    # A launch that is cancelled may be so young that its policy is not known yet.
+    aws = Aws(("AccessDenied", IDENTITY), {"StackResourceDetail": detail}, fresh=60.0)
 
     assert HOLDS(aws.account) is holds
+    assert aws.asked == [("cloudformation", HOME, asked)] * 2
 
 
-@pytest.mark.parametrize("exists", [False, True])
-def test_the_log_group_gets_its_retention_whether_lambda_has_made_it_or_not(aws: Stubs, *, exists: bool) -> None:
-    logs = aws.on("logs")
-    if exists:
-        logs.add_client_error("create_log_group", "ResourceAlreadyExistsException")
-    else:
-        logs.add_response("create_log_group", {}, {"logGroupName": LOG_GROUP})
-    logs.add_response("put_retention_policy", {}, {"logGroupName": LOG_GROUP, "retentionInDays": 30})
+@pytest.mark.parametrize("created", [{}, ("ResourceAlreadyExistsException", "it exists")], ids=["new", "exists"])
+def test_the_log_group_gets_its_retention_whether_lambda_has_made_it_or_not(created: Outcome) -> None:
+    aws, group = Aws(created, {}), {"logGroupName": LOG_GROUP}
     RETAIN(aws.account)
 
-    assert aws.made == [("logs", HOME)]
+    assert aws.asked == [("logs", HOME, group), ("logs", HOME, {**group, "retentionInDays": 30})]
 
 
 @pytest.mark.parametrize(
-    ("service", "operation", "call", "told"),
+    ("call", "told"),
     [
-        ("ec2", "describe_regions", AwsAccount.regions, "The account's Regions cannot be listed (ec2:DescribeRegions)"),
-        ("cloudformation", "describe_stack_resource", HOLDS, "The stack's resource cannot be described"),
-        ("logs", "create_log_group", RETAIN, f"The retention of {LOG_GROUP} cannot be set"),
+        (AwsAccount.regions, "The account's Regions cannot be listed (ec2:DescribeRegions)"),
+        (HOLDS, "The stack's resource cannot be described"),
+        (RETAIN, f"The retention of {LOG_GROUP} cannot be set"),
     ],
 )
-def test_a_refusal_names_what_was_asked_and_who_denies_it(
-    aws: Stubs, service: str, operation: str, call: Callable[[AwsAccount], object], told: str
-) -> None:
-    aws.on(service).add_client_error(operation, DENIED, BY_POLICY)
+def test_a_refusal_names_what_was_asked_and_who_denies_it(call: Callable[[AwsAccount], object], told: str) -> None:
     with pytest.raises(AwsError) as caught:
-        call(aws.account)
+        call(Aws((DENIED, BY_POLICY)).account)
 
     assert str(caught.value) == f"{told}: {DENIED} by a service control policy."

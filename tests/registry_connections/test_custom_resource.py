@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry_connections import custom_resource, logs
-from registry_connections.core.errors import RegistrationError
+from registry_connections.core.errors import RegistrationError, shorten
 from registry_connections.core.model import DeletePolicy, Identity, Outcome, OutcomeKind
 from registry_connections.core.record import Kind, Request, digest
 from registry_connections.core.report import Report, data
@@ -159,38 +159,33 @@ def test_every_success_has_the_one_id_of_the_stack_a_launch_that_fails_one_of_it
 NOT_OURS = "This function serves resources of type Custom::FalconRegistryConnections, of its own stack, only."
 
 
+HUGE = "x" * 3_000_000
+
+
 @pytest.mark.parametrize(
     ("name", "value", "id_without_one"),
     [
         ("StackId", STACK_ID.replace(ACCOUNT, "444455556666"), OURS),
-        ("StackId", "of-another", "falcon-ecr-of-another"),
-        ("ResourceType", "AWS::CloudFormation::CustomResource", OURS),
+        *(("StackId", value, f"falcon-ecr-{value}") for value in ("of-another", HUGE)),
+        *(("ResourceType", value, OURS) for value in ("AWS::CloudFormation::CustomResource", HUGE)),
     ],
+    ids=lambda value: value[:30],
 )
 def test_an_event_that_is_not_of_this_stack_has_no_effect_and_only_a_delete_succeeds(
-    resource: Resource, name: str, value: str, id_without_one: str
+    resource: Resource, logged: Lines, name: str, value: str, id_without_one: str
 ) -> None:
     changes: dict[str, Any] = {name: value}
     deleted = [resource.deliver("Delete", PhysicalResourceId=given, **changes) for given in ("old", None)]
     refused = [resource.deliver(kind, **changes) for kind in ("Create", "Update")]
+    line, limit = logged()[0], {"ResourceType": 60, "StackId": 200}[name]
 
     assert [(body["Status"], body["PhysicalResourceId"], body["Data"]) for body in deleted] == [
         ("SUCCESS", "old", {}), ("SUCCESS", id_without_one, {})
     ]  # fmt: skip
     assert {(body["Status"], body["Reason"]) for body in refused} == {("FAILED", NOT_OURS)}
     assert resource.asked == []
-
-
-@pytest.mark.parametrize(("name", "field", "limit"), [("ResourceType", "type", 60), ("StackId", "stack", 200)])
-def test_what_is_huge_in_somebody_elses_delete_makes_one_short_line_of_the_log(
-    resource: Resource, logged: Lines, name: str, field: str, limit: int
-) -> None:
-    huge: dict[str, Any] = {name: "x" * 3_000_000}
-    resource.deliver("Delete", **huge)
-    line = logged()[0]
-
     assert (line["level"], line["text"]) == ("INFO", "a resource that is not ours is deleted, with no effect")
-    assert line[field] == "x" * (limit - 3) + "..."
+    assert line["type" if name == "ResourceType" else "stack"] == shorten(value, limit)
 
 
 @pytest.mark.parametrize("kind", ["Create", "Update", "Delete"])

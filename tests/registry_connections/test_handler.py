@@ -24,7 +24,6 @@ from tests.registry_connections.samples import (
     IDENTITY,
     OTHER_ACCOUNT,
     OURS,
-    RESPONSE_URL,
     STACK_ID,
     WEST,
     Context,
@@ -187,15 +186,6 @@ def test_a_failure_that_nobody_foresaw_is_answered_and_its_text_is_not_told(func
     assert body["Reason"] == "Unexpected ZeroDivisionError: see the log group for where."
     (line,) = [line for line in logged() if line["level"] == "CRITICAL"]
     assert any(where.startswith("get_secret_value:") for where in line["where"])
-
-
-@pytest.mark.parametrize("kind", ["Create", "Update", "Delete"])
-def test_an_event_without_its_request_id_is_not_answered_at_an_earlier_url(function: Function, kind: str) -> None:
-    function.stack_event("Create")
-    with pytest.raises(RegistrationError, match="Unknown event"):
-        handler.lambda_handler({"RequestType": kind, "ResponseURL": RESPONSE_URL, "StackId": STACK_ID}, Context())
-
-    assert function.cloudformation.sent == []
 
 
 def test_an_api_url_without_tls_gets_no_credentials(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,15 +52,12 @@ class Aws:
         self.parameters, self.logs = Parameters(), Mock()
         self.ssm = FakeSsm(self.parameters, Journal(VirtualClock(), latency=0))
         self.regions = [EAST, WEST]
-        self.unforeseen = False
 
     def get(self, service: str, *_: object) -> Any:
         return {"ssm": self.ssm, "logs": self.logs}.get(service, self)
 
     def get_secret_value(self, SecretId: str) -> dict[str, str]:  # noqa: N803 - AWS's spelling
         assert SecretId == ENVIRONMENT["SECRET_ARN"]
-        if self.unforeseen:
-            raise ZeroDivisionError(f"nobody foresaw {CLIENT_SECRET}")
         return {"SecretString": json.dumps({"FalconClientId": CLIENT_ID, "FalconSecret": CLIENT_SECRET})}
 
     def describe_regions(self, **_: object) -> dict[str, Any]:
@@ -179,13 +176,14 @@ def test_of_more_problems_than_fit_it_is_told_how_many_and_the_log_has_all(funct
 
 
 def test_a_failure_that_nobody_foresaw_is_answered_and_its_text_is_not_told(function: Function, logged: Lines) -> None:
-    function.aws.unforeseen = True
+    unforeseen = Mock(side_effect=ZeroDivisionError(f"nobody foresaw {CLIENT_SECRET}"))
+    function.aws.get_secret_value = unforeseen  # type: ignore[method-assign]
     body = function.stack_event("Create")
 
     assert (body["Status"], body["PhysicalResourceId"]) == ("FAILED", f"{OURS}-failed")
     assert body["Reason"] == "Unexpected ZeroDivisionError: see the log group for where."
     (line,) = [line for line in logged() if line["level"] == "CRITICAL"]
-    assert any(where.startswith("get_secret_value:") for where in line["where"])
+    assert any(where.startswith("credentials:") for where in line["where"])
 
 
 def test_an_api_url_without_tls_gets_no_credentials(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,24 +41,21 @@ def test_a_registry_has_a_url_without_trailing_slash_and_an_alias_with_the_mark_
     assert IDENTITY.adopted_alias("eu-west-1") == "ecr-adopted-1a2b3c4d-111122223333-eu-west-1"
 
 
+OTHERS = "9f9f9f9f-111122223333-eu-west-1"
+NOBODYS = ["ecr-111122223333-eu-west-1", "ecr-1a2b3c4d5-111122223333-eu-west-1", "ecr-1a2b3c", ""]
+
+
 @pytest.mark.parametrize(
-    ("alias", "owner"),
+    ("owner", "aliases"),
     [
-        (IDENTITY.created_alias("eu-west-1"), Owner.CREATED),
-        (IDENTITY.adopted_alias("eu-west-1"), Owner.ADOPTED),
-        ("ecr-1a2b3c4d", Owner.CREATED),
-        ("ecr-adopted-1a2b3c4d-1111", Owner.ADOPTED),
-        ("ecr-9f9f9f9f-111122223333-eu-west-1", Owner.OTHER_STACK),
-        ("ecr-adopted-9f9f9f9f-111122223333-eu-west-1", Owner.OTHER_STACK),
-        ("ecr-111122223333-eu-west-1", Owner.NOBODY),
-        ("ecr-1a2b3c4d5-111122223333-eu-west-1", Owner.NOBODY),
-        ("my ecr-1a2b3c4d-111122223333-eu-west-1", Owner.NOBODY),
-        ("ecr-1a2b3c", Owner.NOBODY),
-        ("", Owner.NOBODY),
+        (Owner.CREATED, [IDENTITY.created_alias("eu-west-1"), "ecr-1a2b3c4d"]),
+        (Owner.ADOPTED, [IDENTITY.adopted_alias("eu-west-1"), "ecr-adopted-1a2b3c4d-1111"]),
+        (Owner.OTHER_STACK, [f"ecr-{OTHERS}", f"ecr-adopted-{OTHERS}"]),
+        (Owner.NOBODY, [*NOBODYS, f"my {IDENTITY.created_alias('eu-west-1')}"]),
     ],
 )
-def test_an_alias_tells_who_manages_a_connection_also_when_it_was_cut_short(alias: str, owner: Owner) -> None:
-    assert IDENTITY.owner(alias) is owner
+def test_an_alias_tells_who_manages_a_connection_also_when_it_was_cut_short(owner: Owner, aliases: list[str]) -> None:
+    assert [IDENTITY.owner(alias) for alias in aliases] == [owner] * len(aliases)
 
 
 @pytest.mark.parametrize(

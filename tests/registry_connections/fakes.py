@@ -15,13 +15,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from registry_connections.aws.calls import FreshPolicy
 from registry_connections.aws.parameter_store import ParameterStore
 from registry_connections.concurrency import Clock, ThreadPool
-from registry_connections.core.errors import (
-    AwsError,
-    FalconError,
-    NoResponseError,
-    RegistrationError,
-    SecretError,
-)
+from registry_connections.core import errors
 from registry_connections.core.model import AccountRegions, Credentials, Deadline, RegionUse
 from registry_connections.core.record import Record
 
@@ -116,7 +110,7 @@ class InlinePool(ThreadPool):
         def results(deadline: Deadline) -> list[Result | Exception]:
             last = max((end for _, end in ended), default=start)
             self.clock.now = max(self.clock.now, min(last, deadline.at))
-            late = NoResponseError("no response before the time was up")
+            late = errors.NoResponseError("no response before the time was up")
             return [result if end <= max(deadline.at, start) else late for result, end in ended]
 
         return results
@@ -224,11 +218,11 @@ class FakeAccount:
     held: str = ""
 
     def credentials(self) -> Credentials:
-        check(self.journal.enter("secret"), SecretError("The secret cannot be read."))
+        check(self.journal.enter("secret"), errors.SecretError("The secret cannot be read."))
         return self.secret
 
     def regions(self) -> AccountRegions:
-        check(self.journal.enter("regions"), AwsError("The Regions cannot be listed."))
+        check(self.journal.enter("regions"), errors.AwsError("The Regions cannot be listed."))
         return AccountRegions(self.enabled, self.disabled)
 
     def region_use(self, region: str) -> RegionUse:
@@ -236,13 +230,13 @@ class FakeAccount:
         return self.uses.get(region, RegionUse.REPOSITORIES)
 
     def holds(self, logical_id: str, physical_id: str) -> bool:
-        check(self.journal.enter("holds", logical_id), AwsError("The stack's resource cannot be described."))
+        check(self.journal.enter("holds", logical_id), errors.AwsError("The stack's resource cannot be described."))
         return self.held == physical_id
 
 
-def check(effect: Effect | None, denial: RegistrationError) -> None:
+def check(effect: Effect | None, denial: errors.RegistrationError) -> None:
     """Raise what becomes of a call that is not carried out."""
-    if effect is Effect.DENIED:
+    if effect is Effect.REFUSED and isinstance(denial, errors.FalconError):
+        raise errors.FalconError("HTTP 500: in trouble", status=500)
+    if effect in {Effect.DENIED, Effect.REFUSED}:
         raise denial
-    if effect is Effect.REFUSED:
-        raise FalconError("HTTP 500: in trouble", status=500) if isinstance(denial, FalconError) else denial

@@ -3,15 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from registry_connections.core.errors import (
-    AuthenticationError,
-    ConflictError,
-    CredentialError,
-    DeadlineError,
-    FalconError,
-    NotFoundError,
-    ScopeError,
-)
+from registry_connections.core import errors
 from registry_connections.core.model import Connection, Deadline, Registry, RoleGrant
 from registry_connections.falcon.client import FRESH_ROLE_SECONDS
 from tests.registry_connections.fakes import Effect, Journal, KilledError, VirtualClock, check
@@ -78,40 +70,40 @@ class FakeFalcon:
     cloud: str = ""
 
     def log_in(self, deadline: Deadline, hint: str = "") -> None:
-        check(self._enter("log_in", hint, deadline), AuthenticationError("no token", status=403))
+        check(self._enter("log_in", hint, deadline), errors.AuthenticationError("no token", status=403))
         self.cloud = self.named if self.named != "autodiscover" else "us-1"
 
     def probe(self, deadline: Deadline) -> None:
-        check(self._enter("probe", "", deadline), ScopeError("READ is missing", status=403))
+        check(self._enter("probe", "", deadline), errors.ScopeError("READ is missing", status=403))
 
     def create(self, registry: Registry, alias: str, grant: RoleGrant, deadline: Deadline, *, fresh: bool) -> str:
         effect = self._enter("create", registry.region, deadline)
-        check(effect, ScopeError("WRITE is missing", status=403))
+        check(effect, errors.ScopeError("WRITE is missing", status=403))
         if self.tenant.find(registry.url):
-            raise ConflictError("exists", status=409)
+            raise errors.ConflictError("exists", status=409)
         rejected = self._is_rejected(effect, registry.region) or not self._can_use(grant, deadline, fresh=fresh)
         if rejected and not self.tenant.rejects_leave_entry:
-            raise CredentialError("failed to validate registry credential", status=400)
+            raise errors.CredentialError("failed to validate registry credential", status=400)
         given = Entry(registry.url, "ecr", alias, "", grant.role_arn)
         made = self.tenant.add(replace(given, maker=self.maker, user=self.maker))
         if rejected:
-            raise CredentialError("failed to validate registry credential", status=400)
+            raise errors.CredentialError("failed to validate registry credential", status=400)
         self._lose(effect, deadline)
         if effect is Effect.REPEATED:
-            raise ConflictError("exists", status=409, may_have_succeeded=True)
+            raise errors.ConflictError("exists", status=409, may_have_succeeded=True)
         return made.id
 
     def refresh(self, connection_id: str, alias: str, grant: RoleGrant, deadline: Deadline, *, fresh: bool) -> None:
         effect = self._enter("refresh", connection_id, deadline)
-        check(effect, ScopeError("WRITE is missing", status=403))
+        check(effect, errors.ScopeError("WRITE is missing", status=403))
         if effect is Effect.VANISHED:
             self.tenant.remove(connection_id)
         found = self.tenant.entries.get(connection_id)
         if found is None:
-            raise NotFoundError("no such connection", status=404)
+            raise errors.NotFoundError("no such connection", status=404)
         rejected = self._is_rejected(effect, found.shown().region)
         if rejected or not self._can_use(grant, deadline, fresh=fresh):
-            raise CredentialError("failed to validate registry credential", status=400)
+            raise errors.CredentialError("failed to validate registry credential", status=400)
         found.role = grant.role_arn
         found.alias = (alias or found.alias)[: self.tenant.longest_alias]
         found.expired, found.user = False, self.maker
@@ -119,21 +111,21 @@ class FakeFalcon:
 
     def remove(self, connection_id: str, deadline: Deadline) -> None:
         effect = self._enter("remove", connection_id, deadline)
-        check(effect, ScopeError("WRITE is missing", status=403))
+        check(effect, errors.ScopeError("WRITE is missing", status=403))
         self.tenant.remove(connection_id, self.maker)
         self._lose(effect, deadline)
 
     def read(self, identifiers: Sequence[str], deadline: Deadline) -> list[Connection]:
-        check(self._enter("read", "", deadline), ScopeError("READ is missing", status=403))
+        check(self._enter("read", "", deadline), errors.ScopeError("READ is missing", status=403))
         return [self.tenant.entries[name].shown() for name in identifiers if name in self.tenant.entries]
 
     def list_all(self, deadline: Deadline) -> list[Connection]:
-        check(self._enter("list", "", deadline), ScopeError("READ is missing", status=403))
+        check(self._enter("list", "", deadline), errors.ScopeError("READ is missing", status=403))
         return [entry.shown() for entry in self.tenant.entries.values()]
 
     def _enter(self, operation: str, subject: str, deadline: Deadline) -> Effect | None:
         if not deadline.left():
-            raise DeadlineError("the time of this invocation is used up")
+            raise errors.DeadlineError("the time of this invocation is used up")
         effect = self.journal.enter(operation, subject)
         if effect is Effect.HANGS:
             self._lose(Effect.HANGS_APPLIED, deadline)
@@ -146,7 +138,7 @@ class FakeFalcon:
         if effect is Effect.HANGS_APPLIED:
             self.tenant.clock.sleep(deadline.left() + 0.1)
         if effect in {Effect.LOST, Effect.HANGS_APPLIED}:
-            raise FalconError("no response from api.crowdstrike.com (ReadTimeout)", may_have_succeeded=True)
+            raise errors.FalconError("no response from api.crowdstrike.com (ReadTimeout)", may_have_succeeded=True)
 
     def _is_rejected(self, effect: Effect | None, region: str) -> bool:
         return effect is Effect.REJECTED or region in self.tenant.rejecting

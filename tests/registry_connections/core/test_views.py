@@ -7,15 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry_connections.core.errors import (
-    AuthenticationError,
-    AwsError,
-    FalconError,
-    RegistrationError,
-    ScopeError,
-    SecretError,
-    SettingsError,
-)
+from registry_connections.core import errors
 from registry_connections.core.model import Connection, DeletePolicy, Outcome, OutcomeKind, Settings
 from registry_connections.core.plan import Scope, plan
 from registry_connections.core.record import Applied, Record
@@ -176,22 +168,22 @@ def test_law_every_region_is_in_one_place_of_a_plan_and_in_one_row_of_a_status(
 @pytest.mark.parametrize(
     ("error", "credentials", "read"),
     [
-        (AuthenticationError("no token"), "refused", None),
-        (SecretError("no secret"), "refused", None),
-        (ScopeError("no scope"), "accepted", "denied"),
-        (FalconError("no response"), None, None),
-        (AwsError("no Regions"), None, None),
-        (SettingsError(["One.", "Two."]), None, None),
+        (errors.AuthenticationError("no token"), "refused", None),
+        (errors.SecretError("no secret"), "refused", None),
+        (errors.ScopeError("no scope"), "accepted", "denied"),
+        (errors.FalconError("no response"), None, None),
+        (errors.AwsError("no Regions"), None, None),
+        (errors.SettingsError(["One.", "Two."]), None, None),
     ],
     ids=lambda each: type(each).__name__,
 )
 def test_a_look_that_fails_tells_what_is_known_under_the_same_keys(
-    error: RegistrationError, credentials: str | None, read: str | None
+    error: errors.RegistrationError, credentials: str | None, read: str | None
 ) -> None:
     def shown(action: str, record: Record) -> Any:
         return json.loads(json.dumps(failure_view(action, IDENTITY, record, error)))
 
-    problems = ["One.", "Two."] if isinstance(error, SettingsError) else [str(error)]
+    problems = ["One.", "Two."] if isinstance(error, errors.SettingsError) else [str(error)]
     failed, nothing = {"ok": False, "account": ACCOUNT, "problems": problems}, dict.fromkeys(ROW)
     preflight = {"credentials": credentials, "cloud": None, "read": read, "write": WRITE, "regions": None}
     lists: dict[str, Any] = {"changes": [], "unchanged": [], "left": [], "skipped": []}

@@ -547,11 +547,14 @@ def test_what_a_delete_leaves_undone_is_a_warning_in_the_log(
 # Who may work, and when
 
 
-def test_a_repair_before_the_launch_ends_well_and_writes_nothing(stack: Stack) -> None:
-    run = stack.repair()
+def test_a_repair_before_or_during_the_launch_ends_well_and_leaves_it_alone(stack: Stack) -> None:
+    before = stack.repair()
+    create, during = stack.begin(Kind.CREATE, {}), stack.begin(Kind.REPAIR, {})
+    stack.world.invoke_both(create, during, 0.4)
 
-    assert note(run) == NOTHING_APPLIED
-    assert operations(run) == ["get", "holds"]
+    assert [note(before), note(during)] == [NOTHING_APPLIED] * 2
+    assert operations(before) == ["get", "holds"]
+    assert create.succeeded
 
 
 def test_a_repair_whose_record_is_gone_fails_until_an_update_makes_it_again(stack: Stack) -> None:
@@ -565,24 +568,17 @@ def test_a_repair_whose_record_is_gone_fails_until_an_update_makes_it_again(stac
     assert stack.repair().succeeded
 
 
-def test_a_repair_during_the_launch_ends_well_and_leaves_it_alone(stack: Stack) -> None:
-    create, repair = stack.begin(Kind.CREATE, {}), stack.begin(Kind.REPAIR, {})
-    stack.world.invoke_both(create, repair, 0.4)
-
-    assert (create.succeeded, note(repair)) == (True, NOTHING_APPLIED)
-
-
 def leased(stack: Stack, seconds: float) -> None:
     put_record(stack, lease=["somebody", stack.world.clock.wall() + seconds])
 
 
-def test_a_repair_waits_two_minutes_for_another_run_and_ends_well(stack: Stack) -> None:
+def test_who_waits_in_vain_for_another_run_says_so_and_a_repair_ends_well_after_two_minutes(stack: Stack) -> None:
     stack.launch()
-    leased(stack, 600)
-    run = stack.repair()
+    stack.world.clock.on_pass = lambda: leased(stack, 600)
+    repair, update = stack.repair(), stack.update(Regions=A)
 
-    assert note(run) == AT_WORK
-    assert REPAIR_WAIT_SECONDS - 5 < run.seconds <= REPAIR_WAIT_SECONDS
+    assert (note(repair), update.reason) == (AT_WORK, f"{AT_WORK}: try again later")
+    assert REPAIR_WAIT_SECONDS - 5 < repair.seconds <= REPAIR_WAIT_SECONDS
 
 
 @pytest.mark.parametrize(("seconds", "waited"), [(100, 100), (1e8, 0)], ids=["died", "written by nobody of ours"])
@@ -597,13 +593,6 @@ def test_whoever_waits_outlasts_a_run_that_died_and_nobody_waits_for_a_lease_or_
 
     assert run.succeeded
     assert waited <= run.seconds < waited + 20
-
-
-def test_a_stack_event_that_waits_in_vain_fails_and_says_why(stack: Stack) -> None:
-    stack.launch()
-    stack.world.clock.on_pass = lambda: leased(stack, 700)
-
-    assert stack.update(Regions=A).reason == f"{AT_WORK}: try again later"
 
 
 @pytest.mark.parametrize("operation", ["secret", "regions", "log_in", "read"])

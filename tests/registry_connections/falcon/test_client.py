@@ -27,25 +27,19 @@ def accepting(token: str) -> Responding:
     return lambda sent: MADE if sent.bearer == token else refusal(401, "access denied, invalid bearer token")
 
 
-def test_calls_whose_token_is_not_taken_any_more_renew_it_once_together() -> None:
+def test_calls_whose_token_is_not_taken_any_more_renew_it_once_together_and_no_more() -> None:
     pool = ThreadPool(16)
-    made = Bench(entities=accepting("token-2"), pool=pool).log_in()
+    made, never = Bench(entities=accepting("token-2"), pool=pool).log_in(), Bench(entities=accepting("none")).log_in()
     results = pool.map(lambda _: made.create(), range(16), Deadline(60, VirtualClock()))
     pool.shutdown()
+    for _ in range(3):
+        with pytest.raises(errors.AuthenticationError):
+            never.create()
 
     assert results == ["id-1"] * 16
     assert {sent.bearer for sent in made.asked} <= {"token-1", "token-2"}
-    assert made.tokens == 2
-
-
-def test_a_token_is_renewed_once_and_no_more() -> None:
-    made = Bench(entities=accepting("none")).log_in()
-    for _ in range(3):
-        with pytest.raises(errors.AuthenticationError):
-            made.create()
-
-    assert [sent.bearer for sent in made.asked] == ["token-1", *["token-2"] * 3]
-    assert made.tokens == 2
+    assert [sent.bearer for sent in never.asked] == ["token-1", *["token-2"] * 3]
+    assert made.tokens == never.tokens == 2
 
 
 @pytest.mark.parametrize(
@@ -227,18 +221,14 @@ def listing_of(*identifiers: str, count: int = 0, padding: str = "") -> Reply:
     return Reply(200, {"resources": identifiers, "meta": meta})
 
 
-def test_a_listing_that_never_fits_its_own_count_is_taken_after_some_tries() -> None:
-    made = Bench(ONE, queries=in_turn(listing_of("id-1", count=2))).log_in()
+def test_a_listing_that_never_fits_its_own_count_is_taken_and_one_of_too_many_pages_not_begun() -> None:
+    small = Bench(ONE, queries=in_turn(listing_of("id-1", count=2))).log_in()
+    large = Bench(queries=in_turn(listing_of("id-1", count=MOST_PAGES + 2))).log_in()
 
-    assert listing(made) == (["id-1"], ["0", "1"] * LISTINGS)
-
-
-def test_a_listing_of_more_pages_than_a_tenant_can_have_is_not_begun() -> None:
-    made = Bench(queries=in_turn(listing_of("id-1", count=MOST_PAGES + 2))).log_in()
+    assert listing(small) == (["id-1"], ["0", "1"] * LISTINGS)
     with pytest.raises(errors.MalformedError, match="1 connections a page"):
-        listing(made)
-
-    assert len(made.asked) == 1
+        listing(large)
+    assert len(large.asked) == 1
 
 
 def test_a_listing_may_be_larger_than_other_responses() -> None:

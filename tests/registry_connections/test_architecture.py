@@ -111,10 +111,8 @@ HARMLESS |= {"str.maketrans"}
 
 def used_at_import(node: ast.AST) -> set[str]:
     """Return what runs when a module is imported, outside of all functions: what is called, and the environment."""
-    if isinstance(node, ast.Call):
-        found = {ast.unparse(node.func)}
-    else:
-        found = {ast.unparse(node)} & {"os.environ"} if isinstance(node, ast.Attribute) else set()
+    text = ast.unparse(node.func if isinstance(node, ast.Call) else node)
+    found = {text} if isinstance(node, ast.Call) or text in {"os.environ", "environ"} else set()
     for name, value in ast.iter_fields(node):
         if name != "body" or not isinstance(node, ast.FunctionDef | ast.Lambda):
             inside = value if isinstance(value, list) else [value]

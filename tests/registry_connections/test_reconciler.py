@@ -109,14 +109,8 @@ def test_a_launch_connects_every_enabled_region_with_one_login_and_one_probe(sta
 
     assert in_falcon(stack) == set(stack.record.connections) == {A, B, C}
     assert (stack.record.lease, stack.record.dirty) == (None, False)
-    assert operations(run, "region_use", "regions", "secret") == [
-        *["create"] * 3,
-        "get",
-        "log_in",
-        "probe",
-        "put",
-        "put",
-    ]
+    asked = operations(run, "region_use", "regions", "secret")
+    assert asked == [*["create"] * 3, "get", "log_in", "probe", *["put"] * 2]
 
 
 def test_a_repair_with_nothing_to_do_is_one_login_and_one_read(stack: Stack) -> None:
@@ -124,7 +118,7 @@ def test_a_repair_with_nothing_to_do_is_one_login_and_one_read(stack: Stack) -> 
     run = stack.repair()
 
     assert operations(run, *READING) == ["log_in", "read"]
-    assert kinds(run) == {**dict.fromkeys((A, B, C), OutcomeKind.UNCHANGED)}
+    assert kinds(run) == dict.fromkeys((A, B, C), OutcomeKind.UNCHANGED)
 
 
 def test_a_delete_that_purges_the_stacks_own_is_one_login_and_one_read(stack: Stack) -> None:

@@ -182,6 +182,16 @@ def test_the_rollback_of_an_update_that_changed_nothing_succeeds_from_the_record
     assert in_falcon(stack) == {A}
 
 
+def test_a_failed_update_undoes_what_it_created_leaves_what_it_adopted_and_removes_nothing(stack: Stack) -> None:
+    stack.launch(Regions=A, DeleteConnections="Stack")
+    theirs(stack, B)
+    run = stack.update(Fault("refresh", Effect.DENIED), Regions=f"{B},{C}", DeleteConnections="Stack")
+
+    assert not run.succeeded
+    assert in_falcon(stack) == {A, B}
+    assert (set(stack.record.connections), stack.record.dirty) == ({A}, False)
+
+
 def test_an_undo_that_fails_keeps_the_record_dirty_and_whoever_comes_next_removes_the_rest(stack: Stack) -> None:
     stack.launch(Regions=A)
     run = stack.update(NOT_CREATED, Fault("remove", Effect.REFUSED))

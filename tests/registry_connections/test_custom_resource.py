@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock, call
 
 import pytest
 from hypothesis import given
@@ -281,42 +282,6 @@ def test_law_any_url_at_all_says_when_or_now(text: str) -> None:
 # Until it is taken
 
 
-class Attempts(InlinePool):
-    """What becomes of each attempt: an error, or so many seconds until it ends well; the last of them for ever."""
-
-    def __init__(self) -> None:
-        super().__init__(VirtualClock())
-        self.outcomes: list[Exception | float] = []
-        self.at: list[float] = []
-        self.bodies: set[tuple[str, bytes]] = set()
-        self.threads: list[object] = []  # how many, and their end
-
-    def send(self, url: str, content: bytes) -> None:
-        self.at.append(self.clock.now)
-        self.bodies.add((url, content))
-        outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
-        if isinstance(outcome, Exception):
-            raise outcome
-        self.clock.sleep(outcome)
-
-    def begin(self, workers: int) -> InlinePool:
-        self.threads.append(workers)
-        return self
-
-    def shutdown(self) -> None:
-        self.threads.append("ended")
-
-
-@pytest.fixture
-def attempts(monkeypatch: pytest.MonkeyPatch) -> Attempts:
-    attempts = Attempts()
-    times = SimpleNamespace(monotonic=attempts.clock, time=attempts.clock.wall, sleep=attempts.clock.sleep)
-    monkeypatch.setattr(custom_resource, "time", times)
-    monkeypatch.setattr(custom_resource, "ThreadPool", attempts.begin)
-    monkeypatch.setattr(custom_resource, "_send", attempts.send)
-    return attempts
-
-
 RESET = OSError("reset")
 
 
@@ -332,14 +297,28 @@ RESET = OSError("reset")
     ],
 )
 def test_a_response_is_sent_a_second_after_the_last_try_until_it_is_taken_or_the_time_is_over(
-    attempts: Attempts, outcomes: list[Exception | float], seconds: float, at: list[float], *, taken: bool
+    monkeypatch: pytest.MonkeyPatch, outcomes: list[Exception | float], seconds: float, at: list[float], *, taken: bool
 ) -> None:
-    attempts.outcomes += outcomes
+    """What becomes of each attempt is an error, or so many seconds until it ends well; the last of them for ever."""
+    clock, left, sent = VirtualClock(), list(outcomes), []
+    pool = Mock(wraps=InlinePool(clock))
+    threads = Mock(return_value=pool)
 
-    assert custom_resource.put(URL, BODY, lambda: seconds - attempts.clock.now) is taken
-    assert (attempts.at, attempts.threads) == (at, [8, "ended"])
-    assert attempts.bodies == ({(URL, json.dumps(BODY).encode())} if at else set())
-    assert attempts.clock.now == (at[-1] if taken else seconds)
+    def send(url: str, content: bytes) -> None:
+        sent.append((clock.now, url, content))
+        outcome = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(outcome, Exception):
+            raise outcome
+        clock.sleep(outcome)
+
+    times = SimpleNamespace(monotonic=clock, time=clock.wall, sleep=clock.sleep)
+    for name, fake in {"time": times, "ThreadPool": threads, "_send": send}.items():
+        monkeypatch.setattr(custom_resource, name, fake)
+
+    assert custom_resource.put(URL, BODY, lambda: seconds - clock.now) is taken
+    assert sent == [(moment, URL, json.dumps(BODY).encode()) for moment in at]
+    assert clock.now == (at[-1] if taken else seconds)
+    assert (threads.call_args_list, pool.shutdown.call_count) == ([call(8)], 1)
 
 
 class Storage(TlsServer):

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -204,28 +205,42 @@ def test_an_undo_that_fails_keeps_the_record_dirty_and_whoever_comes_next_remove
 
 INCOMPLETE = "rolled back, but not all of it: the next repair goes on"
 UNREACHABLE = "rolled back, but Falcon could not be asked: the next repair goes on"
+IDLE = "nothing is done, because CloudFormation does not say what it holds"
+Event = Callable[[Stack, Fault], Invocation]
 
 
 @pytest.mark.parametrize(
-    ("dirty", "fault", "logged"),
+    ("event", "dirty", "fault", "logged"),
     [
-        (True, NOT_CREATED, f"{INCOMPLETE}: 1 Region failed."),
-        (True, NO_SECRET, f"{UNREACHABLE}: The secret cannot be read."),
-        (False, Fault("put", Effect.REFUSED, times=-1), "the stack's record could not be written: The stack's record"),
+        (Stack.roll_back, True, NOT_CREATED, f"{INCOMPLETE}: 1 Region failed."),
+        (Stack.roll_back, True, NO_SECRET, f"{UNREACHABLE}: The secret cannot be read."),
+        (
+            Stack.roll_back,
+            False,
+            Fault("put", Effect.REFUSED, times=-1),
+            "the stack's record could not be written: The ",
+        ),
+        (
+            Stack.delete,
+            False,
+            Fault("delete_parameter", Effect.REFUSED),
+            "the record could not be deleted: The stack's ",
+        ),
+        (partial(Stack.delete, physical_id="made-up"), False, Fault("holds", Effect.REFUSED), f"{IDLE}: The stack's r"),
     ],
 )
-def test_a_rollback_succeeds_whatever_it_cannot_do_and_says_so_in_the_log(
-    stack: Stack, warnings: list[str], fault: Fault, logged: str, *, dirty: bool
+def test_a_rollback_or_a_delete_succeeds_whatever_it_cannot_do_and_says_so_in_the_log(
+    stack: Stack, warnings: list[str], event: Event, fault: Fault, logged: str, *, dirty: bool
 ) -> None:
     stack.launch()
     if dirty:
         stack.world.tenant.remove(stack.record.connections[A])
         put_record(stack, dirty=True)
-    rollback = stack.roll_back(fault)
+    run = event(stack, fault)
     (warning,) = warnings
 
-    assert rollback.report
-    assert (rollback.succeeded, rollback.report.failure, rollback.report.cause) == (True, "", "")
+    assert run.report
+    assert (run.succeeded, run.report.failure, run.report.cause) == (True, "", "")
     assert warning.startswith(logged)
 
 
@@ -530,24 +545,6 @@ def test_a_launch_whose_first_write_was_lost_can_be_deleted_even_if_another_writ
     assert in_falcon(stack) == set()
 
 
-@pytest.mark.parametrize(
-    ("operation", "text", "physical_id"),
-    [
-        ("delete_parameter", "the record could not be deleted", ""),
-        ("holds", "nothing is done, because CloudFormation does not say what it holds", "made-up"),
-    ],
-)
-def test_what_a_delete_leaves_undone_is_a_warning_in_the_log(
-    stack: Stack, warnings: list[str], operation: str, text: str, physical_id: str
-) -> None:
-    stack.launch()
-    run = stack.delete(Fault(operation, Effect.REFUSED), physical_id=physical_id)
-    (warning,) = warnings
-
-    assert run.succeeded
-    assert warning.startswith(f"{text}: The stack's re")
-
-
 # Who may work, and when
 
 
@@ -613,7 +610,7 @@ def test_a_run_that_fails_before_any_change_gives_its_lease_back_clean(
 
 
 @pytest.mark.parametrize(("run", "seconds"), [(Stack.update, 690), (Stack.repair, 345)])
-def test_a_lease_outlasts_its_run(stack: Stack, run: Callable[[Stack, Fault], Invocation], seconds: float) -> None:
+def test_a_lease_outlasts_its_run(stack: Stack, run: Event, seconds: float) -> None:
     stack.launch(Regions=A)
     begun = stack.world.clock.wall()
     run(stack, Fault("secret", Effect.KILLED))

@@ -75,7 +75,6 @@ def test_a_region_that_the_organization_denies_is_skipped_until_it_is_admitted()
     assert bench.read(Record(Applied({}), skipped=(EAST,))).scope.wanted == (WEST, EAST)
 
 
-
 def test_every_problem_is_told_together_and_once() -> None:
     with pytest.raises(SettingsError) as caught:
         Bench(cloud="us-9").read(None, "One.", "One.", regions=(EAST, "mars-east-1"))

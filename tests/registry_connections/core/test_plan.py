@@ -168,6 +168,8 @@ ANYBODYS = [created(EAST), adopted(EAST), by_hand(EAST)]
         *[(managing(EAST), [found], False, act(KEEP)) for found in ANYBODYS],
         (managing(EAST), [PAUSED], False, act(KEEP, PAUSED.problem)),
         (managing(EAST), [created(EAST, **EXPIRED)], False, act(REFRESH, Why.EXPIRED)),
+        (managing(EAST, refused=(EAST,)), [created(EAST)], True, act(REFRESH, Why.REFUSED)),
+        (managing(EAST, refused=(EAST,)), [], True, act(CREATE)),
         (managing(EAST), [anothers(EAST)], False, act(REFRESH, Why.ADOPTED)),
         (managing(EAST), [anothers(EAST)], True, act(LEAVE, Why.OTHER_STACK)),
         (managing(EAST), [anothers(EAST, **EXPIRED)], True, act(REFRESH, Why.ADOPTED)),

@@ -32,7 +32,8 @@ def seen(
     *found: Connection, managed: tuple[str, ...] = (), skipped: dict[str, str] | None = None, **more: Any
 ) -> tuple[Any, Any]:
     """Return the plan and the status of a stack that manages what is found, and `managed`."""
-    record = managing(*(each.id.removeprefix("id-") for each in found), *managed, dirty=more.get("dirty", False))
+    ours = *(each.id.removeprefix("id-") for each in found), *managed
+    record = managing(*ours, dirty=more.get("dirty", False), refused=more.get("refused", ()))
     left_out = tuple(Outcome(name, OutcomeKind.SKIPPED, message=why) for name, why in sorted((skipped or {}).items()))
     wanted = more.get("wanted", ())
     settings = Settings(delete_connections=more.get("policy", DeletePolicy.STACK))
@@ -132,6 +133,12 @@ def test_what_is_wrong_with_a_region_is_told_in_its_row_and_among_the_problems_i
     assert [(row["problem"], row["wanted"], row["skipped"]) for row in unwanted["regions"]] == [
         (None, False, "in ExcludedRegions")
     ]
+
+
+def test_a_connection_that_falcon_set_no_credential_on_is_a_problem() -> None:
+    _, shown = seen(created(EAST), created(WEST), wanted=(EAST, WEST), refused=(EAST,))
+
+    assert shown["problems"] == [f"{EAST}: it has no credential yet: the next repair sets it"]
 
 
 def test_an_alias_that_a_person_wrote_and_a_run_that_was_cut_short_are_worth_attention_and_no_problem() -> None:

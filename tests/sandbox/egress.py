@@ -1,72 +1,50 @@
-"""EgressProxy: the function's only way out, which leads to simulators on this machine and nowhere else.
+"""EgressProxy: the function's only way out, which leads to simulated Falcon and nowhere else.
 
-    egress = EgressProxy({"api.crowdstrike.com": simulator_port})
-    aws.set_function_environment(**egress.environment)
-    ...
+    with EgressProxy(falcon) as egress:
+        aws.set_function_environment(**egress.environment)
+        ...
     assert egress.destinations == {"api.crowdstrike.com"}
 
 The function asks for Falcon by its real names and verifies the certificate for them; nothing of that is faked.
 """
 
 import contextlib
-import http.server
 import socket
 import threading
-from collections.abc import Mapping
-from typing import Any
 
-NO_PROXY = "localhost,127.0.0.1"  # the local AWS, and the URL that CloudFormation is answered at
-CONNECT_SECONDS = 5.0
+from tests.sandbox.environment import HERE
+from tests.simulator.clouds import HOSTS
+from tests.simulator.falcon import FalconSimulator
+from tests.simulator.messages import Answer
+from tests.simulator.server import Exchange, LocalServer
 
 
-class EgressProxy(http.server.ThreadingHTTPServer):
-    """An HTTPS proxy (CONNECT) on loopback that knows some hosts, refuses the rest, and remembers who was asked for."""
+class EgressProxy(LocalServer):
+    """An HTTPS proxy (CONNECT) that knows Falcon's hosts, refuses the rest, and remembers who was asked for."""
 
-    request_queue_size = 128
-
-    def __init__(self, routes: Mapping[str, int]) -> None:
-        """Lead each host to a port of this machine."""
-        super().__init__(("127.0.0.1", 0), _Client)
-        self.routes = routes
+    def __init__(self, falcon: FalconSimulator) -> None:
+        super().__init__()
+        self._ports = {HOSTS[cloud]: int(url.rpartition(":")[2]) for cloud, url in falcon.urls.items()}
         self.destinations: set[str] = set()
         """The hosts that were asked for, refused ones included."""
-        url = f"http://127.0.0.1:{self.server_port}"
-        self.environment = {"HTTPS_PROXY": url, "HTTP_PROXY": url, "NO_PROXY": NO_PROXY}
-        """The variables that make HTTP clients use this proxy."""
-        threading.Thread(target=self.serve_forever, args=(0.05,), name="egress", daemon=True).start()
+        url = f"http://127.0.0.1:{self.port}"
+        self.environment = {"HTTPS_PROXY": url, "HTTP_PROXY": url, "NO_PROXY": HERE}
+        """The variables that make HTTP clients use this proxy, but for what is on this machine."""
 
-    def close(self) -> None:
-        """Stop listening; a connection ends with its client or its destination."""
-        self.shutdown()
-        self.server_close()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: the client, or its destination, is gone."""
-
-
-class _Client(http.server.BaseHTTPRequestHandler):
-    server: EgressProxy
-
-    def _lead(self) -> None:
-        self.close_connection = True
-        host = self.path.removesuffix(":443")
-        self.server.destinations.add(host)
-        if self.command != "CONNECT" or host not in self.server.routes:
-            self.send_error(403)
+    def handle(self, exchange: Exchange) -> None:
+        exchange.close_connection = True
+        host = exchange.path.removesuffix(":443")
+        self.destinations.add(host)
+        if exchange.command != "CONNECT" or host not in self._ports:
+            exchange.send(Answer(403))
             return
-        with socket.create_connection(("127.0.0.1", self.server.routes[host]), CONNECT_SECONDS) as server:
-            server.settimeout(None)
-            self.send_response_only(200)
-            self.end_headers()
-            back = threading.Thread(target=_relay, args=(server, self.connection), name="egress back", daemon=True)
+        with socket.create_connection(("127.0.0.1", self._ports[host])) as server:
+            exchange.send(Answer(200))
+            exchange.wfile.flush()
+            back = threading.Thread(target=_relay, args=(server, exchange.connection), daemon=True)
             back.start()
-            _relay(self.connection, server)
+            _relay(exchange.connection, server)
             back.join()
-
-    do_CONNECT = do_GET = do_POST = _lead  # noqa: N815 - names that the base class looks for
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the overridden name
-        pass
 
 
 def _relay(source: socket.socket, sink: socket.socket) -> None:

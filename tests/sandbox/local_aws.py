@@ -20,6 +20,7 @@ import boto3
 import requests
 from botocore.config import Config
 
+from tests.sandbox.environment import HERE
 from tests.sandbox.known_regions import KNOWN_REGIONS
 from tests.sandbox.lambda_runtime import PROJECT
 from tests.sandbox.processor_share import remove_what_was_left
@@ -105,7 +106,7 @@ class LocalAws:
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": str(self.directory / "no-config"),
             "AWS_SHARED_CREDENTIALS_FILE": str(self.directory / "no-credentials"),
-            "NO_PROXY": "localhost,127.0.0.1",
+            "NO_PROXY": HERE,
         }
 
     # Steering

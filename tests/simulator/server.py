@@ -83,7 +83,7 @@ class Exchange(http.server.BaseHTTPRequestHandler):
         self.call = Call(self.command, self.path, headers, content, self.client_address[0])
         self.server.owner.handle(self)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _respond  # noqa: N815 - names that the base class looks for
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_CONNECT = _respond  # noqa: N815 - the base class's names
 
     def respond(self, effect: "Effect | None") -> None:
         """Do what the call asks for, and respond; or let the effect of a fault respond."""

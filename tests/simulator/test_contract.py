@@ -29,12 +29,11 @@ def run(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     @contextmanager
     def run(*clouds: str) -> Iterator[FalconSimulator]:
-        with FalconSimulator(authority, Behaviour(public_locations=True), clouds, home=clouds[-1]) as running:
-            egress = EgressProxy({HOSTS[cloud]: int(url.rpartition(":")[2]) for cloud, url in running.urls.items()})
+        public = Behaviour(public_locations=True)
+        with FalconSimulator(authority, public, clouds, home=clouds[-1]) as running, EgressProxy(running) as egress:
             for name, value in {"REQUESTS_CA_BUNDLE": str(authority.ca_file), **egress.environment}.items():
                 monkeypatch.setenv(name, value)
             yield running
-            egress.close()
 
     return run
 

@@ -3,8 +3,8 @@
 The function's only way out is a proxy that leads CrowdStrike's hosts to the simulator, and refuses all others.
 """
 
-import contextlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -15,20 +15,19 @@ from tests.simulator import COMMERCIAL, GOVERNMENT, HOSTS, Behaviour, FalconSimu
 from tests.stack.customer import Customer
 
 Settler = Callable[[str], tuple[Customer, EgressProxy]]
+PRINCIPAL = "arn:aws:iam::292230061137:role/NamedByCrowdStrike"
 
 
 @pytest.fixture
 def at_home_in(aws: LocalAws, authority: Authority, package: bytes) -> Iterator[Settler]:
     """Return what makes a customer whose tenant lives in a cloud, and the only way out of its function."""
-    with contextlib.ExitStack() as world:
+    with ExitStack() as world:
 
         def settle(home: str) -> tuple[Customer, EgressProxy]:
             every = FalconSimulator(authority, Behaviour(public_locations=True), tuple(HOSTS), home)
-            falcon = world.enter_context(every)
-            egress = EgressProxy({HOSTS[cloud]: int(url.rpartition(":")[2]) for cloud, url in falcon.urls.items()})
-            world.callback(egress.close)
+            egress = world.enter_context(EgressProxy(world.enter_context(every)))
             aws.set_function_environment(**egress.environment)
-            return Customer(aws, falcon, package), egress
+            return Customer(aws, every, package), egress
 
         yield settle
 
@@ -55,8 +54,7 @@ def test_launch_reaches_the_government_cloud_that_it_names(at_home_in: Settler, 
     customer, egress = at_home_in(cloud)
     customer.aws.principal("NamedByCrowdStrike", "292230061137")  # IAM refuses one that does not exist
 
-    principal = "arn:aws:iam::292230061137:role/NamedByCrowdStrike"
-    stack = customer.launch(FalconApiUrl="", FalconCloud=cloud, FalconPrincipalArn=principal, Regions="us-east-1")
+    stack = customer.launch(FalconApiUrl="", FalconCloud=cloud, FalconPrincipalArn=PRINCIPAL, Regions="us-east-1")
 
     assert stack.status == "CREATE_COMPLETE", stack.failures
     assert egress.destinations == {HOSTS[cloud]}

@@ -15,7 +15,7 @@ from tests.sandbox.local_aws import ACCOUNT, LocalAws
 from tests.sandbox.stacks import Operation, Stack, delete, update
 from tests.sandbox.tls import Authority
 from tests.simulator import Connection, FalconSimulator
-from tests.stack.customer import LOG_GROUP, PACKAGE, Customer, Neighbourhood
+from tests.stack.customer import LOG_GROUP, PACKAGE, STACK, Customer, Neighbourhood
 
 BY_HAND, BY_HAND_LATER = "eu-west-1", "sa-east-1"
 """Regions whose registry somebody connected by hand: before the launch, and after the update."""
@@ -86,7 +86,7 @@ class Demo:
         self._stage.heading(f"Update: leave out {' and '.join(LEFT_OUT)}, and disconnect what is left out")
         before = self._customer.connections()
         changes = {"ExcludedRegions": ", ".join(LEFT_OUT), "DeleteConnections": "Stack"}
-        stack = self._watch(self._change(**changes))
+        stack = self._watch(update(self._customer.cloudformation, STACK, parameters=changes))
         connections = self._customer.connections()
         check = self._stage.check
         check(stack.status == "UPDATE_COMPLETE", f"the stack is {stack.status}")
@@ -98,8 +98,8 @@ class Demo:
         self._stage.heading("Delete, and with the stack every ECR connection of the account")
         self._customer.add_connection(BY_HAND_LATER)
         self._stage.say(f"  Meanwhile, somebody has connected {BY_HAND_LATER} by hand.")
-        updated = self._watch(self._change(DeleteConnections="Account"))
-        deleted = self._watch(delete(self._customer.cloudformation, updated.stack_id))
+        updated = self._watch(update(self._customer.cloudformation, STACK, parameters={"DeleteConnections": "Account"}))
+        deleted = self._watch(delete(self._customer.cloudformation, STACK))
         self._stage.check(updated.status == "UPDATE_COMPLETE", f"the update is {updated.status}")
         self._stage.check(deleted.status == "DELETE_COMPLETE", f"the stack is {deleted.status}")
 
@@ -111,10 +111,6 @@ class Demo:
         check(self._neighbourhood.untouched, "Falcon: the connections of others, as they were, byte for byte")
         left = resources - {f"log group {LOG_GROUP}"}
         check(not left, f"AWS: {', '.join(sorted(left)) or 'nothing'} of the stack, besides its log, kept for a year")
-
-    def _change(self, **parameters: str) -> Operation:
-        (stack,) = self._customer.cloudformation.describe_stacks()["Stacks"]
-        return update(self._customer.cloudformation, stack["StackName"], parameters=parameters)
 
     def _watch(self, operation: Operation) -> Stack:
         """Show the events of an operation while they appear, and what Falcon was asked; return the stack at the end."""

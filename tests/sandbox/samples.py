@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.sandbox import stacks
-from tests.sandbox.local_aws import ACCOUNT, REGION, LocalAws
+from tests.sandbox.local_aws import LocalAws
 from tests.sandbox.stacks import Stack
 
 BUCKET, KEY, FUNCTION, ROLE = "packages", "function.zip", "sample-function", "sample-role"
@@ -45,11 +45,11 @@ def handler(event, context):
 """
 
 
-def package() -> bytes:
-    """Return the bytes of the deployment package."""
+def package(name: str = "sample.py", code: str = CODE) -> bytes:
+    """Return the bytes of a deployment package with one module."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as zipped:
-        zipped.writestr("sample.py", CODE)
+        zipped.writestr(name, code)
     return archive.getvalue()
 
 
@@ -100,10 +100,10 @@ def template(**resources: Any) -> dict[str, Any]:
     return {"Resources": {"Role": role(RoleName=ROLE), "Function": function(), **resources}}
 
 
-def launch(aws: LocalAws, account: str = ACCOUNT, region: str = REGION, **resources: Any) -> Stack:
+def launch(aws: LocalAws, **resources: Any) -> Stack:
     """Create the stack `sample`, with its package in the account's bucket, and wait for its end."""
-    stacks.upload(aws.client("s3", account, region), BUCKET, KEY, package(), region)
-    return stacks.create(aws.client("cloudformation", account, region), "sample", template(**resources)).wait()
+    stacks.upload(aws.client("s3"), BUCKET, KEY, package())
+    return stacks.create(aws.client("cloudformation"), "sample", template(**resources), {}).wait()
 
 
 def invoke(aws: LocalAws, **event: Any) -> Any:

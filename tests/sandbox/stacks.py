@@ -7,15 +7,12 @@ assert stack.status == "CREATE_COMPLETE", stack.failures
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_cloudformation.type_defs import ParameterTypeDef, StackEventTypeDef
-
+CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
 POLL_SECONDS = 0.05
 WAIT_SECONDS = 120.0
 
@@ -52,10 +49,11 @@ class Stack:
 class Operation:
     """An operation that runs: iterate over it for its events, live; afterwards it knows the stack."""
 
-    def __init__(self, cloudformation: "CloudFormationClient", stack_id: str, *, seen: Iterable[str] = ()) -> None:
+    def __init__(self, cloudformation: Any, stack_id: str, seen: int = 0) -> None:
+        """Watch a stack, without as many events as were `seen` before the operation."""
         self.stack_id = stack_id
         self.events: list[StackEvent] = []
-        self._cloudformation, self._seen = cloudformation, set(seen)
+        self._cloudformation, self._seen = cloudformation, seen
 
     def __iter__(self) -> Iterator[StackEvent]:
         deadline = time.monotonic() + WAIT_SECONDS
@@ -73,7 +71,7 @@ class Operation:
     @property
     def status(self) -> str:
         """Return the status of the stack now."""
-        return self._description()["StackStatus"]  # type: ignore[no-any-return]
+        return str(self._description()["StackStatus"])
 
     def wait(self) -> Stack:
         """Wait for the end."""
@@ -87,71 +85,63 @@ class Operation:
         return self._cloudformation.describe_stacks(StackName=self.stack_id)["Stacks"][0]
 
     def _new_events(self) -> list[StackEvent]:
-        fresh = {event["EventId"]: event for event in _events(self._cloudformation, self.stack_id)}
-        fresh = {name: event for name, event in fresh.items() if name not in self._seen}
-        self._seen |= fresh.keys()
+        fresh = _events(self._cloudformation, self.stack_id)[self._seen :]
+        self._seen += len(fresh)
         fields = ("LogicalResourceId", "ResourceStatus", "ResourceStatusReason")
-        return [StackEvent(*(str(event.get(name, "")) for name in fields)) for event in reversed(fresh.values())]
+        return [StackEvent(*(str(event.get(name, "")) for name in fields)) for event in fresh]
 
 
-def create(
-    cloudformation: "CloudFormationClient",
-    name: str,
-    template: str | Path | Mapping[str, Any],
-    parameters: Mapping[str, str] | None = None,
-) -> Operation:
+Template = str | Path | Mapping[str, Any]
+
+
+def create(cloudformation: Any, name: str, template: Template, parameters: Mapping[str, str]) -> Operation:
     """Start to create a stack."""
-    given: list[ParameterTypeDef] = [_parameter(*each) for each in (parameters or {}).items()]
-    answer = cloudformation.create_stack(
-        StackName=name, TemplateBody=_body(template), Parameters=given, Capabilities=["CAPABILITY_NAMED_IAM"]
-    )
-    return Operation(cloudformation, answer["StackId"])
+    given = {"TemplateBody": _body(template), "Parameters": _listed(parameters), "Capabilities": CAPABILITIES}
+    return Operation(cloudformation, cloudformation.create_stack(StackName=name, **given)["StackId"])
 
 
 def update(
-    cloudformation: "CloudFormationClient",
-    name: str,
-    template: str | Path | Mapping[str, Any] | None = None,
-    parameters: Mapping[str, str] | None = None,
+    cloudformation: Any, name: str, template: Template | None = None, parameters: Mapping[str, str] | None = None
 ) -> Operation:
     """Start to update a stack; without a template, and for parameters that are not named, the stack's own stay."""
-    before = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-    seen = [event["EventId"] for event in _events(cloudformation, name)]
-    given: list[ParameterTypeDef] = [_parameter(*each) for each in (parameters or {}).items()]
-    source: Any = {"TemplateBody": _body(template)} if template else {"UsePreviousTemplate": True}
-    kept = {} if template else {key["ParameterKey"] for key in before.get("Parameters", [])} - (parameters or {}).keys()
-    given += [{"ParameterKey": key, "UsePreviousValue": True} for key in sorted(kept)]
-    cloudformation.update_stack(StackName=name, Parameters=given, Capabilities=["CAPABILITY_NAMED_IAM"], **source)
-    return Operation(cloudformation, before["StackId"], seen=seen)
+    before, seen = cloudformation.describe_stacks(StackName=name)["Stacks"][0], len(_events(cloudformation, name))
+    given: dict[str, Any] = {"Parameters": _listed(parameters or {}), "Capabilities": CAPABILITIES}
+    if template:
+        given["TemplateBody"] = _body(template)
+    else:
+        kept = {each["ParameterKey"] for each in before.get("Parameters", [])} - (parameters or {}).keys()
+        given["Parameters"] += [{"ParameterKey": key, "UsePreviousValue": True} for key in sorted(kept)]
+        given["UsePreviousTemplate"] = True
+    cloudformation.update_stack(StackName=name, **given)
+    return Operation(cloudformation, before["StackId"], seen)
 
 
-def delete(cloudformation: "CloudFormationClient", name: str, **options: Any) -> Operation:
+def delete(cloudformation: Any, name: str, **options: Any) -> Operation:
     """Start to delete a stack."""
     stack_id = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
-    seen = [event["EventId"] for event in _events(cloudformation, stack_id)]
+    seen = len(_events(cloudformation, stack_id))
     cloudformation.delete_stack(StackName=name, **options)
-    return Operation(cloudformation, stack_id, seen=seen)
+    return Operation(cloudformation, stack_id, seen)
 
 
-def _parameter(key: str, value: str) -> "ParameterTypeDef":
-    return {"ParameterKey": key, "ParameterValue": value}
+def _listed(parameters: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
 
 
-def _body(template: str | Path | Mapping[str, Any]) -> str:
+def _body(template: Template) -> str:
     """Return the text of a template: a file, a mapping, or the text itself."""
     if isinstance(template, Path):
         return template.read_text()
     return template if isinstance(template, str) else json.dumps(template)
 
 
-def upload(s3: Any, bucket: str, key: str, package: Path | bytes, region: str = "us-east-1") -> None:
-    """Put a package into a bucket, which is made if it does not exist."""
-    where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-    if bucket not in {each["Name"] for each in s3.list_buckets()["Buckets"]}:
-        s3.create_bucket(Bucket=bucket, **where)
-    s3.put_object(Bucket=bucket, Key=key, Body=package.read_bytes() if isinstance(package, Path) else package)
-
-
-def _events(cloudformation: "CloudFormationClient", stack: str) -> "list[StackEventTypeDef]":
+def _events(cloudformation: Any, stack: str) -> list[dict[str, Any]]:
+    """Return all events of a stack, the oldest first."""
     pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack)
-    return [event for page in pages for event in page["StackEvents"]]
+    return [event for page in pages for event in page["StackEvents"]][::-1]
+
+
+def upload(s3: Any, bucket: str, key: str, package: Path | bytes) -> None:
+    """Put a package into a bucket, which is made if it does not exist."""
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key=key, Body=package.read_bytes() if isinstance(package, Path) else package)

@@ -57,7 +57,7 @@ def test_an_update_writes_the_value_of_a_parameter_again_whatever_changed_of_it(
         properties = {"Name": "/state", "Type": "String", "Value": "from the template", "Tags": tags}
         return {"Resources": {"State": {"Type": "AWS::SSM::Parameter", "Properties": properties}}}
 
-    stacks.create(cloudformation, "sample", parameter(team="one")).wait()
+    stacks.create(cloudformation, "sample", parameter(team="one"), {}).wait()
     ssm.put_parameter(Name="/state", Value="by somebody", Overwrite=True)
     stacks.update(cloudformation, "sample", parameter(team="two")).wait()
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.sandbox import stacks
-from tests.sandbox.local_aws import ACCOUNT, REGION, LocalAws
+from tests.sandbox.local_aws import ACCOUNT, LocalAws
 from tests.sandbox.stacks import Operation, Stack
 from tests.simulator import Connection, FalconSimulator
 from tests.simulator.probe import registry
@@ -33,10 +33,10 @@ OTHER_ACCOUNT = "444455556666"
 class Customer:
     """One AWS account, in one Region, and a Falcon tenant."""
 
-    def __init__(self, aws: LocalAws, falcon: FalconSimulator, package: Path | bytes, account: str = ACCOUNT) -> None:
-        self.aws, self.falcon, self.account = aws, falcon, account
-        self.cloudformation: Any = aws.client("cloudformation", account)
-        stacks.upload(aws.client("s3", account), BUCKET, KEY, package)
+    def __init__(self, aws: LocalAws, falcon: FalconSimulator, package: Path | bytes) -> None:
+        self.aws, self.falcon = aws, falcon
+        self.cloudformation: Any = aws.client("cloudformation")
+        stacks.upload(aws.client("s3"), BUCKET, KEY, package)
 
     # Operations
 
@@ -58,7 +58,7 @@ class Customer:
         """Launch the template, which must succeed; afterwards nothing is at work, and Falcon's journal is empty."""
         stack = self.launch(**parameters)
         assert stack.status == "CREATE_COMPLETE", stack.failures
-        self.aws.settle(self.account)  # the repair that the schedule began with
+        self.aws.settle()  # the repair that the schedule began with
         self.falcon.journal.clear()
         return stack
 
@@ -75,15 +75,15 @@ class Customer:
     def add_connection(self, region: str, **fields: Any) -> Connection:
         """Add a connection of this account that somebody else made, with a role of their own; return it as it is."""
         made: dict[str, object] = {
-            "aws_iam_role": f"arn:aws:iam::{self.account}:role/by-hand",
+            "aws_iam_role": f"arn:aws:iam::{ACCOUNT}:role/by-hand",
             "aws_external_id": "by-hand",
         }
-        added = Connection(url=registry(self.account, region), details=made, credential_type="ecr", **fields)
+        added = Connection(url=registry(ACCOUNT, region), details=made, credential_type="ecr", **fields)
         return replace(self.falcon.add_connection(added))
 
     def connections(self) -> dict[str, Connection]:
         """Return this account's connections as they are now, by Region, of which each has at most one."""
-        url = re.compile(rf"https://{self.account}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com")
+        url = re.compile(rf"https://{ACCOUNT}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com")
         found = [(url.fullmatch(each.url), each) for each in self.falcon.connections() if each.type == "ecr"]
         ours = [(match[1], each) for match, each in found if match]
         assert len(dict(ours)) == len(ours), "two connections for one registry"
@@ -97,22 +97,51 @@ class Customer:
         yield calls
         calls.update(self.falcon.journal.operations() - before)
 
+    def delete_in_falcon(self, *regions: str) -> None:
+        """Let somebody delete connections in the Falcon console."""
+        connections = self.connections()
+        for region in regions:
+            self.falcon.tenant.remove(connections[region].id)
+
+    # The function
+
+    def act(self, action: str, *, fails: bool = False) -> Any:
+        """Return what an action answers; or, if it must fail, the message of the function error that it ends in."""
+        invoked = self.aws.client("lambda").invoke(FunctionName=FUNCTION, Payload=json.dumps({"action": action}))
+        answer = json.loads(invoked["Payload"].read())
+        assert ("FunctionError" in invoked, answer.get("errorType")) == (fails, "RegistrationError" if fails else None)
+        return answer["errorMessage"] if fails else answer
+
+    def logged(self, **fields: Any) -> list[dict[str, Any]]:
+        """Return the function's log lines, as objects, that have these fields."""
+        lines = [json.loads(line) for line in self.aws.function_logs(FUNCTION) if line.startswith("{")]
+        return [line for line in lines if fields.items() <= line.items()]
+
+    def repairs(self) -> list[dict[str, Any]]:
+        """Return the last log line of each repair that has ended, oldest first."""
+        return [line for line in self.logged(action="reconcile") if "ConnectedCount" in line]
+
     # AWS
+
+    def physical_ids(self) -> dict[str, str]:
+        """Return the physical id of each resource of the stack."""
+        found = self.cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+        return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in found}
 
     def record(self, stack: Stack) -> dict[str, Any]:
         """Return what the stack's record holds."""
         name = f"/falcon-ecr/{stack_uuid(stack)}"
-        value = self.aws.client("ssm", self.account).get_parameter(Name=name)["Parameter"]["Value"]
+        value = self.aws.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
         found: dict[str, Any] = json.loads(value)
         return found
 
     def role_calls(self, role: str = ROLE) -> list[dict[str, Any]]:
         """Return the API calls that sessions of a role made, oldest first."""
-        return [call for call in self.aws.api_calls(self.account) if f":assumed-role/{role}/" in call["principal"]]
+        return [call for call in self.aws.api_calls() if f":assumed-role/{role}/" in call["principal"]]
 
     def resources(self) -> set[str]:
         """Return what there is in the account besides the package: `kind name`."""
-        return set(resources(self.aws, self.account))
+        return set(resources(self.aws))
 
 
 def mark(stack: Stack) -> str:
@@ -131,11 +160,17 @@ def reason(stack: Stack, logical_id: str = "RegistryConnections") -> str:
     return said.rpartition(" (RequestId:")[0] if found else text
 
 
-def resources(aws: LocalAws, account: str = ACCOUNT, region: str = REGION) -> Iterator[str]:
+def outcomes(answer: Any) -> dict[str, str]:
+    """Return the outcome of each Region that a repair did something about."""
+    resting = ("unchanged", "skipped")
+    return {row["region"]: row["outcome"] for row in answer["regions"] if row["outcome"] not in resting}
+
+
+def resources(aws: LocalAws, account: str = ACCOUNT) -> Iterator[str]:
     """Yield everything of the kinds that the template makes, as `kind name`."""
 
     def listed(service: str, operation: str, field: str, key: str, **arguments: Any) -> list[str]:
-        pages = aws.client(service, account, region).get_paginator(operation).paginate(**arguments)
+        pages = aws.client(service, account).get_paginator(operation).paginate(**arguments)
         return [item[key] for page in pages for item in page[field]]
 
     for kind, names in (

@@ -3,8 +3,6 @@
 Logical ids, names, types and the trigger's physical id are the original's; what the function did is played by tests.
 """
 
-import io
-import zipfile
 from dataclasses import dataclass
 
 TRIGGER, TRIGGER_ID = "TriggerECRLambda", "CustomResourcePhysicalID"
@@ -70,11 +68,3 @@ class Original:
 
 V1 = Original("FalconClientID", role="crowdstrike-ecr-lambda-role")
 V2 = Original("FalconClientId", role="crowdstrike-ecr-execution-role")
-
-
-def stub_package() -> bytes:
-    """Return the zip of the stub."""
-    zipped = io.BytesIO()
-    with zipfile.ZipFile(zipped, "w") as archive:
-        archive.writestr("lambda.py", STUB)
-    return zipped.getvalue()

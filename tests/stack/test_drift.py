@@ -2,7 +2,6 @@
 
 from tests.sandbox.local_aws import ACCOUNT
 from tests.stack.customer import Customer, mark, stack_uuid
-from tests.stack.operating import delete_in_falcon, fire_schedule, records, repairs, resource
 
 TWO = {"us-east-1", "us-east-2"}
 
@@ -11,22 +10,22 @@ def test_the_schedule_and_a_region_that_is_enabled_start_a_repair(customer: Cust
     customer.aws.set_regions(enabled=TWO)
     stack = customer.launched(ReconcileSchedule="rate(6 hours)")
     scheduler = customer.aws.client("scheduler")
-    schedule = scheduler.get_schedule(Name=resource(customer, "Schedule"))
+    schedule = scheduler.get_schedule(Name=customer.physical_ids()["Schedule"])
 
-    (first,) = repairs(customer)  # it fires when it is made, before or during the launch
+    (first,) = customer.repairs()  # it fires when it is made, before or during the launch
     assert first["level"] == "INFO"
-    assert not records(customer, level="ERROR")
+    assert not customer.logged(level="ERROR")
     assert (schedule["ScheduleExpression"], schedule["State"]) == ("rate(6 hours)", "ENABLED")
     # The accounts of an organization do not act in the same second.
     assert schedule["FlexibleTimeWindow"] == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 60}
 
-    delete_in_falcon(customer, "us-east-2")
+    customer.delete_in_falcon("us-east-2")
     with customer.counting() as calls:
-        fire_schedule(customer)
+        customer.aws.fire_schedule(schedule["Name"])
         customer.aws.settle()
 
     assert calls == {"token": 1, "read": 1, "create": 1}
-    (created,) = records(customer, action="reconcile", outcome="created")
+    (created,) = customer.logged(action="reconcile", outcome="created")
     assert (created["region"], created["connection"]) == ("us-east-2", customer.connections()["us-east-2"].id)
 
     customer.aws.client("account").enable_region(RegionName="ap-east-1")
@@ -36,7 +35,7 @@ def test_the_schedule_and_a_region_that_is_enabled_start_a_repair(customer: Cust
     added = customer.connections()["ap-east-1"]
     assert added.user_defined_alias == f"ecr-{mark(stack)}-{ACCOUNT}-ap-east-1"
     assert (added.role, added.external_id) == (stack.outputs["ConnectionRoleArn"], stack_uuid(stack))
-    assert len(repairs(customer)) == 3  # not one more for the event that says that enabling has begun
+    assert len(customer.repairs()) == 3  # not one more for the event that says that enabling has begun
 
     customer.update(ReconcileSchedule="")
 

@@ -10,8 +10,7 @@ from botocore.exceptions import ClientError
 
 from tests.sandbox.local_aws import ACCOUNT
 from tests.simulator import CLIENT_ID, CLIENT_SECRET
-from tests.stack.customer import PROJECT, ROLE, SECRET, Customer
-from tests.stack.operating import act, delete_in_falcon, failure, outcomes
+from tests.stack.customer import PROJECT, ROLE, SECRET, Customer, outcomes
 
 OWNER = "444455556666"
 NAME = "security/falcon"
@@ -76,14 +75,14 @@ def test_a_secret_of_another_account_can_be_rotated_without_an_update_and_what_i
 
     assert granted(customer) == {"secretsmanager:GetSecretValue": arn, "kms:Decrypt": key}
 
-    delete_in_falcon(customer, "us-east-1")
+    customer.delete_in_falcon("us-east-1")
     customer.falcon.add_client(CLIENT_ID, "rotated-secret")
 
-    assert failure(customer).startswith("Falcon login: the client secret is wrong")
+    assert customer.act("reconcile", fails=True).startswith("Falcon login: the client secret is wrong")
 
     secrets.put_secret_value(SecretId=arn, SecretString=json.dumps(HELD | {"FalconSecret": "rotated-secret"}))
 
-    assert outcomes(act(customer, "reconcile")) == {"us-east-1": "created"}
+    assert outcomes(customer.act("reconcile")) == {"us-east-1": "created"}
 
     own = keys.create_key()["KeyMetadata"]["Arn"]  # which its account may use alone
     for taken, advice in (
@@ -91,7 +90,7 @@ def test_a_secret_of_another_account_can_be_rotated_without_an_update_and_what_i
         (own, "Its key's policy must allow this account kms:Decrypt, and SecretKmsKeyArn must name the key."),
     ):
         secrets.update_secret(SecretId=arn, KmsKeyId=taken)
-        (told,) = act(customer, "plan")["problems"]
+        (told,) = customer.act("plan")["problems"]
         assert told.startswith(f"The secret {NAME} ")
         assert told.endswith(f"Exception. {advice}")
 

@@ -5,8 +5,7 @@ import json
 from tests.sandbox.local_aws import ACCOUNT
 from tests.simulator import Fault, Status
 from tests.simulator.probe import registry
-from tests.stack.customer import FUNCTION, LOG_GROUP, STACK, Customer, mark, reason, stack_uuid
-from tests.stack.operating import act, repairs
+from tests.stack.customer import FUNCTION, LOG_GROUP, Customer, mark, reason, stack_uuid
 
 
 def test_launch_registers_every_enabled_region_with_one_call_each_and_says_what_was_done(customer: Customer) -> None:
@@ -48,8 +47,7 @@ def test_launch_registers_every_enabled_region_with_one_call_each_and_says_what_
     assert record["connections"] == {region: each.id for region, each in found.items()}
     assert record["applied"]["choices"] == choices
     assert not {"lease", "dirty"} & record.keys()
-    resources = customer.cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
-    ids = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
+    ids = customer.physical_ids()
     assert ids["RegistryConnections"] == f"falcon-ecr-{external_id}"
     assert "RepairFailed" not in ids  # an alarm costs money
 
@@ -57,7 +55,7 @@ def test_launch_registers_every_enabled_region_with_one_call_each_and_says_what_
 def test_launch_bounds_the_life_of_its_log_and_logs_no_secret_at_any_level(customer: Customer) -> None:
     stack = customer.launched(Regions="us-east-1", LogRetentionDays="30")
     customer.aws.set_log_level(FUNCTION, "DEBUG")  # Lambda's own switch
-    act(customer, "reconcile")
+    customer.act("reconcile")
 
     (group,) = customer.aws.client("logs").describe_log_groups()["logGroups"]
     assert (group["logGroupName"], group["retentionInDays"]) == (LOG_GROUP, 30)
@@ -66,7 +64,7 @@ def test_launch_bounds_the_life_of_its_log_and_logs_no_secret_at_any_level(custo
     (created,) = [line for line in told if line.get("outcome") == "created"]
     assert (created["region"], created["connection"]) == ("us-east-1", customer.connections()["us-east-1"].id)
     assert not [line for line in told if "_aws" in line]  # CloudWatch would make metrics of it, which cost money
-    last = repairs(customer)[-1]
+    last = customer.repairs()[-1]
     assert (last["ConnectedCount"], last["FailedCount"], last["SkippedCount"], last["FalconCalls"]) == (1, 0, 16, 2)
     assert 0 < last["Duration"] < 60_000
     secrets = {customer.falcon.client_secret, customer.falcon.client_id, stack_uuid(stack)}

@@ -6,15 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.stack.customer import PROJECT, STACK, Customer
-from tests.stack.operating import delete_in_falcon, outcomes
+from tests.stack.customer import PROJECT, STACK, Customer, outcomes
 
 
 def test_the_commands_in_the_outputs_print_json_alone_with_the_aws_cli(customer: Customer) -> None:
     stack = customer.launched(Regions="us-east-1")
-    delete_in_falcon(customer, "us-east-1")
+    customer.delete_in_falcon("us-east-1")
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {"PATH": path, "HOME": os.environ["HOME"], **customer.aws.environment(customer.account)}
+    environment = {"PATH": path, "HOME": os.environ["HOME"], **customer.aws.environment()}
 
     def shell(command: str) -> str:
         ran = subprocess.run(

@@ -4,7 +4,6 @@ from tests.sandbox import stacks
 from tests.sandbox.local_aws import ACCOUNT
 from tests.simulator import Fault, Status
 from tests.stack.customer import BUCKET, FUNCTION, LOG_GROUP, Customer, reason
-from tests.stack.operating import delete_in_falcon, failure, records
 
 THREE = "us-east-1,eu-west-1,sa-east-1"
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:alarms"
@@ -55,8 +54,8 @@ def test_update_publishes_metrics_and_makes_the_alarm_if_asked(customer: Custome
     (alarm,) = customer.aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
     assert (alarm["MetricName"], alarm["AlarmActions"]) == ("Errors", [TOPIC])
     assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": FUNCTION}]
-    delete_in_falcon(customer, "us-east-1")
+    customer.delete_in_falcon("us-east-1")
     customer.falcon.arm(Fault("create", Status(422)))
-    failure(customer)
-    (published,) = [line for line in records(customer, action="reconcile") if "_aws" in line]
+    customer.act("reconcile", fails=True)
+    (published,) = [line for line in customer.logged(action="reconcile") if "_aws" in line]
     assert (published["function"], published["FailedCount"]) == (FUNCTION, 1)

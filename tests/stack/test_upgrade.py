@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox import stacks
+from tests.sandbox import samples, stacks
 from tests.sandbox.stacks import Stack
 from tests.simulator import Connection, Fault, Status
 from tests.stack.customer import BUCKET, FUNCTION, KEY, ROLE, SECRET, STACK, TEMPLATE, Customer, reason, stack_uuid
-from tests.stack.original import TRIGGER, TRIGGER_ID, V1, V2, Original, stub_package
+from tests.stack.original import STUB, TRIGGER, TRIGGER_ID, V1, V2, Original
 
 NEW_KEY = "falcon-ecr/lambda_function.zip"
 OUTSIDE_ROLE, OUTSIDE_PARAMETER = "CrowdStrikeECRConnectionRole-0a1b2c3d4e5f", "crowdstrike-ecr-external-id"
@@ -20,13 +20,13 @@ TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AW
 def launch_original(customer: Customer, original: Original, package: bytes) -> dict[str, Connection]:
     """Launch the original's stack and do what its function did outside of it; return the connections that it made."""
     s3: Any = customer.aws.client("s3")
-    stacks.upload(s3, BUCKET, KEY, stub_package())
+    stacks.upload(s3, BUCKET, KEY, samples.package("lambda.py", STUB))
     stacks.upload(s3, BUCKET, NEW_KEY, package)
     given = {"S3Bucket": BUCKET, "FalconSecret": customer.falcon.client_secret}
     given |= {original.client_id_parameter: customer.falcon.client_id}
     launched = stacks.create(customer.cloudformation, STACK, original.template(), given).wait()
     assert launched.status == "CREATE_COMPLETE", launched.failures
-    assert physical_ids(customer)[TRIGGER] == TRIGGER_ID
+    assert customer.physical_ids()[TRIGGER] == TRIGGER_ID
     customer.aws.client("iam").create_role(RoleName=OUTSIDE_ROLE, AssumeRolePolicyDocument=TRUST)
     customer.aws.client("ssm").put_parameter(Name=OUTSIDE_PARAMETER, Value="0a1b2c3d", Type="String")
     for region in customer.aws.enable_regions(count=17):
@@ -40,12 +40,6 @@ def upgrade(customer: Customer, **parameters: str) -> Stack:
     return stacks.update(customer.cloudformation, STACK, TEMPLATE, given).wait()
 
 
-def physical_ids(customer: Customer) -> dict[str, str]:
-    """Return the physical id of each resource of the stack."""
-    found = customer.cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
-    return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in found}
-
-
 @pytest.mark.parametrize(
     ("original", "names"),
     [(V1, {}), (V2, {"ECRExecutionRoleName": V2.role}), (V2, {})],
@@ -57,7 +51,7 @@ def test_upgrade_adopts_every_connection_and_takes_the_originals_permissions_awa
     before = launch_original(customer, original, package)
     role = names.get("ECRExecutionRoleName", ROLE)
     replaced = {TRIGGER, *(["ECRExecutionRole"] if role != original.role else [])}
-    kept = {name: found for name, found in physical_ids(customer).items() if name not in replaced}
+    kept = {name: found for name, found in customer.physical_ids().items() if name not in replaced}
 
     stack = upgrade(customer, **names)
 
@@ -67,7 +61,7 @@ def test_upgrade_adopts_every_connection_and_takes_the_originals_permissions_awa
     assert found == {region: (each.id, *ours) for region, each in before.items()}
     assert customer.falcon.journal.count("delete") == 0
     assert stack.outputs["ConnectedCount"] == "17"
-    ids = physical_ids(customer)
+    ids = customer.physical_ids()
     assert kept.items() <= ids.items()
     assert TRIGGER not in ids
     log = customer.aws.function_logs(FUNCTION)
@@ -96,7 +90,7 @@ def test_failed_upgrade_leaves_the_original_and_its_connections_as_they_were(
     customer: Customer, package: bytes
 ) -> None:
     before = launch_original(customer, V1, package)
-    ids_before = physical_ids(customer)
+    ids_before = customer.physical_ids()
     customer.falcon.arm(Fault("token", Status(403, message="access denied, authorization failed")))
 
     stack = upgrade(customer)
@@ -104,7 +98,7 @@ def test_failed_upgrade_leaves_the_original_and_its_connections_as_they_were(
     assert stack.status == "UPDATE_ROLLBACK_COMPLETE"
     assert "Falcon login: the API client may not be used from here" in reason(stack)
     assert customer.connections() == before
-    assert physical_ids(customer) == ids_before
+    assert customer.physical_ids() == ids_before
     configuration = customer.aws.client("lambda").get_function_configuration(FunctionName=FUNCTION)
     assert configuration["Handler"] == "lambda.lambda_handler"
     # The cleanup of the rollback deletes our resource with the original's code: hence the warning in source/README.md.

@@ -13,7 +13,6 @@ from cli.account import actions, views
 from cli.screen import QUIET_SECONDS
 from tests.cli.support import Operator, Ran, asked, attempt, screen
 from tests.stack.customer import STACK, Customer
-from tests.stack.operating import delete_in_falcon
 
 pytest_plugins = ["tests.stack.launching"]
 
@@ -181,7 +180,7 @@ def test_a_repair_says_what_was_left_and_why_it_did_not_do_the_work(answer: dict
 
 def test_a_real_stack_is_asked_and_repaired(customer: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
     customer.launched(Regions="us-east-1,eu-west-1")
-    delete_in_falcon(customer, "eu-west-1")
+    customer.delete_in_falcon("eu-west-1")
     operator = Operator(customer.aws, customer.falcon, monkeypatch)
 
     before, plan, repair, after = (

@@ -1,11 +1,16 @@
 """Launches of the real template, with the real package, in the local AWS, against simulated Falcon over TLS."""
 
 import json
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
 
 from tests.sandbox.local_aws import ACCOUNT
 from tests.simulator import Fault, Status
 from tests.simulator.probe import registry
-from tests.stack.customer import FUNCTION, LOG_GROUP, Customer, mark, reason, stack_uuid
+from tests.stack.customer import FUNCTION, LOG_GROUP, PROJECT, STACK, Customer, mark, outcomes, reason, stack_uuid
 
 
 def test_launch_registers_every_enabled_region_with_one_call_each_and_says_what_was_done(customer: Customer) -> None:
@@ -52,24 +57,40 @@ def test_launch_registers_every_enabled_region_with_one_call_each_and_says_what_
     assert "RepairFailed" not in ids  # an alarm costs money
 
 
-def test_launch_bounds_the_life_of_its_log_and_logs_no_secret_at_any_level(customer: Customer) -> None:
-    stack = customer.launched(Regions="us-east-1", LogRetentionDays="30")
+def test_the_commands_in_the_outputs_print_json_alone_with_the_aws_cli_and_no_secret_is_logged_at_any_level(
+    customer: Customer,
+) -> None:
+    stack = customer.launched(Regions="us-east-1")
     customer.aws.set_log_level(FUNCTION, "DEBUG")  # Lambda's own switch
-    customer.act("reconcile")
+    customer.delete_in_falcon("us-east-1")
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {"PATH": path, "HOME": os.environ["HOME"], **customer.aws.environment()}
 
-    (group,) = customer.aws.client("logs").describe_log_groups()["logGroups"]
-    assert (group["logGroupName"], group["retentionInDays"]) == (LOG_GROUP, 30)
-    lines = customer.aws.function_logs(FUNCTION)
-    told = [json.loads(line) for line in lines if line.startswith("{")]
-    (created,) = [line for line in told if line.get("outcome") == "created"]
-    assert (created["region"], created["connection"]) == ("us-east-1", customer.connections()["us-east-1"].id)
-    assert not [line for line in told if "_aws" in line]  # CloudWatch would make metrics of it, which cost money
+    def shell(command: str) -> str:
+        run = partial(subprocess.run, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+        ran = run(["sh", "-c", command])
+        assert (ran.returncode, ran.stderr) == (0, "")
+        return str(ran.stdout)
+
+    query = "Stacks[0].Outputs[?OutputKey=='PlanCommand'].OutputValue"  # as the README finds it
+    described = f'aws cloudformation describe-stacks --stack-name {STACK} --output text --query "{query}"'
+    plan = json.loads(shell(f'sh -c "$({described})"'))
+    reconcile = json.loads(shell(f"{stack.outputs['ReconcileCommand']} | cat"))
+    status = json.loads(shell(f"({stack.outputs['StatusCommand']}) > /dev/fd/1"))
+
+    assert plan["changes"][0]["change"] == "create"
+    assert outcomes(reconcile) == {"us-east-1": "created"}
+    (connected,) = [row for row in status["regions"] if row["wanted"]]
+    assert connected["connection"] == customer.connections()["us-east-1"].id
+    for command in ("PlanCommand", "StatusCommand", "ReconcileCommand"):
+        assert "--cli-read-timeout 910" in stack.outputs[command]
+    assert not [line for line in customer.logged() if "_aws" in line]  # a metric costs money
     last = customer.repairs()[-1]
-    assert (last["ConnectedCount"], last["FailedCount"], last["SkippedCount"], last["FalconCalls"]) == (1, 0, 16, 2)
+    assert (last["ConnectedCount"], last["FailedCount"], last["SkippedCount"], last["FalconCalls"]) == (1, 0, 16, 3)
     assert 0 < last["Duration"] < 60_000
     secrets = {customer.falcon.client_secret, customer.falcon.client_id, stack_uuid(stack)}
     secrets |= {"simulated-token", "cfn-response", "X-Amz-Signature"}
-    assert [secret for secret in secrets if secret in "\n".join(lines)] == []
+    assert [secret for secret in secrets if secret in "\n".join(customer.aws.function_logs(FUNCTION))] == []
 
 
 def test_failed_launch_rolls_back_and_leaves_nothing_behind(customer: Customer) -> None:

@@ -55,11 +55,6 @@ class Connection:
         return self._detail("aws_external_id")
 
     @property
-    def gov_using_commercial_connection(self) -> bool | None:
-        value = self.details.get("aws_gov_using_commercial_connection")
-        return value if isinstance(value, bool) else None
-
-    @property
     def region(self) -> str:
         """The Region in an ECR URL, or nothing."""
         parts = self.url.removeprefix("https://").split(".")

@@ -34,7 +34,6 @@ class Tenant:
         self._by_id: dict[str, Connection] = {}
         self._by_url: dict[tuple[str, str], Connection] = {}
         self._deleted_at: dict[tuple[str, str], float] = {}
-        self._next_other_account = FIRST_OTHER_ACCOUNT
 
     def add_client(self, client_id: str, secret: str, scopes: Iterable[str] = ("read", "write")) -> ApiClient:
         """Add an API client, or replace the one of this id; tokens that were issued keep their old scopes."""
@@ -104,13 +103,11 @@ class Tenant:
 
     def seed(self, count: int) -> None:
         """Add connections of other AWS accounts, one for each Region that an account has from the start."""
-        with self.lock:
-            now = time.time()
-            for index in range(count):
-                account = self._next_other_account + index // len(WITHOUT_OPT_IN)
-                region = WITHOUT_OPT_IN[index % len(WITHOUT_OPT_IN)]
-                self.add(Connection(url=f"https://{account}.dkr.ecr.{region}.amazonaws.com", created_at=now))
-            self._next_other_account += -(-count // len(WITHOUT_OPT_IN))
+        now = time.time()
+        for index in range(count):
+            account, region = divmod(index, len(WITHOUT_OPT_IN))
+            url = f"https://{FIRST_OTHER_ACCOUNT + account}.dkr.ecr.{WITHOUT_OPT_IN[region]}.amazonaws.com"
+            self.add(Connection(url=url, created_at=now))
 
     def force_state(self, connection_id: str, state: str) -> None:
         """Put a connection in a state until told otherwise; an empty state lets it be pending or active again."""

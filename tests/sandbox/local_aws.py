@@ -21,7 +21,6 @@ import requests
 from botocore.config import Config
 
 from tests.sandbox.environment import HERE
-from tests.sandbox.known_regions import KNOWN_REGIONS
 from tests.sandbox.lambda_runtime import PROJECT
 from tests.sandbox.processor_share import remove_what_was_left
 from tests.sandbox.tls import Authority
@@ -146,12 +145,6 @@ class LocalAws:
         """Give the account exactly these Regions; `client("account").enable_region` adds one, with its event."""
         self.control("set_regions", account=account, enabled=list(enabled))
 
-    def enable_regions(self, account: str = ACCOUNT, *, count: int = len(KNOWN_REGIONS)) -> list[str]:
-        """Give the account `count` Regions, those first that need no opt-in, and return them."""
-        enabled = list(KNOWN_REGIONS[:count])
-        self.set_regions(account, enabled=enabled)
-        return enabled
-
     def fire_schedule(self, name: str, account: str = ACCOUNT, region: str = REGION) -> None:
         """Let a schedule, or a rule with a schedule expression, fire now; its target runs in the background."""
         self.control("fire_schedule", name=name, account=account, region=region)
@@ -184,14 +177,10 @@ class LocalAws:
         assumed = self.client("sts", account).assume_role(RoleArn=arn, RoleSessionName="test")
         return dict(assumed["Credentials"])
 
-    def falcon_principal(self, role: str = FALCON_ROLE) -> dict[str, Any]:
-        """Return the credentials that Falcon assumes connection roles with."""
-        return self.principal(role, CROWDSTRIKE_ACCOUNT)
-
     # The process
 
     def _start(self) -> None:
-        chain, key = self._authority.issue(f"local-aws-{self._token}")
+        certificate = self._authority.issue(self.directory / "certificate.pem")
         with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
             port = listening.getsockname()[1]
             self.endpoint_url = f"https://localhost:{port}"
@@ -199,7 +188,7 @@ class LocalAws:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "tests.sandbox.emulator", str(listening.fileno())],
                     cwd=PROJECT,
-                    env=self._emulator_environment(port, chain, key),
+                    env=self._emulator_environment(port, certificate),
                     stdin=subprocess.PIPE,  # closes when this process dies, which ends the emulator
                     stdout=log,
                     stderr=log,
@@ -211,7 +200,7 @@ class LocalAws:
         except OSError as error:
             raise RuntimeError(f"The local AWS did not start: {self.log_file.read_text()[-4000:]}") from error
 
-    def _emulator_environment(self, port: int, chain: Path, key: Path) -> dict[str, str]:
+    def _emulator_environment(self, port: int, certificate: Path) -> dict[str, str]:
         trust = dict.fromkeys(("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), str(self.ca_file))
         return {
             "PATH": os.environ.get("PATH", os.defpath),
@@ -223,8 +212,7 @@ class LocalAws:
             "AUTH": "true",
             "USE_SSL": "1",
             "GATEWAY_PORT": str(port),
-            "MINISTACK_SSL_CERT": str(chain),
-            "MINISTACK_SSL_KEY": str(key),
+            "CERTIFICATE": str(certificate),
             "IOT_MTLS_ENABLED": "0",  # would listen on every interface
             "SFTP_ENABLED": "0",
             "DOCKER_HOST": f"unix://{self.directory}/no-docker",  # it removes containers that it takes for its own

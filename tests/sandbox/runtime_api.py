@@ -13,14 +13,13 @@ from tests.simulator.messages import Answer
 from tests.simulator.server import Exchange, LocalServer
 
 ANSWER_PATH = re.compile(r"/2018-06-01/runtime/invocation/(?P<request_id>[^/]+)/(?P<kind>response|error)")
-INIT_ERROR_PATH = "/2018-06-01/runtime/init/error"
 
 
 @dataclass(frozen=True)
 class Signal:
     """What the function process told the Runtime API, or what became of it instead."""
 
-    kind: Literal["ready", "init error", "response", "error", "timeout"]
+    kind: Literal["ready", "response", "error", "timeout"]
     request_id: str = ""
     payload: Any = None
 
@@ -62,6 +61,4 @@ class RuntimeApi(LocalServer):
         if answer:
             kind: Literal["response", "error"] = "response" if answer["kind"] == "response" else "error"
             self.signals.put(Signal(kind, answer["request_id"], json.loads(call.body)))
-        elif call.path == INIT_ERROR_PATH:
-            self.signals.put(Signal("init error", payload=json.loads(call.body)))
         exchange.send(Answer(202, {"status": "OK"}))

@@ -6,6 +6,8 @@ from pathlib import Path
 import certifi
 import trustme
 
+HERE = ("localhost", "127.0.0.1")
+
 
 class Authority:
     """A certificate authority that lives in one directory and is trusted by nobody else.
@@ -15,25 +17,20 @@ class Authority:
     """
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
         self._authority = trustme.CA()
         self.ca_file = directory / "ca.pem"
         self._authority.cert_pem.write_to_path(str(self.ca_file))
         self.bundle_file = directory / "bundle.pem"
         self.bundle_file.write_bytes(Path(certifi.where()).read_bytes() + self.ca_file.read_bytes())
 
-    def issue(self, name: str, *hosts: str) -> tuple[Path, Path]:
-        """Write a server certificate for `hosts` and return the paths of its chain and its key."""
-        certificate = self._authority.issue_cert(*(hosts or ("localhost", "127.0.0.1")))
-        chain, key = self._directory / f"{name}.pem", self._directory / f"{name}.key"
-        key.touch(mode=0o600)
-        certificate.private_key_pem.write_to_path(str(key))
-        for index, blob in enumerate(certificate.cert_chain_pems):
-            blob.write_to_path(str(chain), append=index > 0)
-        return chain, key
+    def issue(self, path: Path) -> Path:
+        """Write a certificate for this machine, with its chain and its key, and return the path."""
+        path.touch(mode=0o600)
+        self._authority.issue_cert(*HERE).private_key_and_cert_chain_pem.write_to_path(str(path))
+        return path
 
     def server_context(self, *hosts: str) -> ssl.SSLContext:
-        """Return the context of a server that answers as one of `hosts`."""
+        """Return the context of a server that answers as one of `hosts`, or as this machine."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._authority.issue_cert(*(hosts or ("localhost", "127.0.0.1"))).configure_cert(context)
+        self._authority.issue_cert(*(hosts or HERE)).configure_cert(context)
         return context

@@ -60,4 +60,4 @@ def test_launch_reaches_the_government_cloud_that_it_names(at_home_in: Settler, 
     assert egress.destinations == {HOSTS[cloud]}
     connection = customer.connections()["us-east-1"]
     assert connection.all_repositories_monitored is True  # as CrowdStrike's own onboarding code sends
-    assert connection.gov_using_commercial_connection is True
+    assert connection.details["aws_gov_using_commercial_connection"] is True

@@ -1,13 +1,11 @@
 """What the stack's roles may do, and may not: least privilege, proven with IAM enforced."""
 
-import json
 from typing import Any
 
-import pytest
 from botocore.exceptions import ClientError
 
 from tests.sandbox.local_aws import ACCOUNT, CROWDSTRIKE_ACCOUNT, FALCON_ROLE
-from tests.stack.customer import LOG_GROUP, OTHER_ACCOUNT, ROLE, SECRET, Customer
+from tests.stack.customer import OTHER_ACCOUNT, ROLE, Customer
 from tests.template.rendering import strings
 
 READ_ONLY = "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly"
@@ -16,7 +14,6 @@ OF_LAMBDA = {"logs:CreateLogStream", "logs:PutLogEvents"}
 
 WHEN_CANCELLED = {"cloudformation:DescribeStackResource"}
 """What the function asks when a launch was cancelled, and not otherwise."""
-DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"}
 
 
 def assume(sts: Any, role_arn: str, **options: str) -> Any:
@@ -24,13 +21,9 @@ def assume(sts: Any, role_arn: str, **options: str) -> Any:
     try:
         return sts.assume_role(RoleArn=role_arn, RoleSessionName="test", **options)["Credentials"]
     except ClientError as error:
-        if error.response["Error"]["Code"] not in DENIED:
+        if error.response["Error"]["Code"] != "AccessDenied":
             raise
     return None
-
-
-def policy(*statements: dict[str, Any]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
 # The execution role
@@ -55,38 +48,6 @@ def test_the_function_uses_every_permission_it_has_and_asks_for_no_other(custome
     assert {call["action"] for call in calls} | OF_LAMBDA | WHEN_CANCELLED == allowed
 
 
-def test_the_execution_role_may_do_nothing_else(customer: Customer) -> None:
-    connection_role = customer.launched(Regions="us-east-1").outputs["ConnectionRoleArn"]
-    aws, role_arn = customer.aws, f"arn:aws:iam::{ACCOUNT}:role/{ROLE}"
-    assert not assume(aws.client("sts"), role_arn)  # nobody but Lambda may, without further ado
-    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
-    aws.client("iam").update_assume_role_policy(RoleName=ROLE, PolicyDocument=policy(trust))
-    function = assume(aws.client("sts"), role_arn)
-    # So that what is denied below is denied by the policies.
-    assert aws.client("ec2", credentials=function).describe_regions()
-    aws.client("secretsmanager").create_secret(Name=f"{SECRET}-of-somebody-else", SecretString="{}")
-    aws.client("ssm").put_parameter(Name="/falcon-ecr/another-stack", Value="{}", Type="String")
-    name, logs = {"Name": "/falcon-ecr/another-stack"}, {"logGroupName": f"{LOG_GROUP}-2"}
-    attempts: list[tuple[str, str, dict[str, Any]]] = [
-        # What it may do to what is its own, done to what is another's; other actions it has none, as shown above.
-        ("secretsmanager", "get_secret_value", {"SecretId": f"{SECRET}-of-somebody-else"}),
-        ("ssm", "get_parameter", name),
-        ("ssm", "put_parameter", name | {"Value": "{}", "Overwrite": True}),
-        ("ssm", "delete_parameter", name),
-        ("logs", "create_log_group", logs),
-        ("logs", "put_retention_policy", logs | {"retentionInDays": 1}),
-        ("logs", "create_log_stream", logs | {"logStreamName": "one"}),
-        ("cloudformation", "describe_stack_resource", {"StackName": "another", "LogicalResourceId": "Any"}),
-        ("sts", "assume_role", {"RoleArn": connection_role, "RoleSessionName": "test"}),
-        ("iam", "attach_role_policy", {"RoleName": ROLE, "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}),
-    ]
-
-    for service, operation, arguments in attempts:
-        with pytest.raises(ClientError) as caught:
-            getattr(aws.client(service, credentials=function), operation)(**arguments)
-        assert caught.value.response["Error"]["Code"] in DENIED, (service, operation)
-
-
 # The connection role
 
 
@@ -95,8 +56,8 @@ def test_only_the_falcon_principal_with_the_external_id_may_assume_the_role_and_
     role, external_id = stack.outputs["ConnectionRoleArn"], customer.connections()["us-east-1"].external_id
     assert external_id
     callers = {
-        "the Falcon principal": (aws.falcon_principal(), CROWDSTRIKE_ACCOUNT),
-        "another role of CrowdStrike": (aws.falcon_principal("AnotherRole"), CROWDSTRIKE_ACCOUNT),
+        "the Falcon principal": (aws.principal(FALCON_ROLE, CROWDSTRIKE_ACCOUNT), CROWDSTRIKE_ACCOUNT),
+        "another role of CrowdStrike": (aws.principal("AnotherRole", CROWDSTRIKE_ACCOUNT), CROWDSTRIKE_ACCOUNT),
         "CrowdStrike's root": (None, CROWDSTRIKE_ACCOUNT),
         "another account's role of that name": (aws.principal(FALCON_ROLE, OTHER_ACCOUNT), OTHER_ACCOUNT),
         "another account's root": (None, OTHER_ACCOUNT),

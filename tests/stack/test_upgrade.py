@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.sandbox import samples, stacks
+from tests.sandbox.known_regions import WITHOUT_OPT_IN
 from tests.sandbox.stacks import Stack
 from tests.simulator import Connection, Fault, Status
 from tests.stack.customer import BUCKET, FUNCTION, KEY, ROLE, SECRET, STACK, TEMPLATE, Customer, reason, stack_uuid
@@ -29,7 +30,7 @@ def launch_original(customer: Customer, original: Original, package: bytes) -> d
     assert customer.physical_ids()[TRIGGER] == TRIGGER_ID
     customer.aws.client("iam").create_role(RoleName=OUTSIDE_ROLE, AssumeRolePolicyDocument=TRUST)
     customer.aws.client("ssm").put_parameter(Name=OUTSIDE_PARAMETER, Value="0a1b2c3d", Type="String")
-    for region in customer.aws.enable_regions(count=17):
+    for region in WITHOUT_OPT_IN:
         customer.add_connection(region)
     return customer.connections()
 

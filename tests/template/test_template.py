@@ -75,12 +75,13 @@ def test_the_handler_is_a_function_of_the_package_and_its_environment_is_what_th
 
 
 @given(st.uuids().map(str))
-def test_the_identity_of_the_function_is_the_stacks_and_what_its_role_may_write_is_the_stacks_own(uuid: str) -> None:
+def test_the_identity_of_the_function_is_the_stacks_and_what_its_role_may_use_is_the_stacks_own(uuid: str) -> None:
     rendering = Rendering(stack_uuid=uuid)
     variables = rendering.resources()["ECRLambda"]["Environment"]["Variables"]
     role = rendering.resources()["ConnectionRole"]
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
-    written = {each["Sid"]: each["Resource"] for each in rendering.statements("ECRExecutionRole")}
+    granted = {each["Sid"]: each["Resource"] for each in rendering.statements("ECRExecutionRole")}
+    secret = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:crowdstrike-ecr-api-credentials-??????"
     group = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/crowdstrike-ecr-function"
     parameter = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/falcon-ecr/{uuid}"
 
@@ -89,9 +90,17 @@ def test_the_identity_of_the_function_is_the_stacks_and_what_its_role_may_write_
     assert trust["Condition"]["StringEquals"]["sts:ExternalId"] == variables["EXTERNAL_ID"] == uuid
     assert role["RoleName"] == f"CrowdStrikeECRConnectionRole-{uuid.rpartition('-')[0]}"
     assert len(role["RoleName"]) <= 64
-    assert written["WriteLog"] == [group, f"{group}:*"]
-    assert written["KeepRecord"] == [parameter, f"{parameter}:*"]
-    assert written["KnowOwnResource"] == rendering.stack_id
+    assert rendering.resources()["ECRExecutionRole"]["AssumeRolePolicyDocument"]["Statement"] == [
+        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    ]
+    assert granted == {
+        "ReadFalconCredentials": secret,
+        "KeepRecord": [parameter, f"{parameter}:*"],
+        "KnowOwnResource": rendering.stack_id,
+        "ListRegions": "*",
+        "AskRegions": f"arn:aws:ecr:*:{ACCOUNT}:repository/*",
+        "WriteLog": [group, f"{group}:*"],
+    }
 
 
 def test_cloudformation_waits_for_the_age_of_an_event_and_the_functions_time_and_a_minute() -> None:

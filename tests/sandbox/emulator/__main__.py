@@ -45,7 +45,7 @@ def main(listening_socket: str) -> None:
     ministack = importlib.import_module("ministack.app")
     config = Config()
     config.bind = [f"fd://{listening_socket}"]
-    config.certfile, config.keyfile = os.environ["MINISTACK_SSL_CERT"], os.environ["MINISTACK_SSL_KEY"]
+    config.certfile = config.keyfile = os.environ["CERTIFICATE"]
     config.keep_alive_timeout = 75
     config.loglevel = os.environ["LOG_LEVEL"]
     asyncio.run(serve(Control(ministack.app, os.environ["SANDBOX_TOKEN"]), config))

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from registry_connections.core.record import Record
@@ -10,6 +10,7 @@ from tests.faults.harness import SECRETS, Delivery
 from tests.faults.rows import OURS, PHYSICAL_ID, A, B, Event, Have, Row
 from tests.faults.runner import Run, Snapshot
 from tests.simulator import Connection
+from tests.template.rendering import strings
 
 LARGEST_ANSWER = 4096  # bytes; CloudFormation's limit
 LONGEST_REASON = 240  # characters
@@ -107,22 +108,11 @@ def _wrong_in_log(line: str) -> Iterator[str]:
 
 def _indiscreet(where: str, said: Any) -> Iterator[str]:
     """Yield each text in a piece of JSON that holds a secret, or what hurts a terminal."""
-    for text in _texts(said):
+    for text in strings(said):
         if any(secret in text for secret in SECRETS):
             yield f"{where} holds a secret: {text!r}"
         if not text.isprintable():
             yield f"{where} holds control characters: {text!r}"
-
-
-def _texts(document: Any) -> Iterator[str]:
-    if isinstance(document, str):
-        yield document
-    elif isinstance(document, Mapping):
-        for name, value in document.items():
-            yield from (*_texts(name), *_texts(value))
-    elif isinstance(document, Sequence):
-        for value in document:
-            yield from _texts(value)
 
 
 # What Falcon holds

@@ -11,29 +11,7 @@ from typing import Any
 
 from registry_connections.core.record import FORMAT
 from tests.faults.aws_stub import AwsError, Overtaken, Text, denied, throttled
-from tests.faults.rows import (
-    BOTH_SAME,
-    BOTH_SET,
-    MADE_UP,
-    NARROWER,
-    OURS,
-    PHYSICAL_ID,
-    PURGE,
-    PURGE_ACCOUNT,
-    REPORT,
-    WIDER,
-    WIDEST,
-    A,
-    B,
-    Before,
-    C,
-    D,
-    Event,
-    Have,
-    Point,
-    Row,
-    row,
-)
+from tests.faults.rows import MADE_UP, OURS, PHYSICAL_ID, WIDER, A, B, Before, C, D, Event, Have, Point, Row
 from tests.simulator import NEVER, Echo, Fault, Reset, Status, Throttled, Truncated, missing_scope
 from tests.simulator.effects import HOSTILE as ESCAPES
 from tests.simulator.effects import (
@@ -52,6 +30,13 @@ from tests.simulator.effects import (
 
 CREATE, UPDATE, DELETE = Event.CREATE, Event.UPDATE, Event.DELETE
 MADE, SET, SAME = Have.MADE, Have.SET, Have.SAME
+BOTH_SAME = {A: SAME, B: SAME}
+BOTH_SET = {A: SET, B: SET}
+WIDEST = {"Regions": f"{A},{B},{C},{D}"}
+NARROWER = {"Regions": A, "DeleteConnections": "Stack"}
+PURGE = {"DeleteConnections": "Stack"}
+PURGE_ACCOUNT = {"DeleteConnections": "Account"}
+REPORT = {"OnRegionFailure": "Report"}
 
 # What the operator does
 
@@ -74,6 +59,17 @@ PURGE_AGAIN = "Delete the stack again; or retain RegistryConnections, and what i
 ROLLED_BACK = "Nothing: the rollback removes what was made."
 ONE_STACK = "Launch one stack in an account only: the later one takes the connections over."
 SILENT = "Nothing: CloudFormation gives up after ServiceTimeout and rolls back."
+
+
+def row(name: str, event: Event, point: Point, *words_and_faults: Any, **more: Any) -> Row:
+    """Return a row with what is usual for its event. One with a reason fails."""
+    usual: dict[str, Any] = {"before": Before.NOTHING if event is Event.CREATE else Before.APPLIED}
+    if more.get("reason"):
+        usual |= {"status": "FAILED", "falcon": {} if event is Event.CREATE else BOTH_SAME}
+    elif event is Event.DELETE:
+        usual["falcon"] = {}
+    return Row(name, event, point, *words_and_faults, **{**usual, **more})
+
 
 # Faults that pass, and faults that stay, at each point
 

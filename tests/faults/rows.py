@@ -86,15 +86,8 @@ class Have(StrEnum):
 
 
 BOTH: Mapping[str, Have] = {A: Have.MADE, B: Have.MADE}
-BOTH_SAME: Mapping[str, Have] = {A: Have.SAME, B: Have.SAME}
-BOTH_SET: Mapping[str, Have] = {A: Have.SET, B: Have.SET}
 
 WIDER = {"Regions": f"{A},{B},{C}"}
-WIDEST = {"Regions": f"{A},{B},{C},{D}"}
-NARROWER = {"Regions": A, "DeleteConnections": "Stack"}
-PURGE = {"DeleteConnections": "Stack"}
-PURGE_ACCOUNT = {"DeleteConnections": "Account"}
-REPORT = {"OnRegionFailure": "Report"}
 
 
 @dataclass(frozen=True)
@@ -135,13 +128,3 @@ class Row:
     def wanted(self) -> set[str]:
         """The Regions that the event's properties ask for, without those that cannot be had."""
         return set((str({**USUAL, **self.properties}["Regions"]) or ",".join(ENABLED)).split(",")) - self.left_out
-
-
-def row(name: str, event: Event, point: Point, *words_and_faults: Any, **more: Any) -> Row:
-    """Return a row with what is usual for its event. One with a reason fails."""
-    usual: dict[str, Any] = {"before": Before.NOTHING if event is Event.CREATE else Before.APPLIED}
-    if more.get("reason"):
-        usual |= {"status": "FAILED", "falcon": {} if event is Event.CREATE else BOTH_SAME}
-    elif event is Event.DELETE:
-        usual["falcon"] = {}
-    return Row(name, event, point, *words_and_faults, **{**usual, **more})

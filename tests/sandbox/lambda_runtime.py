@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from tests.sandbox.processor_share import ProcessorShare
+from tests.sandbox import processor_share as share
 from tests.sandbox.runtime_api import RuntimeApi, Signal
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -80,7 +80,7 @@ class LambdaRuntime:
         self._process: subprocess.Popen[bytes] | None = None
         self._api: RuntimeApi | None = None
         self._lifeline = -1
-        self._share = ProcessorShare(memory_mb) if processor_share else None
+        self._has_share = processor_share
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -126,8 +126,7 @@ class LambdaRuntime:
             process.kill()
             process.wait()
             os.close(self._lifeline)
-            if self._share:
-                self._share.release()
+            share.release()
         if api:
             api.stop()
 
@@ -156,8 +155,8 @@ class LambdaRuntime:
         signal = self._next_signal("init", time.monotonic(), INIT_SECONDS + self._timeout_seconds)
         if signal.kind != "ready":
             return signal.payload
-        if self._share:
-            self._share.limit(self._process.pid)  # the init phase has a whole processor
+        if self._has_share:
+            share.limit(self._process.pid, self._memory_mb)  # the init phase has a whole processor
         return None
 
     def _next_signal(self, request_id: str, started: float, limit: float) -> Signal:
@@ -220,4 +219,4 @@ def unpacked(package: Path, _changed_ns: int) -> Path:
 
 
 def _failed(kind: Literal["error", "timeout"], error_type: str, request_id: str, text: str) -> Signal:
-    return Signal(kind, request_id, {"errorType": error_type, "errorMessage": f"RequestId: {request_id} {text}"})
+    return Signal(kind, {"errorType": error_type, "errorMessage": f"RequestId: {request_id} {text}"})

@@ -1,6 +1,7 @@
 """LocalAws: AWS on this machine, for as long as a `with` block lasts."""
 
 import contextlib
+import functools
 import json
 import os
 import secrets
@@ -20,9 +21,9 @@ import boto3
 import requests
 from botocore.config import Config
 
+from tests.sandbox import processor_share
 from tests.sandbox.environment import HERE
 from tests.sandbox.lambda_runtime import PROJECT
-from tests.sandbox.processor_share import remove_what_was_left
 from tests.sandbox.tls import Authority
 
 ACCOUNT = "111122223333"
@@ -75,22 +76,26 @@ class LocalAws:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.communicate()
             self._process = None
-            remove_what_was_left()
+            processor_share.release()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     # Clients
 
-    def session(self, account: str = ACCOUNT, region: str = REGION, *, credentials: Any = None) -> boto3.Session:
+    def session(self, account: str = ACCOUNT, region: str = REGION, *, credentials: Any = None) -> Any:
         """Return a session of the account's root, or of `credentials` as STS returns them; its clients come here."""
-        return LocalSession(self, account, region, credentials or {})
+        given = credentials or {"AccessKeyId": account, "SecretAccessKey": "any-secret", "SessionToken": None}
+        keys = given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"]
+        session: Any = boto3.Session(*keys, region)
+        here = {"endpoint_url": self.endpoint_url, "verify": str(self.ca_file), "config": CLIENT}
+        session.client = functools.partial(session.client, **here)
+        return session
 
     def client(self, service: str, account: str = ACCOUNT, region: str = REGION, *, credentials: Any = None) -> Any:
         """Return a boto3 client of the account's root, or of `credentials` as STS returns them."""
         key = service, account, region, (credentials or {}).get("AccessKeyId")
         with self._clients_lock:  # boto3 must not make two at the same time, and takes its time
             if key not in self._clients:
-                session: Any = self.session(account, region, credentials=credentials)
-                self._clients[key] = session.client(service)
+                self._clients[key] = self.session(account, region, credentials=credentials).client(service)
             return self._clients[key]
 
     def environment(self, account: str = ACCOUNT, region: str = REGION) -> dict[str, str]:
@@ -230,23 +235,6 @@ class LocalAws:
         if not answer.ok:
             raise RuntimeError(f"{path}: {answer.text}")
         return answer.json()
-
-
-class LocalSession(boto3.Session):
-    """A session whose clients talk to a local AWS and to nothing else."""
-
-    def __init__(self, aws: LocalAws, account: str, region: str, credentials: Mapping[str, Any]) -> None:
-        key, secret = credentials.get("AccessKeyId", account), credentials.get("SecretAccessKey", "any-secret")
-        super().__init__(key, secret, credentials.get("SessionToken"), region_name=region)
-        self._defaults: dict[str, Any] = {
-            "endpoint_url": aws.endpoint_url,
-            "verify": str(aws.ca_file),
-            "config": CLIENT,
-        }
-
-    def client(self, *arguments: Any, **options: Any) -> Any:
-        """Return a client, with our endpoint, authority and impatience unless `options` say otherwise."""
-        return super().client(*arguments, **(self._defaults | options))
 
 
 def _policy(*statements: Mapping[str, Any]) -> str:

@@ -5,14 +5,11 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 
 import json
 import queue
-import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from tests.simulator.messages import Answer
 from tests.simulator.server import Exchange, LocalServer
-
-ANSWER_PATH = re.compile(r"/2018-06-01/runtime/invocation/(?P<request_id>[^/]+)/(?P<kind>response|error)")
 
 
 @dataclass(frozen=True)
@@ -20,7 +17,6 @@ class Signal:
     """What the function process told the Runtime API, or what became of it instead."""
 
     kind: Literal["ready", "response", "error", "timeout"]
-    request_id: str = ""
     payload: Any = None
 
 
@@ -56,9 +52,6 @@ class RuntimeApi(LocalServer):
         if call.method == "GET":
             self.signals.put(Signal("ready"))
             exchange.send(self._events.get())
-            return
-        answer = ANSWER_PATH.fullmatch(call.path)
-        if answer:
-            kind: Literal["response", "error"] = "response" if answer["kind"] == "response" else "error"
-            self.signals.put(Signal(kind, answer["request_id"], json.loads(call.body)))
-        exchange.send(Answer(202, {"status": "OK"}))
+        else:  # the response to an event; or an error, of an event or of the init phase
+            self.signals.put(Signal("response" if call.path.endswith("/response") else "error", json.loads(call.body)))
+            exchange.send(Answer(202, {"status": "OK"}))

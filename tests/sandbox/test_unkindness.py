@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.sandbox import stacks
+from tests.sandbox.__main__ import MEMBERS, organize
 from tests.sandbox.local_aws import LocalAws
 from tests.sandbox.samples import (
     FUNCTION,
@@ -174,18 +175,12 @@ def test_asynchronous_events_are_tried_again_as_the_configuration_says_and_outli
 
 
 def test_a_suspended_account_is_skipped_and_leaves_only_with_its_stack_retained(aws: LocalAws) -> None:
-    organizations, cloudformation = aws.client("organizations"), aws.client("cloudformation")
-    members = ["200000000001", "200000000002"]
-    organizations.describe_organization()
-    root = organizations.list_roots()["Roots"][0]["Id"]
-    for account in members:
-        aws.join_organization(account)
-    cloudformation.activate_organizations_access()
+    cloudformation, unit = aws.client("cloudformation"), organize(aws)
     topic = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {}}}})
     cloudformation.create_stack_set(StackSetName="set", TemplateBody=topic, PermissionModel="SERVICE_MANAGED")
 
     def operate(action: str, **options: Any) -> dict[str, str]:
-        targets = {"DeploymentTargets": {"OrganizationalUnitIds": [root]}, "Regions": ["us-east-1"]}
+        targets = {"DeploymentTargets": {"OrganizationalUnitIds": [unit]}, "Regions": ["us-east-1"]}
         started = getattr(cloudformation, action)(StackSetName="set", **targets, **options)
 
         def ended() -> bool:
@@ -196,8 +191,8 @@ def test_a_suspended_account_is_skipped_and_leaves_only_with_its_stack_retained(
         found = cloudformation.list_stack_instances(StackSetName="set")["Summaries"]
         return {each["Account"]: each["StackInstanceStatus"]["DetailedStatus"] for each in found}
 
-    assert operate("create_stack_instances") == dict.fromkeys(members, "SUCCEEDED")
-    organizations.close_account(AccountId=members[1])
-    assert operate("delete_stack_instances", RetainStacks=False) == {members[1]: "SKIPPED_SUSPENDED_ACCOUNT"}
+    assert operate("create_stack_instances") == dict.fromkeys(MEMBERS, "SUCCEEDED")
+    aws.client("organizations").close_account(AccountId=MEMBERS[1])
+    assert operate("delete_stack_instances", RetainStacks=False) == {MEMBERS[1]: "SKIPPED_SUSPENDED_ACCOUNT"}
     assert operate("delete_stack_instances", RetainStacks=True) == {}
-    assert aws.client("cloudformation", members[1]).list_stacks()["StackSummaries"]
+    assert aws.client("cloudformation", MEMBERS[1]).list_stacks()["StackSummaries"]

@@ -38,7 +38,7 @@ class Rendering:
             "Fn::Or": lambda parts: any(self.resolve(part) for part in parts),
             "Fn::Sub": self._substitute,
             # An ARN that names the resource stands for each of its attributes.
-            "Fn::GetAtt": lambda path: f"arn:{partition}:a-service:{REGION}:{ACCOUNT}:{attribute(path).split('.')[0]}",
+            "Fn::GetAtt": lambda path: f"arn:{partition}:a-service:{REGION}:{ACCOUNT}:{path[0]}",
             "Fn::Join": lambda parts: parts[0].join(self.resolve(part) for part in parts[1]),
             "Fn::Split": self._split,
             "Fn::Select": lambda parts: self.resolve(parts[1])[int(parts[0])],
@@ -77,11 +77,6 @@ class Rendering:
     def _split(self, parts: Any) -> list[str]:
         self.split.append(self.resolve(parts[1]))
         return self.split[-1].split(parts[0])
-
-
-def attribute(path: Any) -> str:
-    """Return what GetAtt names, as `Resource.Attribute`."""
-    return path if isinstance(path, str) else ".".join(path)
 
 
 def strings(node: Any) -> Iterator[str]:

@@ -13,8 +13,9 @@ from registry_connections.core.record import FORMAT
 from tests.faults.aws_stub import AwsError, Overtaken, Text, denied, throttled
 from tests.faults.rows import MADE_UP, OURS, PHYSICAL_ID, WIDER, A, B, Before, C, D, Event, Have, Point, Row
 from tests.simulator import NEVER, Echo, Fault, Reset, Status, Throttled, Truncated, missing_scope
-from tests.simulator.effects import HOSTILE as ESCAPES
 from tests.simulator.effects import (
+    CONFLICT,
+    UNAUTHORIZED,
     Altered,
     Effect,
     Hang,
@@ -24,9 +25,8 @@ from tests.simulator.effects import (
     Operation,
     Redirect,
     SlowHeaders,
-    conflict,
-    unauthorized,
 )
+from tests.simulator.effects import HOSTILE as ESCAPES
 
 CREATE, UPDATE, DELETE = Event.CREATE, Event.UPDATE, Event.DELETE
 MADE, SET, SAME = Have.MADE, Have.SET, Have.SAME
@@ -99,7 +99,7 @@ STAYING: dict[str, tuple[str, str, Effect, str]] = {
     "500": ("500, always", LATER, Status(500), "HTTP 500|no response before the time was up"),  # if the last is cut
     "errors": ("200 with errors[]", LATER, Status(200), "an invented failure"),
     "403": ("403: a scope is missing", SCOPE, missing_scope(), "Falcon Container Image: "),
-    "401": ("401, always", CLIENT, unauthorized(), "HTTP 401"),
+    "401": ("401, always", CLIENT, UNAUTHORIZED, "HTTP 401"),
 }
 LEFT: dict[str, dict[str, Any]] = {
     "list": {"managed": ()},
@@ -192,7 +192,7 @@ MATRIX: tuple[Row, ...] = (
     row("update-token-wrong-secret", UPDATE, Point.TOKEN, "the client secret is wrong", CLIENT, properties=WIDER,
         secret='{"FalconClientId":"simulated-client-id","FalconSecret":"wrong"}', reason="the client secret is wrong"),
     row("delete-token-wrong-secret", DELETE, Point.TOKEN, "the API client was revoked", PURGE_AGAIN,
-        (Fault("token", unauthorized()),), properties=PURGE,
+        (Fault("token", UNAUTHORIZED),), properties=PURGE,
         reason="revoked.*Delete the stack again, or retain RegistryConnections"),
     row("token-page-200", CREATE, Point.TOKEN, "a web page", "Let the function reach Falcon: see FalconApiUrl.",
         (Fault("token", Html(200)),), reason="not Falcon's.*proxy"),
@@ -215,9 +215,9 @@ MATRIX: tuple[Row, ...] = (
         behaviour={"iam_ready_after": NEVER}, remaining=45,
         reason="2 Regions failed. eu-west-1: .*cannot use the connection role", dirty=True),
     row("create-401-once", CREATE, Point.CREATE, "401: the token expired meanwhile", REPEATED,
-        (Fault("create", unauthorized(), times=1),)),
+        (Fault("create", UNAUTHORIZED, times=1),)),
     row("create-409-ghost", CREATE, Point.CREATE, "409, but no such connection is listed", GHOST,
-        (Fault("create", conflict(), region=B),), reason="1 Region failed. eu-west-1: .*lists none"),
+        (Fault("create", CONFLICT, region=B),), reason="1 Region failed. eu-west-1: .*lists none"),
     row("create-409-adopted", CREATE, Point.CREATE, "409: the connections exist already", NOTHING, before=Before.FOUND,
         falcon=BOTH_SET),
     # Listing

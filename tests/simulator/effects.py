@@ -37,17 +37,13 @@ class Status(Effect):
         return errors(exchange.call, self.status, self.message, powered_by=self.powered_by)
 
 
-def unauthorized() -> Status:
-    return Status(401, "access denied, invalid bearer token", GATEWAY)
+UNAUTHORIZED = Status(401, "access denied, invalid bearer token", GATEWAY)
+CONFLICT = Status(409, "registry already exists")
+"""Reports a duplicate, although there may be no such connection."""
 
 
 def missing_scope() -> Status:
     return Status(403, "access denied, scope not permitted", GATEWAY)
-
-
-def conflict() -> Status:
-    """Report a duplicate, although there may be no such connection."""
-    return Status(409, "registry already exists")
 
 
 @dataclass(frozen=True)
@@ -174,7 +170,7 @@ class Altered(Effect):
         replaced, true = changes.get("resources"), envelope.get("resources")
         if isinstance(replaced, dict) and true:
             changes["resources"] = [each | replaced for each in true] if isinstance(true, list) else true | replaced
-        return answer.altered(**changes)
+        return Answer(answer.status, envelope | changes, answer.headers)
 
 
 # When it goes wrong

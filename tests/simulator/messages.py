@@ -99,11 +99,6 @@ class Answer:
             return self.body
         return b"" if self.body is None else json.dumps(self.body).encode()
 
-    def altered(self, **changes: object) -> "Answer":
-        """Return this answer with parts of its envelope changed."""
-        envelope = self.body if isinstance(self.body, dict) else {}
-        return Answer(self.status, envelope | changes, self.headers)
-
 
 def meta(call: Call, *, powered_by: str = "", pagination: dict[str, int] | None = None) -> dict[str, object]:
     """Return the `meta` of an envelope; its query_time is in seconds."""

@@ -116,7 +116,7 @@ class Demo:
         """Show the events of an operation while they appear, and what Falcon was asked; return the stack at the end."""
         with self._customer.counting() as calls:
             for event in operation:
-                self._stage.event(event.status, event.logical_id, event.reason if event.failed else "")
+                self._stage.event(event)
         asked = ", ".join(f"{count} {name}" for name, count in sorted(calls.items()))
         self._stage.say(f"  Calls to Falcon: {asked or 'none'}.")
         return operation.wait()

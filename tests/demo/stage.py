@@ -5,6 +5,7 @@ import time
 from rich.text import Text
 
 from cli.screen import Screen
+from tests.sandbox.stacks import Event
 
 STYLES = {"COMPLETE": "green", "IN_PROGRESS": "yellow", "FAILED": "red"}
 
@@ -22,13 +23,13 @@ class Stage(Screen):
         self.say()
         self.say(text, "bold cyan")
 
-    def event(self, status: str, resource: str, reason: str = "") -> None:
+    def event(self, event: Event) -> None:
         """Show one event of a stack."""
+        status, reason = event["ResourceStatus"], event.get("ResourceStatusReason", "")
+        reason = f"  {reason}" if status.endswith("_FAILED") else ""
         style = next((style for ending, style in STYLES.items() if status.endswith(ending)), "")
         moment = f"  {time.monotonic() - self._started:5.1f} s  "
-        line = Text.assemble(
-            (moment, "dim"), (f"{status:<28}", style), resource, (f"  {reason}" if reason else "", "red")
-        )
+        line = Text.assemble((moment, "dim"), (f"{status:<28}", style), event["LogicalResourceId"], (reason, "red"))
         self.console.print(line, soft_wrap=True)
 
     def check(self, passed: bool, text: str) -> None:

@@ -17,18 +17,8 @@ POLL_SECONDS = 0.05
 WAIT_SECONDS = 120.0
 
 
-@dataclass(frozen=True)
-class StackEvent:
-    """One line of the stack's history."""
-
-    logical_id: str
-    status: str
-    reason: str
-
-    @property
-    def failed(self) -> bool:
-        """Whether this event is a failure or announces one."""
-        return self.status.endswith("_FAILED")
+Event = dict[str, Any]
+"""One line of the stack's history, as CloudFormation has it."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +28,13 @@ class Stack:
     stack_id: str
     status: str
     outputs: dict[str, str]
-    events: tuple[StackEvent, ...]
+    events: list[Event]
 
     @property
     def failures(self) -> dict[str, str]:
         """Return the reason by logical id of each resource that failed; the first reason counts."""
-        return {event.logical_id: event.reason for event in reversed(self.events) if event.failed}
+        failed = [event for event in self.events if event["ResourceStatus"].endswith("_FAILED")]
+        return {event["LogicalResourceId"]: event.get("ResourceStatusReason", "") for event in reversed(failed)}
 
 
 class Operation:
@@ -52,14 +43,14 @@ class Operation:
     def __init__(self, cloudformation: Any, stack_id: str, seen: int = 0) -> None:
         """Watch a stack, without as many events as were `seen` before the operation."""
         self.stack_id = stack_id
-        self.events: list[StackEvent] = []
+        self.events: list[Event] = []
         self._cloudformation, self._seen = cloudformation, seen
 
-    def __iter__(self) -> Iterator[StackEvent]:
+    def __iter__(self) -> Iterator[Event]:
         deadline = time.monotonic() + WAIT_SECONDS
         while True:
             running = self.status.endswith("_IN_PROGRESS")  # asked first, so that no event is missed
-            for event in self._new_events():
+            for event in _events(self._cloudformation, self.stack_id)[self._seen + len(self.events) :]:
                 self.events.append(event)
                 yield event
             if not running:
@@ -79,16 +70,10 @@ class Operation:
             pass
         description = self._description()
         outputs = {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}
-        return Stack(self.stack_id, description["StackStatus"], outputs, tuple(self.events))
+        return Stack(self.stack_id, description["StackStatus"], outputs, self.events)
 
     def _description(self) -> Any:
         return self._cloudformation.describe_stacks(StackName=self.stack_id)["Stacks"][0]
-
-    def _new_events(self) -> list[StackEvent]:
-        fresh = _events(self._cloudformation, self.stack_id)[self._seen :]
-        self._seen += len(fresh)
-        fields = ("LogicalResourceId", "ResourceStatus", "ResourceStatusReason")
-        return [StackEvent(*(str(event.get(name, "")) for name in fields)) for event in fresh]
 
 
 Template = str | Path | Mapping[str, Any]
@@ -135,7 +120,7 @@ def _body(template: Template) -> str:
     return template if isinstance(template, str) else json.dumps(template)
 
 
-def _events(cloudformation: Any, stack: str) -> list[dict[str, Any]]:
+def _events(cloudformation: Any, stack: str) -> list[Event]:
     """Return all events of a stack, the oldest first."""
     pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack)
     return [event for page in pages for event in page["StackEvents"]][::-1]

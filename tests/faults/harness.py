@@ -218,11 +218,7 @@ class Harness(ExitStack):
             container.stop()
 
     def deliver(
-        self,
-        event: Mapping[str, Any],
-        remaining: float = 60.0,
-        container: int = 0,
-        age: float = 0.0,
+        self, event: Mapping[str, Any], remaining: float = 60.0, container: int = 0, age: float = 0.0
     ) -> Delivery:
         """Invoke the function with an event that was sent `age` seconds ago, and wait until it has ended."""
         url = self.cloudformation.expect(age)

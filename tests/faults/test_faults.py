@@ -8,12 +8,12 @@ from queue import SimpleQueue
 import pytest
 
 from tests.docs.tables import section
+from tests.faults.__main__ import README, render
 from tests.faults.checks import problems
 from tests.faults.harness import Harness
 from tests.faults.matrix import HOSTILE, MATRIX
 from tests.faults.rows import Event, Point, Row
 from tests.faults.runner import Run, run
-from tests.faults.table import README, render
 from tests.sandbox.tls import Authority
 
 pytestmark = pytest.mark.xdist_group("faults")  # one process runs them all, many at the same time

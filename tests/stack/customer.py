@@ -72,13 +72,11 @@ class Customer:
 
     # Falcon
 
-    def add_connection(self, region: str, **fields: Any) -> Connection:
+    def add_connection(self, region: str) -> Connection:
         """Add a connection of this account that somebody else made, with a role of their own; return it as it is."""
-        made: dict[str, object] = {
-            "aws_iam_role": f"arn:aws:iam::{ACCOUNT}:role/by-hand",
-            "aws_external_id": "by-hand",
-        }
-        added = Connection(url=registry(ACCOUNT, region), details=made, credential_type="ecr", **fields)
+        role = f"arn:aws:iam::{ACCOUNT}:role/by-hand"
+        made: dict[str, object] = {"aws_iam_role": role, "aws_external_id": "by-hand"}
+        added = Connection(url=registry(ACCOUNT, region), details=made, credential_type="ecr")
         return replace(self.falcon.add_connection(added))
 
     def connections(self) -> dict[str, Connection]:

@@ -3,8 +3,7 @@
 The function's only way out is a proxy that leads CrowdStrike's hosts to the simulator, and refuses all others.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,27 +13,23 @@ from tests.sandbox.tls import Authority
 from tests.simulator import COMMERCIAL, GOVERNMENT, HOSTS, Behaviour, FalconSimulator
 from tests.stack.customer import Customer
 
-Settler = Callable[[str], tuple[Customer, EgressProxy]]
+Settled = tuple[Customer, EgressProxy]
 PRINCIPAL = "arn:aws:iam::292230061137:role/NamedByCrowdStrike"
 
 
 @pytest.fixture
-def at_home_in(aws: LocalAws, authority: Authority, package: bytes) -> Iterator[Settler]:
-    """Return what makes a customer whose tenant lives in a cloud, and the only way out of its function."""
-    with ExitStack() as world:
-
-        def settle(home: str) -> tuple[Customer, EgressProxy]:
-            every = FalconSimulator(authority, Behaviour(public_locations=True), tuple(HOSTS), home)
-            egress = world.enter_context(EgressProxy(world.enter_context(every)))
-            aws.set_function_environment(**egress.environment)
-            return Customer(aws, every, package), egress
-
-        yield settle
+def settled(request: pytest.FixtureRequest, aws: LocalAws, authority: Authority, package: bytes) -> Iterator[Settled]:
+    """Return a customer whose tenant lives in the cloud that a test is given, and the only way out of its function."""
+    every = FalconSimulator(authority, Behaviour(public_locations=True), tuple(HOSTS), request.param)
+    with every as falcon, EgressProxy(falcon) as egress:
+        aws.set_function_environment(**egress.environment)
+        yield Customer(aws, falcon, package), egress
 
 
-@pytest.mark.parametrize("home", COMMERCIAL)
-def test_launch_with_the_original_parameters_only_finds_the_cloud(at_home_in: Settler, home: str) -> None:
-    customer, egress = at_home_in(home)
+@pytest.mark.parametrize("settled", COMMERCIAL, indirect=True)
+def test_launch_with_the_original_parameters_only_finds_the_cloud(settled: Settled) -> None:
+    customer, egress = settled
+    home = customer.falcon.tenant.cloud
 
     stack = customer.launch(FalconApiUrl="")
 
@@ -49,9 +44,10 @@ def test_launch_with_the_original_parameters_only_finds_the_cloud(at_home_in: Se
     assert {record.cloud for record in customer.falcon.journal.records("create")} == {home}
 
 
-@pytest.mark.parametrize("cloud", GOVERNMENT)
-def test_launch_reaches_the_government_cloud_that_it_names(at_home_in: Settler, cloud: str) -> None:
-    customer, egress = at_home_in(cloud)
+@pytest.mark.parametrize("settled", GOVERNMENT, indirect=True)
+def test_launch_reaches_the_government_cloud_that_it_names(settled: Settled) -> None:
+    customer, egress = settled
+    cloud = customer.falcon.tenant.cloud
     customer.aws.principal("NamedByCrowdStrike", "292230061137")  # IAM refuses one that does not exist
 
     stack = customer.launch(FalconApiUrl="", FalconCloud=cloud, FalconPrincipalArn=PRINCIPAL, Regions="us-east-1")

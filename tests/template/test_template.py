@@ -146,14 +146,6 @@ def test_the_custom_resource_is_made_last_of_all_and_deleted_first_and_the_role_
     assert dependencies("ScheduleRole") == set()
 
 
-def test_nothing_depends_on_what_does_not_exist() -> None:
-    given, absent = Rendering(FalconClientID="id", FalconSecret="secret").resources(), Rendering().resources()
-
-    assert "CrowdStrikeSecrets" in given
-    assert "RepairFailed" not in set(strings(given["RegistryConnections"]))
-    assert not [each for each in strings(absent) if each.endswith(":CrowdStrikeSecrets")]
-
-
 # Permissions and roles
 
 

@@ -15,7 +15,7 @@ from tests.sandbox.local_aws import ACCOUNT, LocalAws
 from tests.sandbox.stacks import Operation, Stack, delete, update
 from tests.sandbox.tls import Authority
 from tests.simulator import Connection, FalconSimulator
-from tests.stack.customer import LOG_GROUP, PACKAGE, STACK, Customer, Neighbourhood
+from tests.stack.customer import LOG_GROUP, PACKAGE, STACK, Customer, add_neighbours
 
 BY_HAND, BY_HAND_LATER = "eu-west-1", "sa-east-1"
 """Regions whose registry somebody connected by hand: before the launch, and after the update."""
@@ -44,7 +44,7 @@ class Demo:
         self._stage, self._customer = stage, customer
         self._before = customer.resources()
         self._by_hand = customer.add_connection(BY_HAND)
-        self._neighbourhood = Neighbourhood(customer.falcon)
+        self._untouched = add_neighbours(customer.falcon)
 
     def play(self) -> None:
         """Play all acts."""
@@ -108,7 +108,7 @@ class Demo:
         connections, resources = self._customer.connections(), self._customer.resources() - self._before
         check = self._stage.check
         check(not connections, f"Falcon: {', '.join(connections) or 'no connection'} of this account")
-        check(self._neighbourhood.untouched, "Falcon: the connections of others, as they were, byte for byte")
+        check(self._untouched(), "Falcon: the connections of others, as they were, byte for byte")
         left = resources - {f"log group {LOG_GROUP}"}
         check(not left, f"AWS: {', '.join(sorted(left)) or 'nothing'} of the stack, besides its log, kept for a year")
 

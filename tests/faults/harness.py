@@ -165,7 +165,7 @@ class Harness(ExitStack):
         self.falcon.reset()
         self.falcon.behaviour = Behaviour()
         self.falcon.change(**behaviour)
-        for neighbour in neighbours(ACCOUNT):
+        for neighbour in neighbours():
             self.falcon.add_connection(neighbour)
 
     def connect(self, url: str, role: str, *, alias: str = "") -> str:

@@ -49,20 +49,15 @@ class Operation:
     def __iter__(self) -> Iterator[Event]:
         deadline = time.monotonic() + WAIT_SECONDS
         while True:
-            running = self.status.endswith("_IN_PROGRESS")  # asked first, so that no event is missed
+            status = self._description()["StackStatus"]  # asked first, so that no event is missed
             for event in _events(self._cloudformation, self.stack_id)[self._seen + len(self.events) :]:
                 self.events.append(event)
                 yield event
-            if not running:
+            if not status.endswith("_IN_PROGRESS"):
                 return
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{self.stack_id} is {self.status} after {WAIT_SECONDS:.0f} s")
+                raise TimeoutError(f"{self.stack_id} is {status} after {WAIT_SECONDS:.0f} s")
             time.sleep(POLL_SECONDS)
-
-    @property
-    def status(self) -> str:
-        """Return the status of the stack now."""
-        return str(self._description()["StackStatus"])
 
     def wait(self) -> Stack:
         """Wait for the end."""

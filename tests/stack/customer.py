@@ -7,7 +7,7 @@ nobody may touch.
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -142,18 +142,13 @@ class Customer:
         return set(resources(self.aws))
 
 
-def mark(stack: Stack) -> str:
-    """Return how the aliases of connections name a stack."""
-    return stack_uuid(stack).partition("-")[0]
-
-
 def stack_uuid(stack: Stack) -> str:
     return stack.stack_id.rsplit("/", 1)[-1]
 
 
-def reason(stack: Stack, logical_id: str = "RegistryConnections") -> str:
-    """Return why a resource failed, without what CloudFormation puts around it."""
-    text = stack.failures[logical_id]
+def reason(stack: Stack) -> str:
+    """Return why the custom resource failed, without what CloudFormation puts around it."""
+    text = stack.failures["RegistryConnections"]
     _, found, said = text.partition("Message returned: ")
     return said.rpartition(" (RequestId:")[0] if found else text
 
@@ -184,30 +179,22 @@ def resources(aws: LocalAws, account: str = ACCOUNT) -> Iterator[str]:
         yield from (f"{kind} {name}" for name in names)
 
 
-def neighbours(account: str = ACCOUNT) -> list[Connection]:
+def neighbours() -> list[Connection]:
     """Return connections that are not of this account's ECR, however much they look like it."""
-    ours = registry(account, "us-east-1").removeprefix("https://")
+    ours = registry(ACCOUNT, "us-east-1").removeprefix("https://")
     look_alikes = {
         "other account": registry(OTHER_ACCOUNT, "us-east-1"),
         "account with a prefix": f"https://9{ours}",
         "whole host in the path": f"https://registry.example.com/{ours}",
         "whole host in another domain": f"https://{ours}.example.com",
-        "other partition": f"https://{account}.dkr.ecr.cn-north-1.amazonaws.com.cn",
+        "other partition": f"https://{ACCOUNT}.dkr.ecr.cn-north-1.amazonaws.com.cn",
     }
-    harbor = Connection(url=f"https://harbor.example.com/{account}", type="harbor")
-    same_url = Connection(url=registry(account, "us-east-1"), type="docker", url_uniqueness_key="a mirror")
+    harbor = Connection(url=f"https://harbor.example.com/{ACCOUNT}", type="harbor")
+    same_url = Connection(url=registry(ACCOUNT, "us-east-1"), type="docker", url_uniqueness_key="a mirror")
     return [*(Connection(url=url, user_defined_alias=alias) for alias, url in look_alikes.items()), harbor, same_url]
 
 
-class Neighbourhood:
-    """The neighbours in a tenant, and how they were when they moved in."""
-
-    def __init__(self, falcon: FalconSimulator, account: str = ACCOUNT) -> None:
-        self._falcon = falcon
-        added = [falcon.add_connection(neighbour) for neighbour in neighbours(account)]
-        self._before = {each.id: replace(each) for each in added}
-
-    @property
-    def untouched(self) -> bool:
-        """Whether every neighbour is as it was."""
-        return self._before.items() <= {each.id: each for each in self._falcon.connections()}.items()
+def add_neighbours(falcon: FalconSimulator) -> Callable[[], bool]:
+    """Add the neighbours to a tenant; return what tells whether every one is as it was."""
+    before = {each.id: replace(falcon.add_connection(each)) for each in neighbours()}
+    return lambda: before.items() <= {each.id: each for each in falcon.connections()}.items()

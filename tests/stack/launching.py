@@ -8,7 +8,7 @@ import pytest
 from tests.sandbox.local_aws import LocalAws
 from tests.sandbox.tls import Authority
 from tests.simulator import FalconSimulator
-from tests.stack.customer import PACKAGE, PROJECT, Customer, Neighbourhood
+from tests.stack.customer import PACKAGE, PROJECT, Customer, add_neighbours
 from tools import package as building
 
 # The directory too: its time is the only one that changes when a file is removed.
@@ -41,7 +41,7 @@ def falcon(authority: Authority) -> Iterator[FalconSimulator]:
 @pytest.fixture
 def customer(aws: LocalAws, falcon: FalconSimulator, package: bytes) -> Iterator[Customer]:
     """Return a customer whose tenant holds neighbours too, which must be untouched when the test ends."""
-    neighbourhood = Neighbourhood(falcon)
+    untouched = add_neighbours(falcon)
     yield Customer(aws, falcon, package)
 
-    assert neighbourhood.untouched, "a connection that is not this account's was changed"
+    assert untouched(), "a connection that is not this account's was changed"

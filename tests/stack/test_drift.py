@@ -1,7 +1,7 @@
 """Coverage that repairs itself: by the schedule, and by the event of a Region that is enabled."""
 
 from tests.sandbox.local_aws import ACCOUNT
-from tests.stack.customer import Customer, mark, stack_uuid
+from tests.stack.customer import Customer, stack_uuid
 
 TWO = {"us-east-1", "us-east-2"}
 
@@ -33,7 +33,7 @@ def test_the_schedule_and_a_region_that_is_enabled_start_a_repair(customer: Cust
 
     assert customer.connections().keys() == TWO | {"ap-east-1"}
     added = customer.connections()["ap-east-1"]
-    assert added.user_defined_alias == f"ecr-{mark(stack)}-{ACCOUNT}-ap-east-1"
+    assert added.user_defined_alias == f"ecr-{stack_uuid(stack)[:8]}-{ACCOUNT}-ap-east-1"
     assert (added.role, added.external_id) == (stack.outputs["ConnectionRoleArn"], stack_uuid(stack))
     assert len(customer.repairs()) == 3  # not one more for the event that says that enabling has begun
 

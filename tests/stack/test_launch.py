@@ -11,7 +11,7 @@ from tests.sandbox.known_regions import KNOWN_REGIONS
 from tests.sandbox.local_aws import ACCOUNT
 from tests.simulator import Fault, Status
 from tests.simulator.probe import registry
-from tests.stack.customer import FUNCTION, LOG_GROUP, PROJECT, STACK, Customer, mark, outcomes, reason, stack_uuid
+from tests.stack.customer import FUNCTION, LOG_GROUP, PROJECT, STACK, Customer, outcomes, reason, stack_uuid
 
 
 def test_launch_registers_every_enabled_region_with_one_call_each_and_says_what_was_done(customer: Customer) -> None:
@@ -31,7 +31,7 @@ def test_launch_registers_every_enabled_region_with_one_call_each_and_says_what_
     assert agent.startswith("falcon-ecr-registry-connections/")
     connection = found["us-east-1"]
     assert connection.url == registry(ACCOUNT, "us-east-1")
-    assert connection.user_defined_alias == f"ecr-{mark(stack)}-{ACCOUNT}-us-east-1"
+    assert connection.user_defined_alias == f"ecr-{stack_uuid(stack)[:8]}-{ACCOUNT}-us-east-1"
     role, external_id = stack.outputs["ConnectionRoleArn"], stack_uuid(stack)
     assert connection.details == {"aws_iam_role": role, "aws_external_id": external_id}
     assert connection.all_repositories_monitored is None  # a field of government clouds only

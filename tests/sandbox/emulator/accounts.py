@@ -8,10 +8,9 @@ from ministack.core import iam_evaluator, responses
 from ministack.services import account as account_service
 from ministack.services import ec2, organizations
 
-from tests.sandbox.emulator.control import verb
+from tests.sandbox.emulator.control import state, verb
 from tests.sandbox.emulator.invocations import announce
 from tests.sandbox.emulator.patching import replacing
-from tests.sandbox.emulator.state import state
 from tests.sandbox.known_regions import KNOWN_REGIONS, WITHOUT_OPT_IN
 
 Payload = dict[str, Any]

@@ -9,8 +9,8 @@ from ministack.services import cloudformation, lambda_svc
 from ministack.services.cloudformation import custom_resource
 
 from tests.sandbox.emulator import invocations
+from tests.sandbox.emulator.control import state
 from tests.sandbox.emulator.patching import replacing
-from tests.sandbox.emulator.state import state
 
 LONGEST_TIMEOUT_SECONDS = 3600
 POLL_SECONDS = 0.1  # how soon a reset is noticed; a response is noticed at once

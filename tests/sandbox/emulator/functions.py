@@ -11,9 +11,9 @@ from ministack.core import iam_evaluator, lambda_runtime, responses
 from ministack.services import lambda_svc, s3
 from ministack.services.cloudformation import provisioners
 
+from tests.sandbox.emulator.control import state
 from tests.sandbox.emulator.identity import request_of
 from tests.sandbox.emulator.patching import replace, replacing
-from tests.sandbox.emulator.state import state
 from tests.sandbox.lambda_runtime import LambdaRuntime
 
 REFUSED = "Error occurred while GetObject. S3 Error Code: AccessDenied. S3 Error Message: Access Denied"

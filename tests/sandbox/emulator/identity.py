@@ -8,8 +8,8 @@ from typing import Any
 from ministack.core import iam_actions, iam_evaluator, responses
 from ministack.services import iam, sts
 
+from tests.sandbox.emulator.control import state
 from tests.sandbox.emulator.patching import replacing
-from tests.sandbox.emulator.state import state
 
 FALCON_ROLE_ARN = "arn:aws:iam::292230061137:role/CrowdStrikeCustomerRegistryAssessmentRole"
 """A principal in an account that is not ours, which exists. A test makes it, with its permissions, when it needs it."""

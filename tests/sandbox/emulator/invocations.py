@@ -11,10 +11,9 @@ from ministack.core import lambda_runtime, responses
 from ministack.services import eventbridge, lambda_svc, scheduler
 from ministack.services.cloudformation import provisioners
 
-from tests.sandbox.emulator.control import verb
+from tests.sandbox.emulator.control import state, verb
 from tests.sandbox.emulator.identity import admits_service, role_decision, role_trusts
 from tests.sandbox.emulator.patching import replace, replacing
-from tests.sandbox.emulator.state import state
 
 logger = logging.getLogger("sandbox")
 

@@ -10,9 +10,9 @@ from ministack.core import responses
 from ministack.services import iam, secretsmanager
 from ministack.services.cloudformation import engine, helpers, provisioners
 
+from tests.sandbox.emulator.control import state
 from tests.sandbox.emulator.identity import role_trusts
 from tests.sandbox.emulator.patching import replacing
-from tests.sandbox.emulator.state import state
 
 Properties = dict[str, Any]
 

@@ -14,8 +14,8 @@ from typing import Any
 from ministack.services import cloudformation
 from ministack.services.cloudformation import stacks
 
+from tests.sandbox.emulator.control import state
 from tests.sandbox.emulator.patching import replacing
-from tests.sandbox.emulator.state import state
 
 Record = dict[str, Any]
 

@@ -15,8 +15,8 @@ from ministack.services import cloudformation, organizations
 from ministack.services.cloudformation import engine, handlers, helpers
 
 from tests.sandbox.emulator.accounts import accounts_below, is_delegated_administrator, management_account
+from tests.sandbox.emulator.control import state
 from tests.sandbox.emulator.query import answer, flat, nested
-from tests.sandbox.emulator.state import state
 
 Request = dict[str, Any]
 Target = tuple[str, str]  # account, Region

@@ -16,7 +16,7 @@ from tests.sandbox.emulator.control import Control
 
 THEMES = (
     *("identity", "secrets", "functions", "invocations", "accounts"),
-    *("resources", "custom_resources", "stack_operations", "stacksets"),
+    *("resources", "custom_resources", "stacksets"),
 )
 
 

@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 
 from tests.sandbox.tls import Authority
 from tests.simulator.effects import Effect, Fault, Faults, Operation
-from tests.simulator.messages import Answer, Call
+from tests.simulator.messages import Answer, Call, RefusedError
 from tests.simulator.server import Exchange, TlsServer
 
 QUERIES = frozenset({"DescribeRegions", "DescribeStackResource"})
@@ -28,10 +28,6 @@ def denied(operation: Operation, message: str = "") -> Fault:
 
 def throttled(operation: Operation, times: int) -> Fault:
     return Fault(operation, AwsError("ThrottlingException", "Rate exceeded"), times=times)
-
-
-class _FailedError(Exception):
-    """Its text is the code of an error."""
 
 
 class AwsStub(TlsServer):
@@ -69,8 +65,8 @@ class AwsStub(TlsServer):
     def _apply(self, operation: str, request: dict[str, Any]) -> Answer:
         try:
             result = self._result(operation, request)
-        except _FailedError as error:
-            return _refusal(operation, str(error), "an invented message")
+        except RefusedError as refused:
+            return _refusal(operation, refused.message, "an invented message")
         return _answer(200, operation, result)
 
     def _result(self, operation: str, request: dict[str, Any]) -> str:
@@ -92,28 +88,28 @@ class AwsStub(TlsServer):
     def _secret(self, request: dict[str, Any]) -> dict[str, object]:
         arn = request["SecretId"]
         if arn not in self.secrets:
-            raise _FailedError("ResourceNotFoundException")
+            raise RefusedError(400, "ResourceNotFoundException")
         return {"ARN": arn, "Name": arn.rpartition(":")[2], "SecretString": self.secrets[arn]}
 
     def _parameter(self, request: dict[str, Any]) -> dict[str, object]:
         name, _, selector = request["Name"].partition(":")
         values = self.parameters.get(name)
         if values is None:
-            raise _FailedError("ParameterNotFound")
+            raise RefusedError(400, "ParameterNotFound")
         version = int(selector or len(values))
         return {"Parameter": {"Name": name, "Type": "String", "Value": values[version - 1], "Version": version}}
 
     def _delete_parameter(self, request: dict[str, Any]) -> dict[str, object]:
         if self.parameters.pop(request["Name"], None) is None:
-            raise _FailedError("ParameterNotFound")
+            raise RefusedError(400, "ParameterNotFound")
         return {}
 
     def _put_parameter(self, request: dict[str, Any]) -> dict[str, object]:
         name, value = request["Name"], request["Value"]
         if name in self.parameters and not request.get("Overwrite"):
-            raise _FailedError("ParameterAlreadyExists")
+            raise RefusedError(400, "ParameterAlreadyExists")
         if len(value) > LARGEST_PARAMETER:
-            raise _FailedError("ValidationException")
+            raise RefusedError(400, "ValidationException")
         self.put(name, value)
         return {"Version": len(self.parameters[name]), "Tier": "Standard"}
 

@@ -51,6 +51,20 @@ def test_a_create_that_fails_shows_its_reason_and_is_deleted(
     assert deleted.startswith(physical_id)
 
 
+def test_an_update_writes_the_value_of_a_parameter_again_whatever_changed_of_it(aws: LocalAws) -> None:
+    ssm, cloudformation = aws.client("ssm"), aws.client("cloudformation")
+
+    def parameter(**tags: str) -> dict[str, Any]:
+        properties = {"Name": "/state", "Type": "String", "Value": "from the template", "Tags": tags}
+        return {"Resources": {"State": {"Type": "AWS::SSM::Parameter", "Properties": properties}}}
+
+    stacks.create(cloudformation, "sample", parameter(team="one"), {}).wait()
+    ssm.put_parameter(Name="/state", Value="by somebody", Overwrite=True)
+    stacks.update(cloudformation, "sample", parameter(team="two")).wait()
+
+    assert ssm.get_parameter(Name="/state")["Parameter"]["Value"] == "from the template"
+
+
 @pytest.mark.parametrize("kind", ["Create", "Delete"])
 def test_an_operation_that_a_reset_interrupts_touches_nothing_that_comes_after_it(aws: LocalAws, kind: str) -> None:
     cloudformation, alone = aws.client("cloudformation"), role(RoleName="alone")

@@ -14,8 +14,6 @@ from cli.screen import QUIET_SECONDS
 from tests.cli.support import Operator, Ran, asked, attempt, screen
 from tests.stack.customer import STACK, Customer
 
-pytest_plugins = ["tests.stack.launching"]
-
 OUTPUTS = {"FunctionName": "function", "LogGroup": "/aws/lambda/function", "Version": "1.2.3"}
 ROW: dict[str, Any] = {
     "region": "us-east-1",

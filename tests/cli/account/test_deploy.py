@@ -23,8 +23,6 @@ from tests.sandbox.local_aws import ACCOUNT, LocalAws
 from tests.simulator import CLIENT_ID, CLIENT_SECRET, Connection, Fault, Status
 from tests.simulator.probe import registry
 
-pytest_plugins = ["tests.cli.fixtures"]
-
 WRONG = Credentials(CLIENT_ID, "wrong-secret")
 STACK = Stack(SimpleNamespace(meta=SimpleNamespace(region_name="us-east-1")), "falcon", screen()[0])
 

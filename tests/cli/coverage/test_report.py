@@ -30,8 +30,6 @@ from tests.sandbox.local_aws import LocalAws
 from tests.simulator import CLIENT_SECRET, FalconSimulator, Fault, Html, Status, missing_scope
 from tests.stack.customer import PROJECT, ROLE
 
-pytest_plugins = ["tests.cli.fixtures"]
-
 REGIONS = ("us-east-1", "eu-west-1")
 ALLOWED = [
     "organizations:DescribeOrganization",

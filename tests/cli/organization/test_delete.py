@@ -18,8 +18,6 @@ from tests.simulator import Connection
 from tests.simulator.probe import registry
 from tests.stack.customer import resources
 
-pytest_plugins = ["tests.cli.fixtures"]
-
 
 def test_the_management_account_gets_what_the_stack_set_has_and_all_goes_but_what_the_choice_leaves(
     aws: LocalAws, administrator: OrganizationOperator

@@ -18,8 +18,6 @@ from tests.cli.organization.support import (
 from tests.sandbox.local_aws import LocalAws
 from tests.stack.customer import ROLE
 
-pytest_plugins = ["tests.cli.fixtures"]
-
 
 def test_a_delegated_administrator_covers_the_organization_from_its_own_account(
     aws: LocalAws, administrator: OrganizationOperator

@@ -15,8 +15,6 @@ from tests.simulator import Fault, missing_scope
 from tests.stack.customer import FUNCTION
 from tools import release
 
-pytest_plugins = ["tests.cli.fixtures"]
-
 NEW = artifact.project_version(PROJECT)
 FAILING = MEMBERS[3]
 

@@ -7,8 +7,6 @@ from tests.cli.support import Operator
 from tests.sandbox.local_aws import LocalAws
 from tests.simulator import FalconSimulator
 
-pytest_plugins = ["tests.stack.launching"]
-
 
 @pytest.fixture
 def operator(aws: LocalAws, falcon: FalconSimulator, package: bytes, monkeypatch: pytest.MonkeyPatch) -> Operator:

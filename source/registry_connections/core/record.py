@@ -224,8 +224,8 @@ def after_run(
 
     `found` are the connections of the record that Falcon has, by Region. In the Regions of `unknown` Falcon may hold
     something that this stack made and that the record does not name: whoever comes next finds it by its alias. In
-    those of `refused`, where Falcon refused a create, the next stack event does. What a failed event adopted belonged
-    to somebody else before, and is not recorded: it must outlive the rollback.
+    those of `refused`, where Falcon refused a create, the next event that may give up a Region does. What a failed
+    event adopted belonged to somebody else before, and is not recorded: it must outlive the rollback.
     """
     removed = {outcome.region for outcome in report.of({OutcomeKind.REMOVED})} & record.connections.keys()
     if report.failure and not request.is_repair:

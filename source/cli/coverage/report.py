@@ -46,7 +46,7 @@ def _summarize(coverage: Coverage, screen: Screen) -> None:
     screen.table(("STATE", "REGISTRIES"), rows)
     worst = [each for each in coverage.findings() if each.state in NEED_ATTENTION][:SHOWN_FINDINGS]
     found = [("red", (str(each.state), each.reason, f"{len(each.accounts):,}")) for each in worst]
-    screen.table(("STATE", "WHY", "ACCOUNTS"), found, title="What needs attention most" if found else "")
+    screen.table(("STATE", "WHY", "ACCOUNTS"), found, title="What needs attention most")
     screen.say()
     screen.say(page.headline(coverage), "red" if coverage.attention else "green")
     for name in ("coverage.html", "coverage.csv"):

@@ -25,8 +25,7 @@ def delete(asked: Request, screen: Screen) -> None:
     organization = members.find(aws)
     if problems := list(members.problems_of(aws, organization, asked)):
         raise CliError(*problems)
-    place = f"organization {organization.id}, account {aws.account}, {aws.region}"
-    screen.say(f"stack set {asked.name} ({place})", "bold")
+    screen.say(f"stack set {asked.name} ({organization.seen_from(aws)})", "bold")
     deletion = Deletion(aws, asked, screen)
     deletion.confirm()
     deletion.run()

@@ -34,9 +34,8 @@ def deploy(asked: Request, screen: Screen) -> None:
     aws, artifacts = target.aws, target.artifacts
     stack_set = StackSet(aws.client("cloudformation"), asked.name, asked.call_as, asked.max_concurrent, screen)
     before = stack_set.now()
-    place = f"organization {organization.id}, account {aws.account}, {aws.region}"
     status = f"version {before.version or 'unknown'}" if before else "does not exist"
-    screen.say(f"stack set {asked.name}: {status} ({place})", "bold")
+    screen.say(f"stack set {asked.name}: {status} ({organization.seen_from(aws)})", "bold")
     screen.say(f"version {artifacts.version} for {counted(len(accounts), 'account')}, {artifacts.origin}")
     if before is None and not (asked.credentials or asked.parameters.get("SecretsManagerSecretName")):
         raise CliError(*missing())

@@ -35,6 +35,10 @@ class Organization:
     """The management account."""
     client: Any
 
+    def seen_from(self, aws: Aws) -> str:
+        """Return which organization this is, and where the operator works in it, for the head of a command."""
+        return f"organization {self.id}, account {aws.account}, {aws.region}"
+
     def accounts(self, unit: str = "") -> list[Account]:
         """Return every account, or those of a unit, closed ones too, for as long as AWS lists them (90 days)."""
         operation, named = ("list_accounts_for_parent", {"ParentId": unit}) if unit else ("list_accounts", {})

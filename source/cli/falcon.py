@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from cli.credentials import Credentials
 from cli.errors import CliError, UnansweredError
 from cli.screen import Screen
-from registry_connections.core.errors import RegistrationError
+from registry_connections.core.errors import AuthenticationError, NotFromHereError, RegistrationError, ScopeError
 from registry_connections.core.model import AUTODISCOVER, Connection, Deadline
 from registry_connections.core.model import Credentials as ApiClient
 
@@ -27,7 +27,6 @@ RETRY_SECONDS: Final = 30.0
 """How long a command that reads tries again."""
 LISTING_SECONDS: Final = 1800.0
 """How long the rate limit is waited for; 85,000 connections are 870 calls, a fraction of a minute's allowance."""
-_REFUSED: Final = range(300, 500)  # what trying again would not mend
 
 
 @contextmanager
@@ -37,8 +36,7 @@ def logged_in(given: Credentials, cloud: str, api_url: str, package: Path, scree
     Raises CliError if Falcon refuses, UnansweredError if it cannot be asked from here.
     """
     _find_requests(package)
-    names = "client", "auth", "http", "responses"
-    client, auth, http, responses = (import_module(f"registry_connections.falcon.{name}") for name in names)
+    client, auth, http = (import_module(f"registry_connections.falcon.{name}") for name in ("client", "auth", "http"))
     pool = import_module("registry_connections.concurrency").ThreadPool()
     login = auth.Login(
         http.HttpClient(retry_seconds=RETRY_SECONDS),
@@ -52,9 +50,8 @@ def logged_in(given: Credentials, cloud: str, api_url: str, package: Path, scree
             falcon.log_in(Deadline(time.monotonic() + RETRY_SECONDS, time.monotonic))
         yield falcon
     except RegistrationError as error:
-        # An allow-list may let the function through, and a proxy's page says nothing of the credentials.
-        elsewhere = any(cause in str(error) for cause in (auth.NOT_FROM_HERE, responses.NOT_FALCON))
-        refused = getattr(error, "status", 0) in _REFUSED and not elsewhere
+        # An allow-list may let the function through.
+        refused = isinstance(error, AuthenticationError | ScopeError) and not isinstance(error, NotFromHereError)
         raise (CliError if refused else UnansweredError)(f"Falcon cannot be read: {error}") from None
     finally:
         pool.shutdown()

@@ -68,7 +68,7 @@ class Reader:
         return Snapshot(falcon, filter_by_use(whole, known, settings), tuple(found))
 
     def log_in(self, settings: Settings, record: Record, deadline: Deadline) -> FalconApi:
-        """Return a client that is logged in; raise SecretError, SettingsError, AuthenticationError or FalconError."""
+        """Return a client that is logged in; raise SecretError, SettingsError or FalconError."""
         credentials = self.pool.run(self.account.credentials, deadline, "Reading the secret")
         return self.pool.run(lambda: self._reach(settings, credentials, record, deadline), deadline, "Falcon login")
 

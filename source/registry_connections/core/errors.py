@@ -7,8 +7,9 @@
     |   +-- RecordError               the stack's record cannot be read, understood or written
     |   +-- RecordChangedError        another run wrote the record in between
     +-- FalconError                   Falcon refused or could not be reached; carries HTTP status and trace id
-    |   +-- AuthenticationError       no token: credentials, cloud or network of the API client
-    |   +-- ScopeError                403: the API client lacks a scope, or may not be used from here
+    |   +-- AuthenticationError       no token: Falcon refuses the API client, or does not know it in this cloud
+    |   |   +-- NotFromHereError      the API client may not be used from this address
+    |   +-- ScopeError                403: the API client lacks a scope
     |   +-- ConflictError             409: a connection for this URL exists
     |   +-- CredentialError           400: Falcon could not use the connection role
     |   +-- NotFoundError             404: no such connection
@@ -70,7 +71,11 @@ class FalconError(RegistrationError):
 
 
 class AuthenticationError(FalconError):
-    """Falcon gave no token."""
+    """Falcon refuses the API client: its credentials, its cloud or its tenant."""
+
+
+class NotFromHereError(AuthenticationError):
+    """Falcon refuses the API client at this address, and may accept it at another."""
 
 
 class ScopeError(FalconError):

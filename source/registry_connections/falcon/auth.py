@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 
-from registry_connections.core.errors import AuthenticationError, FalconError
+from registry_connections.core.errors import AuthenticationError, FalconError, NotFalconError, NotFromHereError
 from registry_connections.core.model import AUTODISCOVER, FALCON_CLOUDS, GOVERNMENT_CLOUDS, Credentials, Deadline
 from registry_connections.falcon.http import OK, REDIRECTS, HttpClient, Response
 from registry_connections.falcon.responses import NOT_FALCON, is_falcons, message
 
 REFUSED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
-NOT_FROM_HERE: Final = "the API client may not be used from here: check its IP allow-list and the subscription"
 
 
 @dataclass
@@ -32,7 +31,8 @@ class Login:
     def log_in(self, deadline: Deadline, hint: str = "") -> None:
         """Get a token, discovering the cloud if none is named; `hint` is where discovery succeeded before.
 
-        Raise AuthenticationError, which tells wrong credentials, cloud and network apart as far as Falcon does.
+        Raise AuthenticationError if Falcon refuses the API client, which tells wrong credentials and cloud apart as far
+        as Falcon does; FalconError if Falcon did not decide.
         """
         self.http.protect(*self.credentials.secrets)
         discovering = self.cloud == AUTODISCOVER and not self.api_url
@@ -52,7 +52,7 @@ class Login:
             self.base_url = self.clouds[self.cloud]
 
     def renew(self, deadline: Deadline) -> None:
-        """Get another token from the same place; raise AuthenticationError."""
+        """Get another token from the same place; raise AuthenticationError or FalconError."""
         self._accept(self._request(deadline), self.cloud)
 
     def _request(self, deadline: Deadline) -> Response:
@@ -63,7 +63,7 @@ class Login:
             return self.http.call("POST", f"{self.base_url}/oauth2/token", deadline, data=form)
         except FalconError as error:
             text = f"Falcon login: {error}"
-            raise AuthenticationError(text, status=error.status, trace_id=error.trace_id) from None
+            raise FalconError(text, status=error.status, trace_id=error.trace_id) from None
 
     def _redirected(self, response: Response) -> str:
         """Return the cloud that a redirect names; the credentials go to hosts of the known list only."""
@@ -89,6 +89,7 @@ class Login:
 
     def _refusal(self, response: Response, cloud: str) -> FalconError:
         """Say why there is no token."""
+        kind: type[FalconError] = AuthenticationError
         said = message(response)
         cloud = cloud if cloud in self.clouds else "the cloud behind FalconApiUrl"
         if response.status in REDIRECTS and response.headers.get("X-Cs-Region"):
@@ -96,16 +97,17 @@ class Login:
             home = home if home and home != cloud else "another cloud"
             cause = f"these credentials belong to {home}, not {cloud}: name the right cloud in FalconCloud"
         elif not is_falcons(response):
-            cause = NOT_FALCON
+            kind, cause = NotFalconError, NOT_FALCON
         elif response.status == HTTPStatus.BAD_REQUEST:
             cause = f"the client id is unknown in {cloud}: check the client id, and FalconCloud for its cloud"
         elif response.status in REFUSED and "authorization failed" in said:
-            cause = NOT_FROM_HERE
+            kind = NotFromHereError
+            cause = "the API client may not be used from here: check its IP allow-list and the subscription"
         elif response.status in REFUSED and self.credentials.member_cid and "customer ID" in said:
             cause = "the API client may not act for the tenant in member_cid: correct it, or take it out of the secret"
         elif response.status in REFUSED:
             cause = "the client secret is wrong, or the API client was revoked"
         else:
-            cause = "Falcon gave no token"
+            kind, cause = FalconError, "Falcon gave no token"
         detail = f" (HTTP {response.status} {said})".replace(" )", ")")
-        return response.error(AuthenticationError, f"Falcon login: {cause}{detail}")
+        return response.error(kind, f"Falcon login: {cause}{detail}")

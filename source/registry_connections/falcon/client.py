@@ -61,7 +61,7 @@ class Falcon:
         return self.login.cloud
 
     def log_in(self, deadline: Deadline, hint: str = "") -> None:
-        """Get a token; raise AuthenticationError. `hint` is the cloud where discovery succeeded before."""
+        """Get a token; raise FalconError. `hint` is the cloud where discovery succeeded before."""
         self.login.log_in(deadline, hint)
 
     def create(self, registry: Registry, alias: str, grant: RoleGrant, deadline: Deadline, *, fresh: bool) -> str:

@@ -17,8 +17,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from registry_connections.core.model import Owner
 from registry_connections.core.record import BEGUN, REMEMBERED, Kind
 from registry_connections.reconciler import EVENT_AGE_SECONDS
+from tests.registry_connections import invariants
 from tests.registry_connections.fakes import Effect, Fault
-from tests.registry_connections.invariants import Invariants
 from tests.registry_connections.tenant import Entry
 from tests.registry_connections.world import ACCOUNT, REGIONS, SUFFIX, Invocation, Stack, World
 
@@ -91,8 +91,7 @@ class Histories(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World()
-        self.world.check = Invariants(self.world)
+        self.world = World(check=invariants.check)
         self.stacks: list[Stack] = []
         for number, (host, kind) in enumerate(NEIGHBOURS):
             self.world.tenant.add(Entry(host, kind, role=f"neighbour-{number}"))

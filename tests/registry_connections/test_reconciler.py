@@ -18,8 +18,8 @@ from registry_connections.reconciler import (
     RECORD_GONE,
     REPAIR_WAIT_SECONDS,
 )
+from tests.registry_connections import invariants
 from tests.registry_connections.fakes import Effect, Fault
-from tests.registry_connections.invariants import Invariants
 from tests.registry_connections.tenant import Entry
 from tests.registry_connections.world import ACCOUNT, SUFFIX, Invocation, Stack, World
 
@@ -49,9 +49,7 @@ def stack() -> Stack:
 
 
 def new_stack() -> Stack:
-    world = World()
-    world.check = Invariants(world)
-    return world.new_stack()
+    return World(check=invariants.check).new_stack()
 
 
 @pytest.fixture

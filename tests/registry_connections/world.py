@@ -7,6 +7,7 @@ was given none, and deletes again until that succeeds.
 import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from registry_connections.aws.calls import FreshPolicy
@@ -255,57 +256,36 @@ class World:
 
     def invoke_both(self, first: Invocation, second: Invocation, apart: float) -> None:
         """Run the function twice at the same time, the second run so many seconds after the first."""
-        at_once(self.clock, lambda: self.run(first), lambda: self.run(second), apart)
+        now, runs = self.clock.now, [lambda: self.run(first), lambda: self.run(second)]
+        at_once(self.clock, runs, [now, now + apart])
         if not (first.answered and second.answered):
             self.clock.sleep(SERVICE_TIMEOUT)
 
 
-def at_once(clock: VirtualClock, first: Callable[[], object], second: Callable[[], object], apart: float) -> None:
-    """Do two things at the same virtual time, the second beginning so many seconds later."""
-    duet = Duet(clock, [clock.now, clock.now + apart])
-    threads = [threading.Thread(target=duet.act, args=item) for item in ((0, first), (1, second))]
-    clock.on_pass = duet.hand_over
-    for thread in threads:
-        thread.start()
-    duet.turns[0].set()
-    for thread in threads:
-        thread.join()
-    clock.on_pass, clock.now = (lambda: None), max(duet.times)
-    if duet.errors:
-        raise duet.errors[0]
+def at_once(clock: VirtualClock, works: Sequence[Callable[[], object]], times: list[float]) -> None:
+    """Do things at the same time, each beginning at its own: the one whose time is earliest goes on, one at a time."""
+    turn, alive, working = threading.Condition(), set(range(len(works))), 0
 
+    def hand_over() -> None:
+        nonlocal working
+        me, times[working] = working, clock.now
+        working = min(alive, key=lambda each: (times[each], each != me), default=me)
+        clock.now = times[working]
+        turn.notify_all()
+        turn.wait_for(lambda: working == me or me not in alive)
 
-@dataclass
-class Duet:
-    """Two actors of which one acts at a time: the one whose time is earlier goes on, until its time is later."""
+    def act(me: int) -> None:
+        with turn:
+            turn.wait_for(lambda: working == me)
+            try:
+                works[me]()
+            finally:
+                alive.remove(me)
+                hand_over()
 
-    clock: VirtualClock
-    times: list[float]
-    working: int = 0
-    alive: list[bool] = field(default_factory=lambda: [True, True])
-    turns: tuple[threading.Event, threading.Event] = field(
-        default_factory=lambda: (threading.Event(), threading.Event())
-    )
-    errors: list[BaseException] = field(default_factory=list)
-
-    def act(self, me: int, work: Callable[[], object]) -> None:
-        self._wait(me)
-        try:
-            work()
-        except BaseException as error:  # noqa: BLE001 - raised again by `at_once`
-            self.errors.append(error)
-        self.alive[me] = False
-        self.hand_over()
-
-    def hand_over(self) -> None:
-        me, other = self.working, 1 - self.working
-        self.times[me] = self.clock.now
-        if self.alive[other] and (not self.alive[me] or self.times[other] < self.times[me]):
-            self.working, self.clock.now = other, self.times[other]
-            self.turns[other].set()
-            if self.alive[me]:
-                self._wait(me)
-
-    def _wait(self, me: int) -> None:
-        self.turns[me].wait()
-        self.turns[me].clear()
+    clock.on_pass = hand_over
+    with ThreadPoolExecutor(len(works)) as pool:
+        ended = [pool.submit(act, each) for each in sorted(alive)]
+    clock.on_pass, clock.now = (lambda: None), max(times)
+    for each in ended:
+        each.result()

@@ -16,7 +16,7 @@ IDENTITY: Final = Identity(ACCOUNT, "aws", SUFFIX, STACK_ID, ROLE, "external-id-
 GRANT: Final = RoleGrant(ROLE, IDENTITY.external_id, "aws", government_cloud=False)
 EAST, WEST, SOUTH = "us-east-1", "eu-west-1", "ap-south-1"
 OURS: Final = f"falcon-ecr-{UUID}"  # the physical id of a launch that succeeded
-RESPONSE_URL: Final = "https://responses.example/bucket/key?X-Amz-Signature=do-not-log-this"
+RESPONSE_URL: Final = "https://responses.example/key?X-Amz-Date=20260101T000000Z&X-Amz-Signature=do-not-log-this"
 PROPERTIES: Final = {"ServiceToken": "arn:function", "FalconCloud": "us-1", "DeleteConnections": "Stack"}
 
 

@@ -29,17 +29,19 @@ STATUS_KEYS = {"ok", "account", "cloud", "regions", "problems", "attention"}
 
 
 def seen(
-    *found: Connection, managed: tuple[str, ...] = (), skipped: dict[str, str] | None = None, **more: Any
+    *found: Connection,
+    wanted: tuple[str, ...] = (),
+    managed: tuple[str, ...] = (),
+    skipped: dict[str, str] | None = None,
+    read_problem: str = "",
+    **more: Any,
 ) -> tuple[Any, Any]:
-    """Return the plan and the status of a stack that manages what is found, and `managed`."""
-    ours = *(each.id.removeprefix("id-") for each in found), *managed
-    record = managing(*ours, dirty=more.get("dirty", False), refused=more.get("refused", ()))
+    """Return the plan and the status of a stack that manages what is found, and `managed`; `more` is in its record."""
+    record = managing(*(each.id.removeprefix("id-") for each in found), *managed, **more)
     left_out = tuple(Outcome(name, OutcomeKind.SKIPPED, message=why) for name, why in sorted((skipped or {}).items()))
-    wanted = more.get("wanted", ())
-    settings = Settings(delete_connections=more.get("policy", DeletePolicy.STACK))
-    todo = plan(wanted, found, record, IDENTITY, settings, repair=True)
+    todo = plan(wanted, found, record, IDENTITY, Settings(delete_connections=DeletePolicy.STACK), repair=True)
     view = View(IDENTITY, record, Scope(wanted, left_out), found, todo, "us-2")
-    planned, status = plan_view(view, read_problem=more.get("read_problem", "")), status_view(view)
+    planned, status = plan_view(view, read_problem=read_problem), status_view(view)
     return json.loads(json.dumps(planned)), json.loads(json.dumps(status))
 
 
@@ -51,33 +53,28 @@ def change(kind: str, region: str, connection: str | None, why: str) -> dict[str
 
 
 @pytest.mark.parametrize(("problem", "read"), [("", "allowed"), ("the scope is missing", "denied")])
-def test_a_plan_shows_what_the_preflight_found_and_each_change_with_its_reason(problem: str, read: str) -> None:
+def test_a_plan_shows_what_the_preflight_found_and_each_region_once_with_what_is_done_and_why(
+    problem: str, read: str
+) -> None:
     create = "wanted, and not known to be connected: create, or adopt if it is connected already"
-    found = created(SOUTH), created(EAST, expired=True)
+    found = created(SOUTH), created(EAST, expired=True), created("eu-north-1"), anothers("us-west-2")
+    left_out = {SOUTH: "not in Regions", "me-south-1": "in ExcludedRegions"}
+    shown, _ = seen(*found, wanted=(WEST, EAST, "eu-north-1", "us-west-2"), skipped=left_out, read_problem=problem)
 
-    assert seen(*found, wanted=(WEST, EAST), read_problem=problem)[0] == {
+    assert shown == {
         "ok": problem == "",
         "account": ACCOUNT,
-        "preflight": {"credentials": "accepted", "cloud": "us-2", "read": read, "write": WRITE, "regions": 2},
+        "preflight": {"credentials": "accepted", "cloud": "us-2", "read": read, "write": WRITE, "regions": 4},
         "changes": [
             change("remove", SOUTH, f"id-{SOUTH}", "the Region is no longer wanted"),
             change("create", WEST, None, create),
             change("refresh", EAST, f"id-{EAST}", "Falcon says that its credential expired"),
         ],
-        "unchanged": [],
-        "left": [],
-        "skipped": [],
+        "unchanged": ["eu-north-1"],
+        "left": [{"region": "us-west-2", "connection": "id-us-west-2", "why": "another stack took it over"}],
+        "skipped": [{"region": "me-south-1", "why": "in ExcludedRegions"}],
         "problems": [problem] * bool(problem),
     }
-
-
-def test_a_plan_shows_what_stays_and_what_is_left_out_and_each_region_once() -> None:
-    skipped = {SOUTH: "in ExcludedRegions", WEST: "not in Regions"}
-    shown, _ = seen(created(EAST), created(WEST), wanted=(EAST,), skipped=skipped, policy=DeletePolicy.KEEP)
-
-    assert (shown["changes"], shown["unchanged"]) == ([], [EAST])
-    assert [(each["region"], each["connection"]) for each in shown["left"]] == [(WEST, f"id-{WEST}")]
-    assert shown["skipped"] == [{"region": SOUTH, "why": "in ExcludedRegions"}]
 
 
 # status
@@ -109,23 +106,24 @@ TAKEN = f"another stack took it over (alias {anothers(EAST).alias}): another Cre
 
 
 @pytest.mark.parametrize(
-    ("found", "managed", "problem"),
+    ("found", "record", "problem"),
     [
-        ([created(EAST)], [], None),
-        ([], [], "not connected"),
-        ([], [EAST], "its connection is gone from Falcon"),
-        ([created(EAST, expired=True)], [], "its credential expired"),
-        ([created(EAST, state="paused")], [], created(EAST, state="paused").problem),
-        ([created(EAST, state="failed")], [], "its state is failed"),
-        ([created(EAST, type="acr")], [], "the stack's record names a connection of another registry"),
-        ([anothers(EAST)], [], TAKEN),
+        ([created(EAST)], {}, None),
+        ([], {}, "not connected"),
+        ([], {"managed": (EAST,)}, "its connection is gone from Falcon"),
+        ([created(EAST, expired=True)], {}, "its credential expired"),
+        ([created(EAST, state="paused")], {}, created(EAST, state="paused").problem),
+        ([created(EAST, state="failed")], {}, "its state is failed"),
+        ([created(EAST, type="acr")], {}, "the stack's record names a connection of another registry"),
+        ([anothers(EAST)], {}, TAKEN),
+        ([created(EAST)], {"refused": (EAST,)}, "it has no credential yet: the next repair sets it"),
     ],
 )
 def test_what_is_wrong_with_a_region_is_told_in_its_row_and_among_the_problems_if_it_is_wanted(
-    found: list[Connection], managed: list[str], problem: str | None
+    found: list[Connection], record: dict[str, Any], problem: str | None
 ) -> None:
-    _, shown = seen(*found, wanted=(EAST,), managed=tuple(managed))
-    _, unwanted = seen(*found, skipped={EAST: "in ExcludedRegions"}, managed=tuple(managed))
+    _, shown = seen(*found, wanted=(EAST,), **record)
+    _, unwanted = seen(*found, skipped={EAST: "in ExcludedRegions"}, **record)
 
     assert [row["problem"] for row in shown["regions"]] == [problem]
     assert (shown["ok"], shown["problems"]) == (problem is None, [f"{EAST}: {problem}"] * (problem is not None))
@@ -133,12 +131,6 @@ def test_what_is_wrong_with_a_region_is_told_in_its_row_and_among_the_problems_i
     assert [(row["problem"], row["wanted"], row["skipped"]) for row in unwanted["regions"]] == [
         (None, False, "in ExcludedRegions")
     ]
-
-
-def test_a_connection_that_falcon_set_no_credential_on_is_a_problem() -> None:
-    _, shown = seen(created(EAST), created(WEST), wanted=(EAST, WEST), refused=(EAST,))
-
-    assert shown["problems"] == [f"{EAST}: it has no credential yet: the next repair sets it"]
 
 
 def test_an_alias_that_a_person_wrote_and_a_run_that_was_cut_short_are_worth_attention_and_no_problem() -> None:

@@ -1,24 +1,23 @@
 """Whole runs in a world in memory: one test for each rule, and laws over every call that can fail or be the last."""
 
 import json
-import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
 
-from registry_connections.core.model import OutcomeKind
+from registry_connections import logs
 from registry_connections.core.record import SUPERSEDED, Kind, Lease
 from registry_connections.reconciler import (
     AT_WORK,
     DELETE_ADVICE,
     EVENT_AGE_SECONDS,
     NOTHING_APPLIED,
-    RECORD_GONE,
     REPAIR_WAIT_SECONDS,
 )
 from tests.registry_connections import invariants
+from tests.registry_connections.conftest import Lines
 from tests.registry_connections.fakes import Effect, Fault
 from tests.registry_connections.tenant import Entry
 from tests.registry_connections.world import ACCOUNT, SUFFIX, Invocation, Stack, World
@@ -52,19 +51,6 @@ def new_stack() -> Stack:
     return World(check=invariants.check).new_stack()
 
 
-@pytest.fixture
-def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return what is logged as a warning, with why."""
-    logged: list[str] = []
-
-    def log(level: int, text: str, *, why: str) -> None:
-        assert level == logging.WARNING
-        logged.append(f"{text}: {why}")
-
-    monkeypatch.setattr("registry_connections.reconciler.log", log)
-    return logged
-
-
 def in_falcon(stack: Stack) -> set[str]:
     """Return the Regions of this account that are connected."""
     return {entry.shown().region for entry in stack.world.tenant.entries.values() if ACCOUNT in entry.url}
@@ -88,11 +74,6 @@ def succeeded(*runs: Invocation) -> list[bool]:
     return [run.succeeded for run in runs]
 
 
-def kinds(run: Invocation) -> dict[str, OutcomeKind]:
-    assert run.report
-    return {outcome.region: outcome.kind for outcome in run.report.outcomes}
-
-
 def note(run: Invocation) -> str:
     """Return why a run that succeeded did nothing."""
     assert run.report
@@ -103,30 +84,18 @@ def note(run: Invocation) -> str:
 # What a run does, and what it costs
 
 
-def test_a_launch_connects_every_enabled_region_with_one_login_and_one_probe(stack: Stack) -> None:
-    run = stack.launch()
+def test_a_run_makes_the_calls_that_it_needs_and_no_others(stack: Stack) -> None:
+    launch, repair = stack.launch(DeleteConnections="Stack"), stack.repair()
+    connected, record, other = in_falcon(stack), stack.record, theirs(stack, D)
+    delete = stack.delete()
 
-    assert in_falcon(stack) == set(stack.record.connections) == {A, B, C}
-    assert (stack.record.lease, stack.record.dirty) == (None, False)
-    asked = operations(run, "region_use", "regions", "secret")
+    assert connected == set(record.connections) == {A, B, C}
+    assert (record.lease, record.dirty) == (None, False)
+    asked = operations(launch, "region_use", "regions", "secret")
     assert asked == [*["create"] * 3, "get", "log_in", "probe", *["put"] * 2]
-
-
-def test_a_repair_with_nothing_to_do_is_one_login_and_one_read(stack: Stack) -> None:
-    stack.launch()
-    run = stack.repair()
-
-    assert operations(run, *READING) == ["log_in", "read"]
-    assert kinds(run) == dict.fromkeys((A, B, C), OutcomeKind.UNCHANGED)
-
-
-def test_a_delete_that_purges_the_stacks_own_is_one_login_and_one_read(stack: Stack) -> None:
-    stack.launch(DeleteConnections="Stack")
-    other = theirs(stack, D)
-    run = stack.delete()
-
+    assert operations(repair, *READING) == ["log_in", "read"]
+    assert operations(delete, "get", "put", "secret") == ["delete_parameter", "log_in", "read", *["remove"] * 3]
     assert list(stack.world.tenant.entries.values()) == [other]
-    assert operations(run, "get", "put", "secret") == ["delete_parameter", "log_in", "read", *["remove"] * 3]
     assert stack.parameters.versions == []
 
 
@@ -148,15 +117,6 @@ def test_an_update_with_other_credentials_tries_them_although_no_choice_changed(
     assert operations(right, *READING) == ["log_in", "read"]
 
 
-def test_a_stack_that_reports_failures_succeeds_with_some_regions_and_tells_every_other(stack: Stack) -> None:
-    run = stack.launch(NOT_CREATED, OnRegionFailure="Report", ExcludedRegions=B)
-
-    assert run.succeeded
-    assert run.report
-    assert run.report.cloud == "us-1"
-    assert kinds(run) == {A: OutcomeKind.FAILED, B: OutcomeKind.SKIPPED, C: OutcomeKind.CREATED}
-
-
 @pytest.mark.parametrize("kind", [Kind.UPDATE, Kind.REPAIR])
 def test_a_role_that_falcon_does_not_know_yet_is_waited_for_by_a_stack_event_only(stack: Stack, kind: Kind) -> None:
     stack.launch(Regions=A)
@@ -171,16 +131,6 @@ def test_a_role_that_falcon_does_not_know_yet_is_waited_for_by_a_stack_event_onl
 # Rollbacks
 
 
-def test_the_rollback_of_an_update_that_changed_nothing_succeeds_from_the_record_alone(stack: Stack) -> None:
-    stack.launch(Regions=A)
-    failed, rollback = stack.update(NO_SECRET, Regions=f"{A},{B}"), stack.roll_back(*OUTAGES.values())
-
-    assert succeeded(failed, rollback) == [False, True]
-    assert kinds(rollback)[A] is OutcomeKind.UNCHANGED
-    assert operations(rollback, "get", "put") == []
-    assert in_falcon(stack) == {A}
-
-
 def test_a_failed_update_undoes_what_it_created_leaves_what_it_adopted_and_removes_nothing(stack: Stack) -> None:
     stack.launch(Regions=A, DeleteConnections="Stack")
     theirs(stack, B)
@@ -191,16 +141,6 @@ def test_a_failed_update_undoes_what_it_created_leaves_what_it_adopted_and_remov
     assert (set(stack.record.connections), stack.record.dirty) == ({A}, False)
 
 
-def test_an_undo_that_fails_keeps_the_record_dirty_and_whoever_comes_next_removes_the_rest(stack: Stack) -> None:
-    stack.launch(Regions=A)
-    run = stack.update(NOT_CREATED, Fault("remove", Effect.REFUSED))
-    after = (stack.record.dirty, in_falcon(stack))
-
-    assert succeeded(run, stack.repair()) == [False, True]
-    assert after == (True, {A, C})
-    assert (stack.record.dirty, in_falcon(stack)) == (False, {A})
-
-
 INCOMPLETE = "rolled back, but not all of it: the next repair goes on"
 UNREACHABLE = "rolled back, but Falcon could not be asked: the next repair goes on"
 IDLE = "nothing is done, because CloudFormation does not say what it holds"
@@ -208,7 +148,7 @@ Event = Callable[[Stack, Fault], Invocation]
 
 
 @pytest.mark.parametrize(
-    ("event", "dirty", "fault", "logged"),
+    ("event", "dirty", "fault", "told"),
     [
         (Stack.roll_back, True, NOT_CREATED, f"{INCOMPLETE}: 1 Region failed."),
         (Stack.roll_back, True, NO_SECRET, f"{UNREACHABLE}: The secret cannot be read."),
@@ -228,18 +168,19 @@ Event = Callable[[Stack, Fault], Invocation]
     ],
 )
 def test_a_rollback_or_a_delete_succeeds_whatever_it_cannot_do_and_says_so_in_the_log(
-    stack: Stack, warnings: list[str], event: Event, fault: Fault, logged: str, *, dirty: bool
+    stack: Stack, logged: Lines, event: Event, fault: Fault, told: str, *, dirty: bool
 ) -> None:
+    logs.set_up("INFO")
     stack.launch()
     if dirty:
         stack.world.tenant.remove(stack.record.connections[A])
         put_record(stack, dirty=True)
     run = event(stack, fault)
-    (warning,) = warnings
+    (line,) = logged()
 
     assert run.report
     assert (run.succeeded, run.report.failure, run.report.cause) == (True, "", "")
-    assert warning.startswith(logged)
+    assert (line["level"], f"{line['text']}: {line['why']}".startswith(told)) == ("WARNING", True)
 
 
 def test_what_a_failed_update_took_up_again_is_not_forgotten(stack: Stack) -> None:
@@ -250,14 +191,6 @@ def test_what_a_failed_update_took_up_again_is_not_forgotten(stack: Stack) -> No
 
     assert succeeded(update, stack.roll_back(), stack.repair()) == [False, True, True]
     assert in_falcon(stack) == {A}
-
-
-def test_what_a_launch_that_is_tried_again_finds_of_the_first_try_is_not_forgotten(stack: Stack) -> None:
-    stack.launch(DIES, Regions=f"{A},{B}")
-    assert in_falcon(stack) == {A}
-
-    assert succeeded(stack.launch(NOT_CREATED, Regions=f"{A},{B}"), stack.delete()) == [False, True]
-    assert in_falcon(stack) == set()
 
 
 def test_an_event_whose_call_hangs_keeps_time_to_undo_the_others(stack: Stack) -> None:
@@ -296,13 +229,16 @@ def refused(stack: Stack) -> str:
     return region
 
 
-def test_a_region_that_is_refused_at_each_repair_costs_no_listing_of_the_tenant(stack: Stack) -> None:
+def test_a_region_that_is_refused_costs_no_listing_of_the_tenant_unless_a_choice_changes(stack: Stack) -> None:
     region = refused(stack)
     for _ in range(3):
         assert operations(stack.repair(ROLE_REFUSED), *READING) == ["create", "log_in", "read"]
         assert (stack.record.refused, stack.record.dirty) == ((region,), False)
+    update, rollback = (stack.update(fault, Package="new", **REPORTING) for fault in (ROLE_REFUSED, NO_SECRET))
     stack.repair()
 
+    assert update.journal.made(*CHANGING, "list") == [region]
+    assert operations(rollback) == ["get", "put"]
     assert (stack.record.refused, in_falcon(stack)) == ((), {A, B, C})
 
 
@@ -317,14 +253,6 @@ def test_what_falcon_kept_of_a_create_that_it_refused_gets_its_credential_withou
     assert (stack.record.refused, stack.record.dirty) == ((region,), False)
     assert stack.repair().succeeded
     assert stack.record.refused == ()
-
-
-def test_an_update_that_changes_no_choice_lists_nothing_for_a_region_that_is_refused(stack: Stack) -> None:
-    region = refused(stack)
-    update, rollback = (stack.update(fault, Package="new", **REPORTING) for fault in (ROLE_REFUSED, NO_SECRET))
-
-    assert update.journal.made(*CHANGING, "list") == [region]
-    assert operations(rollback) == ["get", "put"]
 
 
 def test_what_falcon_kept_of_a_create_that_it_refused_is_found_by_the_next_stack_event(stack: Stack) -> None:
@@ -432,16 +360,6 @@ def test_law_a_delete_that_ends_anywhere_is_finished_by_the_next_and_nothing_is_
 # Deletes
 
 
-def test_a_delete_that_keeps_needs_neither_record_nor_secret_nor_falcon(stack: Stack) -> None:
-    stack.launch()
-    nothing = [NO_SECRET, Fault("get", Effect.REFUSED, times=-1), Fault("delete_parameter", Effect.REFUSED)]
-    run = stack.delete(*nothing)
-
-    assert run.succeeded
-    assert operations(run) == ["delete_parameter"]
-    assert in_falcon(stack) == {A, B, C}
-
-
 @pytest.mark.parametrize("texts", [["falcon"], ["{}"], ["{{resolve:ssm:x}}"], []], ids=repr)
 @pytest.mark.parametrize("policy", ["Stack", "Account"])
 def test_a_delete_whose_record_is_overwritten_or_gone_finds_its_connections_by_their_marks_or_fails(
@@ -451,9 +369,10 @@ def test_a_delete_whose_record_is_overwritten_or_gone_finds_its_connections_by_t
     stack.launch(DeleteConnections=policy)
     stack.parameters.versions[:] = texts
     stack.world.check = lambda _: None
-    assert "Update the stack" in stack.repair().reason
-    failed = stack.delete(Fault("list", Effect.DENIED))
+    repair, failed = stack.repair(), stack.delete(Fault("list", Effect.DENIED))
 
+    assert "Update the stack" in repair.reason
+    assert repair.journal.made(*CHANGING) == []
     assert succeeded(failed, stack.delete()) == [False, True]
     assert failed.reason.endswith(DELETE_ADVICE)
     assert in_falcon(stack) == set()
@@ -477,14 +396,6 @@ def test_a_delete_that_finds_none_of_its_connections_asks_whether_falcon_knows_a
     assert not stack.delete(Fault("probe", Effect.DENIED)).succeeded
     assert stack.record.connections
     assert stack.delete().succeeded
-
-
-@pytest.mark.parametrize("policy", ["Keep", "Stack", "Account"])
-def test_a_delete_that_is_not_of_the_resource_that_was_applied_removes_nothing(stack: Stack, policy: str) -> None:
-    stack.launch(DeleteConnections=policy)
-
-    assert stack.delete(physical_id="of-an-earlier-try").succeeded
-    assert in_falcon(stack) == set(stack.record.connections) == {A, B, C}
 
 
 @pytest.mark.parametrize("faults", [[], [Fault("holds", Effect.REFUSED)]], ids=["says", "does not say"])
@@ -549,17 +460,6 @@ def test_a_repair_before_or_during_the_launch_ends_well_and_leaves_it_alone(stac
     assert create.succeeded
 
 
-def test_a_repair_whose_record_is_gone_fails_until_an_update_makes_it_again(stack: Stack) -> None:
-    stack.launch()
-    stack.parameters.versions.clear()
-    repair = stack.repair()
-    stack.update(CredentialsVersion="2")
-
-    assert (repair.reason, repair.journal.made(*CHANGING)) == (RECORD_GONE, [])
-    assert len(stack.record.connections) == 3
-    assert stack.repair().succeeded
-
-
 def leased(stack: Stack, seconds: float) -> None:
     put_record(stack, lease=["somebody", stack.world.clock.wall() + seconds])
 
@@ -621,26 +521,7 @@ def test_an_unforeseen_error_ends_the_lease_with_a_dirty_record(stack: Stack, mo
     assert stack.record.events[-1].outcome == "unexpected ZeroDivisionError"
 
 
-def test_an_event_without_time_fails_with_nothing_changed(stack: Stack) -> None:
-    stack.launch()
-    run = stack.update(Fault("read", Effect.HANGS), Regions=A)
-
-    assert (run.succeeded, run.journal.made(*CHANGING)) == (False, [])
-
-
 # Duplicates and late events
-
-
-@pytest.mark.parametrize("faults", [[], [NOT_CREATED]], ids=["succeeded", "failed"])
-def test_a_duplicate_changes_nothing_and_is_answered_as_the_first_was(stack: Stack, faults: list[Fault]) -> None:
-    first = stack.launch(*faults)
-    there = set(stack.world.tenant.entries)
-    second = stack.invoke(Kind.CREATE, stack.applied, request=first.request.id)
-
-    assert (second.succeeded, second.reason) == (first.succeeded, first.reason)
-    assert operations(second) == ["get"]
-    assert set(stack.world.tenant.entries) == there
-    assert faults or kinds(first).keys() == kinds(second).keys()
 
 
 def test_a_record_that_would_not_fit_is_refused_before_falcon_is_changed(stack: Stack) -> None:

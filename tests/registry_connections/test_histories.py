@@ -70,6 +70,8 @@ CHANGES = st.fixed_dictionaries(
         "CredentialsVersion": st.sampled_from(("1", "2")),
     },
 )
+REJECTING = st.just(set()) | st.sets(st.sampled_from(REGIONS), max_size=2)
+LONGEST = st.sampled_from((24, 100))  # characters of an alias
 APART = st.floats(0, 12).map(lambda seconds: round(seconds, 1))
 Changes = dict[str, str]
 Faults = list[Fault]
@@ -241,21 +243,11 @@ class Histories(RuleBasedStateMachine):
         self.world.enabled ^= {region}
         self.world.enabled |= {REGIONS[0]}
 
-    @rule(after=st.integers(0, 100))
-    def falcon_needs_time_for_new_roles(self, after: float) -> None:
-        self.world.tenant.role_delay = after
-
-    @rule()
-    def falcon_keeps_what_it_rejects_or_not(self) -> None:
-        self.world.tenant.rejects_leave_entry ^= True
-
-    @rule(region=st.sampled_from(REGIONS))
-    def falcon_refuses_the_role_in_a_region_or_not(self, region: str) -> None:
-        self.world.tenant.rejecting ^= {region}
-
-    @rule(longest=st.sampled_from((24, 100)))
-    def falcon_cuts_aliases_or_not(self, longest: int) -> None:
-        self.world.tenant.longest_alias = longest
+    @rule(delay=st.integers(0, 100), rejecting=REJECTING, leaves_entry=st.booleans(), longest=LONGEST)
+    def falcon_behaves_otherwise(self, delay: float, rejecting: set[str], longest: int, *, leaves_entry: bool) -> None:
+        tenant = self.world.tenant
+        tenant.role_delay, tenant.rejecting, tenant.longest_alias = delay, rejecting, longest
+        tenant.rejects_leave_entry = leaves_entry
 
     @invariant()
     def time_passes_and_the_neighbours_are_there(self) -> None:

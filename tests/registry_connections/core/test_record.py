@@ -168,70 +168,46 @@ BEFORE = managing(
 )
 
 
-def after(request: Request, *outcomes: tuple[str, K], failure: str = "", unknown: tuple[str, ...] = ()) -> Record:
-    """Return what becomes of BEFORE, whose connections Falcon has."""
-    became = Report(tuple(Outcome(region, kind, f"id-{region}") for region, kind in outcomes), "", "eu-1", failure)
-    return core.after_run(BEFORE, request, became, BEFORE.connections, unknown=iter(unknown))
+DONE: dict[str, Any] = {"applied": Applied(CHOICES, UPDATE.digest), "dirty": False, "skipped": (), "failed": ()}
+FAILED: dict[str, Any] = {"failure": "It failed."}
+EAST_ONLY, EAST_AND_SOUTH = managing(EAST).connections, managing(EAST, SOUTH).connections
+AFTER: dict[str, tuple[Request, list[tuple[str, K]], dict[str, Any], dict[str, Any]]] = {
+    "an Update that succeeded is applied, and the record is clean": (
+        UPDATE, [(EAST, K.UNCHANGED), (WEST, K.REMOVED), (SOUTH, K.CREATED), ("us-west-2", K.SKIPPED)], {},
+        {**DONE, "connections": EAST_AND_SOUTH, "skipped": (WEST, "us-west-2")},
+    ),
+    "so is a Create": (CREATE, [], {}, {**DONE, "applied": Applied(CHOICES, CREATE.digest)}),
+    "what Falcon no longer has is forgotten, and what is left is not": (
+        UPDATE, [(EAST, K.LEFT)], {"found": EAST_ONLY}, {**DONE, "connections": EAST_ONLY, "skipped": (EAST,)}
+    ),
+    "a repair that failed records what it did and what failed, and applies nothing": (
+        REPAIR, [(EAST, K.FAILED), (WEST, K.REMOVED), (SOUTH, K.REFRESHED)], FAILED,
+        {"connections": EAST_AND_SOUTH, "dirty": False, "skipped": (), "failed": (EAST,)},
+    ),
+    "an event that failed leaves the record as it was, and clean if Falcon is": (
+        UPDATE, [(EAST, K.ADOPTED), (SOUTH, K.FAILED), ("us-west-2", K.REMOVED)], FAILED, {"dirty": False}
+    ),
+    "but for what it removed": (UPDATE, [(WEST, K.REMOVED)], FAILED, {"connections": EAST_ONLY}),
+    "where nobody knows what Falcon has, it is dirty": (UPDATE, [], {"unknown": (SOUTH,)}, {**DONE, "dirty": True}),
+    "also after a failure": (UPDATE, [], {**FAILED, "unknown": (SOUTH,)}, {}),
+    "also after a repair": (REPAIR, [], {**FAILED, "unknown": (SOUTH,)}, {"skipped": (), "failed": ()}),
+    "where a create was refused, that is remembered until it is connected": (
+        UPDATE, [(WEST, K.REFRESHED)], {"refused": (WEST, SOUTH)}, {**DONE, "refused": (SOUTH,)}
+    ),
+    "and a failure leaves it dirty": (UPDATE, [], {**FAILED, "refused": (SOUTH,)}, {}),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("request_", [CREATE, UPDATE])
-def test_an_event_that_succeeded_is_applied_and_the_record_is_clean(request_: Request) -> None:
-    outcomes = [(EAST, K.UNCHANGED), (WEST, K.REMOVED), (SOUTH, K.CREATED), ("us-west-2", K.SKIPPED)]
-
-    assert after(request_, *outcomes) == Record(
-        applied=Applied(CHOICES, request_.digest),
-        connections={EAST: f"id-{EAST}", SOUTH: f"id-{SOUTH}"},
-        cloud="eu-1",
-        skipped=(WEST, "us-west-2"),
-    )
-
-
-def test_a_connection_that_falcon_no_longer_has_is_forgotten_and_one_that_is_left_is_not() -> None:
-    became = core.after_run(BEFORE, UPDATE, Report((Outcome(EAST, K.LEFT),)), {EAST: f"id-{EAST}"})
-
-    assert became.connections == {EAST: f"id-{EAST}"}
-
-
-def test_a_repair_that_failed_records_what_it_did_and_what_failed_and_applies_nothing() -> None:
-    outcomes = [(EAST, K.FAILED), (WEST, K.REMOVED), (SOUTH, K.REFRESHED)]
-
-    assert after(REPAIR, *outcomes, failure="It failed.") == Record(
-        applied=BEFORE.applied,
-        connections={EAST: f"id-{EAST}", SOUTH: f"id-{SOUTH}"},
-        cloud="eu-1",
-        failed=(EAST,),
-    )
-
-
-@pytest.mark.parametrize(
-    ("outcomes", "changed"),
-    [
-        ([(EAST, K.ADOPTED), (SOUTH, K.FAILED), ("us-west-2", K.REMOVED)], {"dirty": False}),
-        ([(WEST, K.REMOVED)], {"connections": {EAST: f"id-{EAST}"}}),
-    ],
-)
-def test_an_event_that_failed_leaves_the_record_as_it_was_but_for_what_it_removed_and_clean_if_falcon_is(
-    outcomes: list[tuple[str, K]], changed: dict[str, Any]
+@pytest.mark.parametrize(("request_", "outcomes", "more", "changed"), AFTER.values(), ids=AFTER)
+def test_after_a_run(
+    request_: Request, outcomes: list[tuple[str, K]], more: dict[str, Any], changed: dict[str, Any]
 ) -> None:
-    assert after(UPDATE, *outcomes, failure="It failed.") == replace(BEFORE, cloud="eu-1", **changed)
+    became = tuple(Outcome(region, kind, f"id-{region}") for region, kind in outcomes)
+    report = Report(became, "", "eu-1", more.get("failure", ""))
+    lost = {name: iter(more.get(name, ())) for name in ("unknown", "refused")}
 
-
-@pytest.mark.parametrize("request_", [UPDATE, REPAIR])
-@pytest.mark.parametrize("failure", ["", "It failed."])
-def test_a_region_of_which_nobody_knows_what_falcon_has_keeps_the_record_dirty(request_: Request, failure: str) -> None:
-    assert after(request_, failure=failure, unknown=(SOUTH,)).dirty is True
-    assert after(request_, failure=failure).dirty is False
-
-
-def test_a_region_where_a_create_was_refused_is_remembered_until_it_is_connected() -> None:
-    became = Report((Outcome(WEST, K.REFRESHED, "id"),))
-    succeeded, failed = (
-        core.after_run(BEFORE, UPDATE, report, BEFORE.connections, refused=iter((WEST, SOUTH)))
-        for report in (became, replace(became, failure="It failed."))
-    )
-
-    assert (succeeded.refused, succeeded.dirty) == ((SOUTH,), False)
-    assert (failed.refused, failed.dirty) == (BEFORE.refused, True)
+    record = core.after_run(BEFORE, request_, report, more.get("found", BEFORE.connections), **lost)
+    assert record == replace(BEFORE, cloud="eu-1", **changed)
 
 
 def test_the_report_of_what_succeeded_is_remembered() -> None:

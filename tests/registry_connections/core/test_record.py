@@ -154,12 +154,6 @@ def test_the_digest_is_of_all_properties_whatever_their_order() -> None:
     assert core.digest(one) == hashlib.sha256(b'{"CredentialsVersion": "1", "Package": "a"}').hexdigest()
 
 
-def test_a_request_tells_what_kind_it_is() -> None:
-    assert (REPAIR.is_repair, CREATE.is_repair) == (True, False)
-    assert replace(CREATE, physical_id="falcon-ecr-uuid-failed").is_after_failure is True
-    assert replace(CREATE, physical_id="falcon-ecr-uuid").is_after_failure is False
-
-
 # After a run
 
 

@@ -16,7 +16,7 @@ from registry_connections.core.model import (
     Settings,
     mismatch,
 )
-from registry_connections.core.settings import DEFAULTS, parse, region_names
+from registry_connections.core.settings import DEFAULTS, parse
 
 TYPICAL = {
     "FalconCloud": "us-2",
@@ -148,8 +148,3 @@ def test_whatever_the_properties_what_was_applied_is_parsed_again_to_the_same(pr
     assert all(isinstance(text, str) and text for text in settings.choices.values())
     wrong_types = [problem for problem in problems if problem.endswith(" must be text.")]
     assert parse(settings.choices, "aws") == (settings, [each for each in problems if each not in wrong_types])
-
-
-@given(st.lists(st.from_regex(r" ?[a-zA-Z]{2}-[a-z]{4}-[1-9] ?", fullmatch=True), max_size=5))
-def test_the_names_of_regions_are_a_set_whatever_their_order(names: list[str]) -> None:
-    assert list(region_names(",".join(reversed(names)))) == sorted({name.strip().lower() for name in names})

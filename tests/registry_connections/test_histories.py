@@ -69,7 +69,7 @@ CHANGES = st.fixed_dictionaries(
         "CredentialsVersion": st.sampled_from(("1", "2")),
     },
 )
-REJECTING = st.just(set()) | st.sets(st.sampled_from(REGIONS), max_size=2)
+REJECTING: st.SearchStrategy[set[str]] = st.just(set()) | st.sets(st.sampled_from(REGIONS), max_size=2)
 LONGEST = st.sampled_from((24, 100))  # characters of an alias
 APART = st.floats(0, 12).map(lambda seconds: round(seconds, 1))
 Changes = dict[str, str]

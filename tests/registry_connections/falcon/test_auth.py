@@ -8,12 +8,13 @@ import pytest
 from registry_connections.core.errors import AuthenticationError, FalconError, NotFalconError, NotFromHereError
 from registry_connections.core.model import AUTODISCOVER as DISCOVER
 from registry_connections.core.model import FALCON_CLOUDS
-from tests.registry_connections.falcon.wire import CREDENTIALS, Bench, Reply, in_turn, refusal
+from tests.registry_connections.falcon.wire import CREDENTIALS, Bench, in_turn, refusal
+from tests.simulator.messages import Answer
 
 PROXY = "https://proxy.example"
 
 
-def refused(place: str, *replies: Reply) -> tuple[FalconError, Bench]:
+def refused(place: str, *replies: Answer) -> tuple[FalconError, Bench]:
     """Log in for a child tenant; return why there is no token."""
     made = Bench(place=place, token=in_turn(*replies), credentials=replace(CREDENTIALS, member_cid="the-child"))
     with pytest.raises(FalconError) as caught:
@@ -25,8 +26,8 @@ def hosts(*clouds: str) -> list[str]:
     return [FALCON_CLOUDS.get(cloud, PROXY).removeprefix("https://") for cloud in clouds]
 
 
-def moved_to(cloud: str) -> Reply:
-    return Reply(308, headers={"Location": "https://elsewhere.example/oauth2/token", "X-Cs-Region": cloud})
+def moved_to(cloud: str) -> Answer:
+    return Answer(308, headers={"Location": "https://elsewhere.example/oauth2/token", "X-Cs-Region": cloud})
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_a_cloud_is_named_known_or_discovered(place: str, hint: str, home: str, 
 
 @pytest.mark.parametrize("spelling", ["us-2", "us2", "US-2"])
 def test_discovery_follows_a_redirect_by_the_clouds_name_however_spelled_and_not_by_its_location(spelling: str) -> None:
-    token = in_turn(moved_to(spelling), Reply(201, {"access_token": "token"}))
+    token = in_turn(moved_to(spelling), Answer(201, {"access_token": "token"}))
     made = Bench(place=DISCOVER, token=token).log_in()
 
     assert made.hosts == hosts("us-1", "us-2")
@@ -86,17 +87,17 @@ PAGE = b"<html><body>Please sign in to the network</body></html>"
         ("us-1", [refusal(403, "access denied, authorization failed")], "IP allow-list"),
         ("us-1", [refusal(403, "no such customer ID")], "may not act for the tenant in member_cid"),
         ("us-1", [refusal(404, "not here")], "gave no token"),
-        ("us-1", [Reply(201, {"meta": {}})], "gave no token"),
-        *(("us-1", [Reply(201, {"meta": {}, "access_token": each})], "gave no token") for each in (5, "a\nb", "tök")),
-        ("us-1", [Reply(201, {"no": "envelope"})], "not Falcon's"),
-        *(("us-1", [Reply(status, PAGE)], "not Falcon's") for status in (200, 403)),
-        ("us-1", [Reply(302, PAGE, {"Location": "https://portal.example/login"})], "not Falcon's"),
-        ("us-1", [Reply(401)], "not Falcon's"),
-        ("us-1", [Reply(503)], "Falcon login: HTTP 503: Falcon is in trouble"),
-        ("us-1", [Reply(401, b"", {"X-Cs-Traceid": "trace"})], "the client secret is wrong"),
+        ("us-1", [Answer(201, {"meta": {}})], "gave no token"),
+        *(("us-1", [Answer(201, {"meta": {}, "access_token": each})], "gave no token") for each in (5, "a\nb", "tök")),
+        ("us-1", [Answer(201, {"no": "envelope"})], "not Falcon's"),
+        *(("us-1", [Answer(status, PAGE)], "not Falcon's") for status in (200, 403)),
+        ("us-1", [Answer(302, PAGE, {"Location": "https://portal.example/login"})], "not Falcon's"),
+        ("us-1", [Answer(401)], "not Falcon's"),
+        ("us-1", [Answer(503)], "Falcon login: HTTP 503: Falcon is in trouble"),
+        ("us-1", [Answer(401, b"", {"X-Cs-Traceid": "trace"})], "the client secret is wrong"),
     ],
 )
-def test_a_login_without_a_token_says_at_once_what_to_look_at(place: str, replies: list[Reply], told: str) -> None:
+def test_a_login_without_a_token_says_at_once_what_to_look_at(place: str, replies: list[Answer], told: str) -> None:
     error, made = refused(place, *replies)
 
     assert told in str(error)
@@ -113,7 +114,7 @@ def test_a_login_without_a_token_says_at_once_what_to_look_at(place: str, replie
 @pytest.mark.parametrize("header", ["X-Cs-Region", "X-Cs-Traceid", "Location", ""])
 def test_what_falcon_echoes_of_the_credentials_is_not_told(header: str) -> None:
     body = {"errors": [{"code": 400, "message": "bad the-client-id:the-client-secret:the-child\x1b[2J\n"}]}
-    echo = Reply(308, b"", {"X-Cs-Region": "us-2", header: "the-client-secret"}) if header else Reply(400, body)
+    echo = Answer(308, b"", {"X-Cs-Region": "us-2", header: "the-client-secret"}) if header else Answer(400, body)
     error, _ = refused(DISCOVER, echo)
 
     assert not any(secret in f"{error} {error.trace_id}" for secret in ("the-client-", "the-child"))

@@ -13,8 +13,9 @@ from registry_connections.core.errors import ConflictError, FalconError
 from registry_connections.core.model import Deadline, RoleGrant
 from registry_connections.falcon.client import IDS_PER_PAGE, IDS_PER_READ, LISTINGS, MOST_PAGES, QUERIES
 from tests.registry_connections.fakes import VirtualClock
-from tests.registry_connections.falcon.wire import MADE, NOTHING, Bench, Reply, Responding, Sent, in_turn, refusal
+from tests.registry_connections.falcon.wire import MADE, NOTHING, Bench, Responding, Sent, in_turn, refusal
 from tests.registry_connections.samples import GRANT, ROLE
+from tests.simulator.messages import Answer
 
 REJECTED = refusal(400, "failed to validate registry credential: no access")
 REJECTED_OTHERWISE = refusal(400, "failed to assume the given AWS IAM role: access denied")
@@ -79,13 +80,13 @@ NO_ID: list[object] = [b"", *({"resources": each} for each in ([], [{"id": 5}], 
 @pytest.mark.parametrize(
     ("replies", "own"),
     [
-        *(([Reply(200, body)], True) for body in NO_ID),  # accepted, and looked for as our own
-        ([Reply(500), EXISTS], True),  # after a lost response
+        *(([Answer(200, body)], True) for body in NO_ID),  # accepted, and looked for as our own
+        ([Answer(500), EXISTS], True),  # after a lost response
         *(([REJECTED, refusal(status, "no")], True) for status in (403, 404, 409, 429)),  # after a refused role
         ([EXISTS], False),
     ],
 )
-def test_a_create_that_failed_may_have_made_a_connection_of_our_own(replies: list[Reply], *, own: bool) -> None:
+def test_a_create_that_failed_may_have_made_a_connection_of_our_own(replies: list[Answer], *, own: bool) -> None:
     with pytest.raises(FalconError) as caught:
         Bench(*replies).log_in().create(fresh=True)
 
@@ -94,7 +95,7 @@ def test_a_create_that_failed_may_have_made_a_connection_of_our_own(replies: lis
 
 
 def test_a_refused_role_is_what_is_told_if_the_rate_limit_lets_no_other_try_pass() -> None:
-    def refuse_and_close(_: Sent) -> Reply:
+    def refuse_and_close(_: Sent) -> Answer:
         made.login.http.limiter._closed_until = 10_000
         return REJECTED
 
@@ -107,7 +108,7 @@ def test_a_refused_role_is_what_is_told_if_the_rate_limit_lets_no_other_try_pass
     ("refused", "seconds"), [(REJECTED, 120), (REJECTED_OTHERWISE, 60), (refusal(400, "anything else"), 60)]
 )
 def test_a_fresh_role_is_tried_again_for_as_long_as_the_refusals_words_are_worth(
-    refused: Reply, seconds: float
+    refused: Answer, seconds: float
 ) -> None:
     soon, never, known = Bench(refused, refused, refused, MADE), Bench(refused), Bench(refused)
 
@@ -123,7 +124,7 @@ def test_a_fresh_role_is_tried_again_for_as_long_as_the_refusals_words_are_worth
 
 def test_neither_secret_nor_token_nor_external_id_is_shown_where_falcon_echoes_it() -> None:
     echo = {"id": "id-1", "user_defined_alias": f"x the-client-secret {GRANT.external_id} token-1"}
-    made = Bench(MADE, Reply(200, {"resources": [echo, {"id": "the-client-secret"}]})).log_in()
+    made = Bench(MADE, Answer(200, {"resources": [echo, {"id": "the-client-secret"}]})).log_in()
     made.create()
     (found,) = made.falcon.read(["id-1", "the-client-secret"], made.deadline)
 
@@ -131,19 +132,19 @@ def test_neither_secret_nor_token_nor_external_id_is_shown_where_falcon_echoes_i
 
 
 BUSY = {"errors": [{"code": 400, "message": "busy"}]}
-ONE = Reply(200, {"resources": [{"id": "id-1"}]})
+ONE = Answer(200, {"resources": [{"id": "id-1"}]})
 
 
 @pytest.mark.parametrize(
     ("replies", "gone"),
     [
         ([refusal(404, "no such registry")], True),
-        ([Reply(400, BUSY), NOTHING], True),
-        ([Reply(200, BUSY), NOTHING], True),
-        ([Reply(400, BUSY), ONE], False),
+        ([Answer(400, BUSY), NOTHING], True),
+        ([Answer(200, BUSY), NOTHING], True),
+        ([Answer(400, BUSY), ONE], False),
     ],
 )
-def test_a_refused_removal_succeeds_if_there_is_nothing_to_remove(replies: list[Reply], *, gone: bool) -> None:
+def test_a_refused_removal_succeeds_if_there_is_nothing_to_remove(replies: list[Answer], *, gone: bool) -> None:
     made = Bench(*replies).log_in()
     with nullcontext() if gone else pytest.raises(FalconError, match="HTTP 400 busy"):
         made.falcon.remove("id-1", made.deadline)
@@ -161,23 +162,23 @@ class Shelf:
     """The connections of a tenant, as Falcon lists and shows them."""
 
     identifiers: list[str]
-    unknown: Reply | None = None
+    unknown: Answer | None = None
     largest_page: int = IDS_PER_PAGE
     before_page: Callable[[int], object] = lambda _: None
 
-    def show(self, sent: Sent) -> Reply:
+    def show(self, sent: Sent) -> Answer:
         asked = sent.query["ids"]
         assert len(asked) <= IDS_PER_READ
         known: list[object] = [{"id": name, "type": "ecr"} for name in asked if name in self.identifiers]
         unasked = [{"id": "id-other"}, "id-1", None]
-        return self.unknown if self.unknown and len(known) < len(asked) else Reply(200, {"resources": known + unasked})
+        return self.unknown if self.unknown and len(known) < len(asked) else Answer(200, {"resources": known + unasked})
 
-    def listed(self, sent: Sent) -> Reply:
+    def listed(self, sent: Sent) -> Answer:
         limit, offset = int(sent.query["limit"][0]), int(sent.query["offset"][0])
         assert limit <= IDS_PER_PAGE
         self.before_page(offset)
         page = self.identifiers[offset : offset + min(limit, self.largest_page)]
-        return Reply(200, {"resources": page, "meta": {"pagination": {"total": len(self.identifiers)}}})
+        return Answer(200, {"resources": page, "meta": {"pagination": {"total": len(self.identifiers)}}})
 
     def bench(self) -> Bench:
         return Bench(entities=self.show, queries=self.listed).log_in()
@@ -216,9 +217,9 @@ def test_a_listing_that_shifts_under_the_pages_is_listed_again() -> None:
     assert listing(shelf.bench()) == (names(6_000)[1:], ["0", "5000"] * 2)
 
 
-def listing_of(*identifiers: str, count: int = 0, padding: str = "") -> Reply:
+def listing_of(*identifiers: str, count: int = 0, padding: str = "") -> Answer:
     meta = {"pagination": {"total": count}, "padding": padding}
-    return Reply(200, {"resources": identifiers, "meta": meta})
+    return Answer(200, {"resources": identifiers, "meta": meta})
 
 
 def test_a_listing_that_never_fits_its_own_count_is_taken_and_one_of_too_many_pages_not_begun() -> None:
@@ -242,7 +243,7 @@ def test_a_listing_may_be_larger_than_other_responses() -> None:
 
 @pytest.mark.parametrize(("unknown", "calls"), [(None, 2), (refusal(404, "registry not found"), 2 + 2 * 6)])
 def test_unknown_ids_hide_no_others_and_what_was_not_asked_for_is_not_believed(
-    unknown: Reply | None, calls: int
+    unknown: Answer | None, calls: int
 ) -> None:
     made = Shelf(names(150), unknown).bench()
 
@@ -256,7 +257,7 @@ def test_one_batch_that_fails_fails_the_read() -> None:
 
 
 def test_a_web_page_with_a_404_does_not_make_a_connection_look_gone() -> None:
-    made = Bench(Reply(404, b"<html>Not Found</html>")).log_in()
+    made = Bench(Answer(404, b"<html>Not Found</html>")).log_in()
     orders: list[Callable[[], Any]] = [
         lambda: read(made, "id-1"),
         lambda: made.falcon.remove("id-1", made.deadline),

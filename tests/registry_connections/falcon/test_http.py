@@ -18,8 +18,9 @@ from registry_connections.core.model import Deadline
 from registry_connections.falcon import http
 from registry_connections.falcon.http import CA_VARIABLES, LAST_SECONDS, USER_AGENT, Response
 from tests.registry_connections.fakes import VirtualClock
-from tests.registry_connections.falcon.wire import NOTHING, Reply, Wire, http_on, in_turn
+from tests.registry_connections.falcon.wire import NOTHING, Wire, http_on, in_turn
 from tests.sandbox.tls import Authority
+from tests.simulator.messages import Answer
 
 URL = "https://api.crowdstrike.com/x"
 UNKNOWN_NAME = NameResolutionError("api.crowdstrike.com", urllib3.connection.HTTPConnection("x"), socket.gaierror())
@@ -38,7 +39,7 @@ class Call:
 
     def __init__(
         self,
-        *replies: Reply | Exception,
+        *replies: Answer | Exception,
         method: str = "GET",
         left: float = 10_000,
         token: Callable[[], str] = lambda: "",
@@ -54,15 +55,15 @@ class Call:
         assert self.client.calls == self.attempts
 
 
-def retry_after(unit: int) -> Reply:
-    return Reply(429, headers={"X-Ratelimit-Retryafter": str((VirtualClock().wall() + 30) * unit)})
+def retry_after(unit: int) -> Answer:
+    return Answer(429, headers={"X-Ratelimit-Retryafter": str((VirtualClock().wall() + 30) * unit)})
 
 
-LOST = [Reply(500), Reply(503), Reply(504), requests.ConnectionError(), ReadTimeout(), ChunkedEncodingError()]
+LOST = [Answer(500), Answer(503), Answer(504), requests.ConnectionError(), ReadTimeout(), ChunkedEncodingError()]
 NOT_JSON = {"half": b"{", "deep": b"[" * 60_000, "bytes": b"\xff\xfe"}
-STARTS = [b"", b"\r\n ", b"\xef\xbb\xbf\n"]
-LARGE = Reply(200, b" " * (64 * 1024 + 1))
-BOMB = Reply(200, gzip.compress(b" " * 2**24), {"Content-Encoding": "gzip"})
+PAGES = [start + b"<html>" + b"x" * 1000 for start in (b"", b"\r\n ", b"\xef\xbb\xbf\n")]
+LARGE = Answer(200, b" " * (64 * 1024 + 1))
+BOMB = Answer(200, gzip.compress(b" " * 2**24), {"Content-Encoding": "gzip"})
 HOSTILE = {"Date": "Mon, 99 Foo 9999 99:99:99 GMT", "X-Ratelimit-Limit": "1e999", "X-Ratelimit-Remaining": "-"}
 
 
@@ -72,16 +73,16 @@ HOSTILE = {"Date": "Mon, 99 Foo 9999 99:99:99 GMT", "X-Ratelimit-Limit": "1e999"
         ([], False, 0, 0),
         *(([lost, lost], True, 0.1, 5) for lost in LOST),
         *(([retry_after(unit)], False, 30, 33) for unit in (1, 1000)),
-        ([Reply(429), Reply(500), Reply(429)], True, 2, 20),
-        *(([Reply(200, body)], True, 0.1, 1) for body in NOT_JSON.values()),
-        ([Reply(200)], True, 0.1, 1),  # nothing at all in response to a question
+        ([Answer(429), Answer(500), Answer(429)], True, 2, 20),
+        *(([Answer(200, body)], True, 0.1, 1) for body in NOT_JSON.values()),
+        ([Answer(200)], True, 0.1, 1),  # nothing at all in response to a question
         *(([passing, UNTRUSTED], False, 0.1, 5) for passing in (UNTRUSTED, UNKNOWN_HOST, PROXY)),
     ],
 )
 def test_what_passes_is_tried_again_and_may_have_been_carried_out_unless_it_was_refused(
-    before: list[Reply | Exception], may_have_succeeded: bool, earliest: float, latest: float
+    before: list[Answer | Exception], may_have_succeeded: bool, earliest: float, latest: float
 ) -> None:
-    made = Call(*before, Reply(200, {"resources": []}, {**TRACE, **HOSTILE}))
+    made = Call(*before, Answer(200, {"resources": []}, {**TRACE, **HOSTILE}))
 
     assert (made.response.status, made.response.body, made.response.trace_id) == (200, {"resources": []}, "trace-1")
     assert made.response.may_have_succeeded is may_have_succeeded
@@ -92,13 +93,13 @@ def test_what_passes_is_tried_again_and_may_have_been_carried_out_unless_it_was_
 @pytest.mark.parametrize(
     ("method", "reply", "body"),
     [
-        *(("GET", Reply(status, headers={"Location": "https://elsewhere.example/"}), None) for status in (301, 307)),
-        *(("GET", Reply(status), None) for status in (302, 400, 401, 403, 404, 409)),
-        ("DELETE", Reply(200), None),
-        *(("GET", Reply(status, s + b"<html>" + b"x" * 1000), "<html>x") for status in (200, 302, 404) for s in STARTS),
+        *(("GET", Answer(status, headers={"Location": "https://elsewhere.example/"}), None) for status in (301, 307)),
+        *(("GET", Answer(status), None) for status in (302, 400, 401, 403, 404, 409)),
+        ("DELETE", Answer(200), None),
+        *(("GET", Answer(status, page), "<html>x") for status in (200, 302, 404) for page in PAGES),
     ],
 )
-def test_what_does_not_pass_is_returned_at_once_and_not_followed(method: str, reply: Reply, body: str | None) -> None:
+def test_what_does_not_pass_is_returned_at_once_and_not_followed(method: str, reply: Answer, body: str | None) -> None:
     made = Call(reply, method=method)
 
     assert (made.response.status, made.attempts, made.seconds) == (reply.status, 1, 0)
@@ -109,18 +110,18 @@ def test_what_does_not_pass_is_returned_at_once_and_not_followed(method: str, re
 @pytest.mark.parametrize(
     ("lost", "left", "told", "unknown", "spent"),
     [
-        (Reply(503, headers=TRACE), 10_000, "HTTP 503: Falcon is in trouble", True, (150, 300)),
-        (Reply(429, headers=TRACE), 870, "HTTP 429: rate limit reached", False, (810, 870)),
+        (Answer(503, headers=TRACE), 10_000, "HTTP 503: Falcon is in trouble", True, (150, 300)),
+        (Answer(429, headers=TRACE), 870, "HTTP 429: rate limit reached", False, (810, 870)),
         (ConnectTimeout(), 20, "no response from api.crowdstrike.com (ConnectTimeout)", True, (1, 20)),
         (UNTRUSTED, 10_000, "the certificate of api.crowdstrike.com is not trusted", False, (1, 30)),
         (UNKNOWN_HOST, 10_000, "the name api.crowdstrike.com does not resolve", False, (1, 30)),
         (PROXY, 10_000, "the proxy does not lead to api.crowdstrike.com", False, (1, 30)),
-        *((Reply(200, body), 1, "Falcon's response is not JSON", True, (0, 1)) for body in NOT_JSON.values()),
+        *((Answer(200, body), 1, "Falcon's response is not JSON", True, (0, 1)) for body in NOT_JSON.values()),
         *((reply, 0.1, "Falcon's response is larger than 64 KB", True, (0, 0)) for reply in (LARGE, BOMB)),
     ],
 )
 def test_what_does_not_end_is_told_when_the_time_for_it_is_spent_and_without_the_librarys_words(
-    lost: Reply | Exception, left: float, told: str, unknown: bool, spent: tuple[float, float]
+    lost: Answer | Exception, left: float, told: str, unknown: bool, spent: tuple[float, float]
 ) -> None:
     made = Call(lost, left=left)
 
@@ -145,14 +146,14 @@ class Dripping(io.BytesIO):
 
 
 def test_a_body_that_drips_is_given_up() -> None:
-    made = Call(Reply(200, Dripping()), left=30, clock=Dripping.clock)
+    made = Call(Answer(200, Dripping()), left=30, clock=Dripping.clock)
 
     assert str(made.error) == "Falcon's response took too long"
     assert 30 <= made.seconds <= 37
 
 
 def test_a_retry_with_no_time_for_a_response_is_not_begun_and_none_waits_longer_than_the_deadline() -> None:
-    calls = [Call(Reply(503), left=tenths / 10) for tenths in range(11, 60)]
+    calls = [Call(Answer(503), left=tenths / 10) for tenths in range(11, 60)]
     timeouts = [sent.timeout for made in calls for sent in made.wire.sent]
 
     assert len(timeouts) > 60
@@ -176,7 +177,7 @@ def test_a_request_says_who_asks_and_carries_the_token_that_is_valid_now_and_no_
     (tmp_path / "netrc").write_text("machine api.crowdstrike.com login somebody password invented\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     tokens = iter(["", "one", "two"])
-    lost = Reply(500, b"", {"Set-Cookie": "session=1; Path=/"})
+    lost = Answer(500, b"", {"Set-Cookie": "session=1; Path=/"})
     sent = Call(lost, lost, NOTHING, token=lambda: next(tokens)).wire.sent
 
     assert [each.headers.get("Authorization") for each in sent] == [None, "Bearer one", "Bearer two"]

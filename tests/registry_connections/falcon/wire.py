@@ -3,7 +3,6 @@
 import io
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,32 +18,18 @@ from registry_connections.falcon.http import HttpClient, new_session
 from registry_connections.falcon.rate_limit import RateLimiter
 from tests.registry_connections.fakes import InlinePool, VirtualClock
 from tests.registry_connections.samples import GRANT, IDENTITY
+from tests.simulator.messages import Answer
 
 TOKEN = "/oauth2/token"
 CREDENTIALS = Credentials("the-client-id", "the-client-secret")
 
 
-@dataclass
-class Reply:
-    """One response; what is neither bytes nor a stream is sent as JSON."""
-
-    status: int = 200
-    body: object = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def raw(self) -> io.BytesIO:
-        if isinstance(self.body, io.BytesIO):
-            return self.body
-        return io.BytesIO(self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode())
+def refusal(status: int, message: str) -> Answer:
+    return Answer(status, {"errors": [{"code": status, "message": message}]})
 
 
-def refusal(status: int, message: str) -> Reply:
-    return Reply(status, {"errors": [{"code": status, "message": message}]})
-
-
-MADE = Reply(200, {"resources": {"id": "id-1"}})
-NOTHING = Reply(200, {"resources": []})
+MADE = Answer(200, {"resources": {"id": "id-1"}})
+NOTHING = Answer(200, {"resources": []})
 
 
 class Sent:
@@ -66,7 +51,7 @@ class Sent:
         return self.headers.get("Authorization", "").removeprefix("Bearer ")
 
 
-Responding = Callable[[Sent], Reply]
+Responding = Callable[[Sent], Answer]
 
 
 class Wire(HTTPAdapter):
@@ -80,17 +65,18 @@ class Wire(HTTPAdapter):
     def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:
         sent = Sent(request, options)
         self.sent.append(sent)
-        reply = self.respond(sent)
+        answer = self.respond(sent)
+        raw = answer.body if isinstance(answer.body, io.BytesIO) else io.BytesIO(answer.content)
         return self.build_response(
-            request, urllib3.HTTPResponse(reply.raw, reply.headers, reply.status, preload_content=False)
+            request, urllib3.HTTPResponse(raw, answer.headers, answer.status, preload_content=False)
         )
 
 
-def in_turn(*replies: Reply | Exception) -> Responding:
+def in_turn(*replies: Answer | Exception) -> Responding:
     """Respond with these, one after the other, and with the last of them from then on."""
     left = list(replies)
 
-    def respond(_: Sent) -> Reply:
+    def respond(_: Sent) -> Answer:
         reply = left.pop(0) if len(left) > 1 else left[0]
         if isinstance(reply, Exception):
             raise reply
@@ -115,7 +101,7 @@ class Bench:
 
     def __init__(
         self,
-        *replies: Reply,
+        *replies: Answer,
         entities: Responding | None = None,
         queries: Responding = lambda _: NOTHING,
         token: Responding | None = None,
@@ -132,8 +118,8 @@ class Bench:
         self.falcon = Falcon(self.login, pool or InlinePool(self.clock))
         self.deadline = Deadline(800, self.clock)
 
-    def _token(self, _: Sent) -> Reply:
-        return Reply(201, {"access_token": f"token-{self.tokens}"}, {"X-Cs-Region": self.home})
+    def _token(self, _: Sent) -> Answer:
+        return Answer(201, {"access_token": f"token-{self.tokens}"}, {"X-Cs-Region": self.home})
 
     @property
     def tokens(self) -> int:

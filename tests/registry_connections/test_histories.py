@@ -18,8 +18,9 @@ from registry_connections.core.model import Owner
 from registry_connections.core.record import BEGUN, REMEMBERED, Kind
 from tests.registry_connections import invariants
 from tests.registry_connections.fakes import Effect, Fault
+from tests.registry_connections.samples import ACCOUNT, OTHER_ACCOUNT, SUFFIX
 from tests.registry_connections.tenant import Entry
-from tests.registry_connections.world import ACCOUNT, REGIONS, SUFFIX, Invocation, Stack, World
+from tests.registry_connections.world import REGIONS, Invocation, Stack, World
 
 DEFAULT_STEPS: Final = 10_000
 STEPS: Final = int(os.environ.get("HISTORY_STEPS", DEFAULT_STEPS))
@@ -279,9 +280,8 @@ class Histories(RuleBasedStateMachine):
             assert not stack.record.dirty
 
 
-OTHER = "444455556666"
 NEIGHBOURS = (
-    (f"https://{OTHER}.dkr.ecr.us-east-1.{SUFFIX}", "ecr"),
+    (f"https://{OTHER_ACCOUNT}.dkr.ecr.us-east-1.{SUFFIX}", "ecr"),
     (f"https://{ACCOUNT}.dkr.ecr.sa-east-1.{SUFFIX}", "harbor"),
     (f"https://harbor.example.com/{ACCOUNT}", "harbor"),
     (f"https://{ACCOUNT}4.dkr.ecr.us-east-1.{SUFFIX}", "ecr"),

@@ -20,8 +20,9 @@ from registry_connections.reconciler import (
 from tests.registry_connections import invariants
 from tests.registry_connections.conftest import Lines
 from tests.registry_connections.fakes import Effect, Fault
+from tests.registry_connections.samples import ACCOUNT, SUFFIX
 from tests.registry_connections.tenant import Entry
-from tests.registry_connections.world import ACCOUNT, SUFFIX, Invocation, Stack, World
+from tests.registry_connections.world import Invocation, Stack, World
 
 A, B, C, D = "ap-south-1", "eu-west-1", "us-east-1", "us-west-2"
 """The first three are enabled at first."""

@@ -29,10 +29,9 @@ from tests.registry_connections.fakes import (
     Parameters,
     VirtualClock,
 )
+from tests.registry_connections.samples import ACCOUNT, SUFFIX
 from tests.registry_connections.tenant import Entry, FakeFalcon, Tenant
 
-ACCOUNT = "111122223333"
-SUFFIX = "amazonaws.com"
 REGIONS = ("ap-south-1", "eu-west-1", "us-east-1", "us-west-2")
 REMAINING = 870.0  # seconds that the handler leaves of an invocation's fifteen minutes
 SERVICE_TIMEOUT = 1140.0  # seconds after which CloudFormation stops waiting for a response

@@ -212,17 +212,6 @@ def test_what_the_stack_did_not_create_is_nothing_to_recover_and_an_id_proves_no
         assert purge(managing(EAST), [found], IDENTITY, DeletePolicy.STACK) == Plan(())
 
 
-def test_a_plan_tells_its_actions_apart_and_sorts_them_by_region() -> None:
-    found = (created(EAST, expired=True), created(WEST))
-    wanted, policy = f"{SOUTH} {EAST}", DeletePolicy.STACK
-    todo = plan(wanted.split(), found, managing(EAST, WEST), IDENTITY, choosing(delete_connections=policy), repair=True)
-
-    assert todo.actions == (*todo.of(CREATE), *todo.of(REMOVE), *todo.of(REFRESH))
-    assert todo.of(CREATE) == (act(CREATE, region=SOUTH),)
-    assert todo.of(REMOVE) == (act(REMOVE, Why.NOT_WANTED, WEST, f"id-{WEST}"),)
-    assert todo.of(REFRESH) == (act(REFRESH, Why.EXPIRED),)
-
-
 def test_each_reason_is_told_in_words_of_its_own() -> None:
     """`plan` and the log show them, and scripts may look for them."""
     assert [str(why) for why in Why] == [

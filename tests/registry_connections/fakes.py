@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from registry_connections.aws.calls import FreshPolicy
 from registry_connections.aws.parameter_store import ParameterStore
-from registry_connections.concurrency import Clock, ThreadPool
+from registry_connections.concurrency import ThreadPool
 from registry_connections.core import errors
 from registry_connections.core.model import AccountRegions, Credentials, Deadline, RegionUse
 from registry_connections.core.record import Record
@@ -85,11 +85,6 @@ class VirtualClock:
     def moment(self) -> str:
         """Return the time as Falcon writes it."""
         return datetime.fromtimestamp(self.wall(), UTC).isoformat()
-
-    @property
-    def clock(self) -> Clock:
-        """The package's view of it."""
-        return Clock(self, self.wall, self.sleep)
 
 
 class InlinePool(ThreadPool):

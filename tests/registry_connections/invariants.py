@@ -23,7 +23,7 @@ def check(run: Invocation) -> None:
         assert gone.shown().belongs_to(ACCOUNT, SUFFIX)
         assert _reason_to_remove(gone, run), f"removed {gone}"
     rolled_back = run.request.kind is Kind.UPDATE and record.dirty
-    if run.succeeded and run.request.kind is not Kind.DELETE and not run.idle and not rolled_back:
+    if run.succeeded and run.request.kind is not Kind.DELETE and run.journal.made("log_in") and not rolled_back:
         _check_that_what_is_reported_is_so(run)
 
 

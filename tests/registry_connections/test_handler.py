@@ -5,18 +5,17 @@ crhelper is the real one, Falcon is the simulator; only the clients of AWS and t
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 from unittest.mock import Mock, call
 
 import pytest
 
 from registry_connections import custom_resource, handler
-from registry_connections.aws.calls import FreshPolicy
+from registry_connections.aws.calls import FRESH_POLICY_SECONDS, FreshPolicy
 from registry_connections.core.errors import RegistrationError, SettingsError
 from registry_connections.core.report import LONGEST_REASON
 from tests.registry_connections.conftest import CloudFormation, Lines
-from tests.registry_connections.fakes import FakeSsm, Journal, Parameters, VirtualClock, client_error
+from tests.registry_connections.fakes import FakeSsm, Journal, Parameters, VirtualClock
 from tests.registry_connections.samples import (
     ACCOUNT,
     EAST,
@@ -31,7 +30,6 @@ from tests.registry_connections.samples import (
 from tests.sandbox.tls import Authority
 from tests.simulator import CLIENT_ID, CLIENT_SECRET, Connection, FalconSimulator, Fault, missing_scope
 
-FRESH = FreshPolicy.__call__
 ENVIRONMENT = {
     "STACK_ID": STACK_ID,
     "URL_SUFFIX": IDENTITY.url_suffix,
@@ -132,33 +130,26 @@ def test_identity_is_the_functions_own_whatever_an_event_claims(function: Functi
     assert function.falcon.connections() == [theirs]
 
 
-@pytest.mark.parametrize("kind", ["Create", "Delete", "reconcile"])
-def test_a_young_launch_waits_for_its_policy(function: Function, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    denials, get = [client_error("AccessDeniedException")] * 2, function.aws.ssm.get_parameter
-
-    def denied_at_first(**name: str) -> Any:
-        if denials:
-            raise denials.pop()
-        return get(**name)
-
-    monkeypatch.setattr(function.aws.ssm, "get_parameter", denied_at_first)
-    monkeypatch.setattr(
-        FreshPolicy, "__call__", lambda policy, call: FRESH(replace(policy, sleep=lambda _: None), call)
-    )
+@pytest.mark.parametrize(
+    ("kind", "physical_id", "seconds"),
+    [
+        ("Create", "", FRESH_POLICY_SECONDS),
+        ("Delete", f"{OURS}-failed", FRESH_POLICY_SECONDS),
+        ("Delete", OURS, 0.0),
+        ("reconcile", "", FRESH_POLICY_SECONDS),
+    ],
+)
+def test_a_young_launch_waits_for_its_policy_and_the_delete_of_what_was_launched_does_not(
+    function: Function, monkeypatch: pytest.MonkeyPatch, kind: str, physical_id: str, seconds: float
+) -> None:
+    policies = Mock(wraps=FreshPolicy)
+    monkeypatch.setattr(handler, "FreshPolicy", policies)
     if kind == "reconcile":
-        assert function.act({"action": "reconcile"})["message"] == "nothing is applied yet"
+        function.act({"action": kind})
     else:
-        assert function.stack_event(kind, PhysicalResourceId=f"{OURS}-failed")["Status"] == "SUCCESS"
-    assert denials == []
+        function.stack_event(kind, {"DeleteConnections": "Stack"}, PhysicalResourceId=physical_id)
 
-
-def test_the_delete_of_what_was_launched_does_not_wait_for_a_policy(function: Function) -> None:
-    function.stack_event("Create")
-    function.aws.ssm.get_parameter = Mock(side_effect=client_error("AccessDeniedException"))  # type: ignore[method-assign]
-    deleted = function.stack_event("Delete", {"DeleteConnections": "Stack"})
-
-    assert deleted["Status"] == "FAILED"
-    assert function.aws.ssm.get_parameter.call_count < 10
+    assert policies.call_args_list[0] == call(seconds)
 
 
 def test_of_more_problems_than_fit_it_is_told_how_many_and_the_log_has_all(function: Function, logged: Lines) -> None:

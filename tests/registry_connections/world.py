@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from registry_connections.aws.calls import FreshPolicy
 from registry_connections.aws.parameter_store import ParameterStore
+from registry_connections.concurrency import Clock
 from registry_connections.core.errors import RegistrationError
 from registry_connections.core.model import Credentials, Deadline, Identity, Settings
 from registry_connections.core.record import FAILED_SUFFIX, Kind, Record, Request, digest
@@ -170,11 +171,6 @@ class Invocation:
         """How the tenant's entries name this run."""
         return f"{self.stack.name}/{self.request.kind}:{self.request.id}"
 
-    @property
-    def idle(self) -> bool:
-        """Whether it was answered from the record alone."""
-        return self.report is not None and not self.journal.made("log_in")
-
 
 @dataclass(frozen=True)
 class SeenStore(ParameterStore):
@@ -251,7 +247,8 @@ class World:
             return FakeFalcon(self.tenant, journal, cloud, invocation.maker)
 
         reader = Reader(stack.identity, account, connect, pool)
-        return Reconciler(stack.identity, store, reader, pool, self.clock.clock)
+        clock = Clock(self.clock, self.clock.wall, self.clock.sleep)
+        return Reconciler(stack.identity, store, reader, pool, clock)
 
     def invoke_both(self, first: Invocation, second: Invocation, apart: float) -> None:
         """Run the function twice at the same time, the second run so many seconds after the first."""

@@ -106,6 +106,8 @@ def test_access_that_is_denied_is_tried_again_while_a_policy_may_be_fresh(
     ("error", "kind", "text"),
     [
         (client_error("Throttled"), AwsError, "It failed: Throttled."),
+        (client_error("a\n" + "x" * 100), AwsError, f"It failed: a {'x' * 55}...."),
+        (ClientError({}, "x"), AwsError, "It failed: unknown error."),
         (client_error("Special"), SecretError, "It failed: Special."),
         (ORGANIZATION, AwsError, "It failed: AccessDenied by a service control policy."),
         (EndpointConnectionError(endpoint_url="https://x"), AwsError, "It failed: EndpointConnectionError."),
@@ -119,8 +121,3 @@ def test_an_error_tells_what_failed_and_its_code_and_no_more(error: Exception, k
         raise error
 
     assert (type(caught.value), str(caught.value)) == (kind, text)
-
-
-def test_a_code_is_one_short_line() -> None:
-    assert calls.error_code(client_error("a\n" + "x" * 100)) == "a " + "x" * 55 + "..."
-    assert calls.error_code(ClientError({}, "x")) == "unknown error"

@@ -91,18 +91,3 @@ def test_one_work_returns_or_raises_and_is_named_if_it_hangs(pool: ThreadPool, r
         pool.run(refused, AMPLE)
     with pytest.raises(NoResponseError, match="Reading the secret: no response"):
         pool.run(lambda: release.wait(30), SHORT, "Reading the secret")
-
-
-def test_work_goes_on_while_something_else_is_done(pool: ThreadPool) -> None:
-    begun, ended = threading.Event(), threading.Event()
-
-    def work() -> str:
-        begun.set()
-        ended.wait(30)
-        return "done"
-
-    outcome = pool.submit(work)
-    assert begun.wait(30)
-    ended.set()
-
-    assert outcome(AMPLE) == "done"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry_connections.core import errors
-from registry_connections.core.errors import RegistrationError, SettingsError, sanitize, shorten
+from registry_connections.core.errors import RegistrationError, sanitize, shorten
 
 
 @given(st.text(max_size=300), st.integers(10, 80))
@@ -46,9 +46,3 @@ def test_every_exception_is_one_of_ours_and_has_its_place_in_the_docstring() -> 
 
     assert all(issubclass(kind, RegistrationError) for kind in own)
     assert all(kind.__name__ in str(errors.__doc__) for kind in own)
-
-
-def test_all_problems_of_the_settings_are_one_text() -> None:
-    error = SettingsError(["One.", "Two."])
-
-    assert (str(error), error.problems) == ("One. Two.", ("One.", "Two."))

@@ -76,18 +76,14 @@ def test_an_event_is_cloudformations_if_it_has_all_that_cloudformation_sends_and
 # What is asked, and what is answered
 
 
-def named(name: str) -> str:
-    return STACK_ID.replace("/falcon/", f"/{name}/")
-
-
 @pytest.mark.parametrize(
     ("changes", "attribute", "value"),
     [
         *[({"ResourceProperties": none}, "digest", digest({})) for none in (None, "text", ["a"], 5)],
         ({"ResourceProperties": {"RegionScope": "All"}}, "problems", parse({"RegionScope": "All"}, "aws")[1]),
         ({"RequestId": "id\n" + "x" * 100}, "id", "id " + "x" * 58 + "..."),
-        ({"StackId": named("StackSet-falcon-1a2b")}, "rollout", True),
-        ({"StackId": named("falcon-StackSet")}, "rollout", False),
+        ({"StackId": STACK_ID.replace("/falcon/", "/StackSet-falcon-1a2b/")}, "rollout", True),
+        ({"StackId": STACK_ID.replace("/falcon/", "/falcon-StackSet/")}, "rollout", False),
     ],
 )
 def test_a_request_is_what_an_event_says_as_far_as_it_makes_sense(

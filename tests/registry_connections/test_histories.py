@@ -30,20 +30,14 @@ STEPS_PER_HISTORY: Final = 50
 
 ANYWHERE = (Effect.REFUSED, Effect.KILLED)
 WRITING = (Effect.LOST, Effect.HANGS, Effect.HANGS_APPLIED, Effect.KILLED_APPLIED, Effect.DENIED, *ANYWHERE)
+READING = (Effect.DENIED, Effect.HANGS, *ANYWHERE)
 EFFECTS = {
-    "secret": ANYWHERE,
-    "regions": ANYWHERE,
-    "get": ANYWHERE,
-    "put": (Effect.LOST, Effect.REPEATED, Effect.KILLED_APPLIED, *ANYWHERE),
-    "delete_parameter": (Effect.LOST, Effect.KILLED_APPLIED, *ANYWHERE),
-    "holds": ANYWHERE,
-    "log_in": (Effect.DENIED, Effect.HANGS, *ANYWHERE),
-    "probe": (Effect.DENIED, *ANYWHERE),
+    **dict.fromkeys(("secret", "regions", "get", "holds"), ANYWHERE),
+    **dict.fromkeys(("put", "delete_parameter"), (Effect.LOST, Effect.REPEATED, Effect.KILLED_APPLIED, *ANYWHERE)),
+    **dict.fromkeys(("log_in", "probe", "read", "list"), READING),
     "create": (Effect.REPEATED, Effect.REJECTED, *WRITING),
     "refresh": (Effect.VANISHED, Effect.REJECTED, *WRITING),
     "remove": WRITING,
-    "read": (Effect.DENIED, Effect.HANGS, *ANYWHERE),
-    "list": (Effect.DENIED, Effect.HANGS, *ANYWHERE),
 }
 FAULT = st.sampled_from(sorted(EFFECTS)).flatmap(
     lambda operation: st.builds(
@@ -117,19 +111,6 @@ class Histories(RuleBasedStateMachine):
         create, delete = stack.begin(Kind.CREATE, stack.applied, faults), stack.begin(Kind.DELETE, stack.applied)
         self.world.invoke_both(create, delete, apart)
         self._roll_back(stack, [], deleted=delete.succeeded)
-
-    @room_for_a_stack
-    @rule(changes=CHANGES, faults=SHORT_FAULTS, later=SHORT_FAULTS, apart=APART, told=st.booleans())
-    def launch_twice(self, changes: Changes, faults: Faults, later: Faults, apart: float, *, told: bool) -> None:
-        stack, request = self.world.new_stack(), self.world.new_id()
-        stack.applied = stack.properties(**changes)
-        # Who cannot read the record cannot know that the same event is being answered already.
-        faults, later = ([f for f in given if f.operation not in RECORD_FAULTS] for given in (faults, later))
-        first, second = (stack.begin(Kind.CREATE, stack.applied, given, request=request) for given in (faults, later))
-        self.world.invoke_both(first, second, apart)
-        run = min(first, second, key=lambda run: (not run.answered, run.ended))  # whose response came first
-        stack.hold(run, told=told)
-        self._settle_launch(stack, run, [], told=told)
 
     @a_stack
     @rule(stack=STACK, changes=CHANGES, faults=FAULTS, later=FAULTS, told=st.booleans())

@@ -81,7 +81,6 @@ class Stack:
         properties: Mapping[str, str],
         faults: Sequence[Fault] = (),
         *,
-        request: str = "",
         physical_id: str = "",
         sent: float | None = None,
     ) -> "Invocation":
@@ -91,7 +90,7 @@ class Stack:
         held = physical_id or (kind is Kind.DELETE and self.held) or self.ours
         asked = Request(
             kind,
-            request or self.world.new_id(),
+            self.world.new_id(),
             clock.wall() if sent is None else sent + clock.wall() - clock.now,
             settings,
             tuple(problems),
@@ -150,11 +149,9 @@ class Invocation:
     before: Record
     present: dict[str, Entry] = field(default_factory=dict)
     seconds: float = 0.0
-    ended: float = 0.0
     report: Report | None = None
     reason: str = ""
     answered: bool = False
-    problem: BaseException | None = None
     removed: list[Entry] = field(default_factory=list)
     settings: Settings = field(default_factory=Settings)
 
@@ -223,9 +220,7 @@ class World:
             invocation.reason, invocation.answered = str(error) or "?", True
         except KilledError:
             pass
-        except Exception as error:  # noqa: BLE001 - the invariants say what they think of it
-            invocation.problem = error
-        invocation.ended, invocation.seconds = self.clock.now, self.clock.now - start
+        invocation.seconds = self.clock.now - start
         invocation.removed = [gone for gone, by in self.tenant.removed[seen:] if by == invocation.maker]
         if request.is_repair and (applied := invocation.before.applied):
             invocation.settings = parse(applied.choices, "aws")[0]

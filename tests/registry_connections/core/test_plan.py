@@ -120,30 +120,6 @@ def test_a_region_where_ecr_is_denied_or_as_asked_for_unused_is_left_out(
         assert chosen == Scope((WEST, EAST), skipped(before))
 
 
-names = st.sampled_from([EAST, WEST, SOUTH, "eu-north-1", "me-south-1", MARS])
-region_sets = st.frozensets(names)
-
-
-@st.composite
-def account_regions(draw: st.DrawFn) -> AccountRegions:
-    enabled = draw(region_sets)
-    return AccountRegions(enabled, draw(region_sets) - enabled)
-
-
-@given(account_regions(), st.lists(names, max_size=3), st.lists(names, max_size=3), st.lists(names, max_size=3))
-def test_law_every_region_of_the_account_is_wanted_or_skipped_and_never_both(
-    regions: AccountRegions, named: list[str], excluded: list[str], accepted: list[str]
-) -> None:
-    chosen = planning.scope(choosing(regions=tuple(named), excluded=tuple(excluded)), regions, accepted)
-    left_out = [outcome.region for outcome in chosen.skipped]
-
-    assert set(chosen.wanted) <= regions.enabled <= set(chosen.wanted) | set(left_out)
-    assert not set(chosen.wanted) & {*left_out, *excluded}
-    assert list(chosen.wanted) == sorted(set(chosen.wanted))
-    assert left_out == sorted(set(left_out))
-    assert chosen.wanted or chosen.problems
-
-
 # What is to be done
 
 
@@ -232,6 +208,8 @@ def test_each_reason_is_told_in_words_of_its_own() -> None:
 
 # Laws of the plan
 
+names = st.sampled_from([EAST, WEST, SOUTH, "eu-north-1", "me-south-1", MARS])
+region_sets = st.frozensets(names)
 MAKERS = [created, adopted, anothers, by_hand]
 ids = st.integers(0, 9).map(lambda number: f"id-{number}")
 own = st.builds(

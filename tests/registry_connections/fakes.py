@@ -96,10 +96,15 @@ class InlinePool(ThreadPool):
     def submit_each(
         self, work: Callable[[Item], Result], items: Sequence[Item]
     ) -> Callable[[Deadline], list[Result | Exception]]:
-        start, ended = self.clock.now, []
+        start = self.clock.now
+        ended: list[tuple[Result | Exception, float]] = []
         for item in items:
             self.clock.now = start
-            ended.append((self._try(work, item), self.clock.now))
+            try:
+                result: Result | Exception = work(item)
+            except Exception as error:  # noqa: BLE001 - as the real one: errors are results
+                result = error
+            ended.append((result, self.clock.now))
         self.clock.now = start
 
         def results(deadline: Deadline) -> list[Result | Exception]:
@@ -109,12 +114,6 @@ class InlinePool(ThreadPool):
             return [result if end <= max(deadline.at, start) else late for result, end in ended]
 
         return results
-
-    def _try(self, work: Callable[[Item], Result], item: Item) -> Result | Exception:
-        try:
-            return work(item)
-        except Exception as error:  # noqa: BLE001 - as the real one: errors are results
-            return error
 
     def shutdown(self) -> None:
         """There is no thread to end."""

@@ -70,22 +70,20 @@ class FakeFalcon:
     cloud: str = ""
 
     def log_in(self, deadline: Deadline, hint: str = "") -> None:
-        check(self._enter("log_in", hint, deadline), errors.AuthenticationError("no token", status=403))
+        self._enter("log_in", hint, deadline)
         self.cloud = self.named if self.named != "autodiscover" else "us-1"
 
     def probe(self, deadline: Deadline) -> None:
-        check(self._enter("probe", "", deadline), errors.ScopeError("READ is missing", status=403))
+        self._enter("probe", "", deadline)
 
     def create(self, registry: Registry, alias: str, grant: RoleGrant, deadline: Deadline, *, fresh: bool) -> str:
         effect = self._enter("create", registry.region, deadline)
-        check(effect, errors.ScopeError("WRITE is missing", status=403))
         if self.tenant.find(registry.url):
             raise errors.ConflictError("exists", status=409)
         rejected = self._is_rejected(effect, registry.region) or not self._can_use(grant, deadline, fresh=fresh)
         if rejected and not self.tenant.rejects_leave_entry:
             raise errors.CredentialError("failed to validate registry credential", status=400)
-        given = Entry(registry.url, "ecr", alias, "", grant.role_arn)
-        made = self.tenant.add(replace(given, maker=self.maker, user=self.maker))
+        made = self.tenant.add(Entry(registry.url, "ecr", alias, "", grant.role_arn, maker=self.maker, user=self.maker))
         if rejected:
             raise errors.CredentialError("failed to validate registry credential", status=400)
         self._lose(effect, deadline)
@@ -95,7 +93,6 @@ class FakeFalcon:
 
     def refresh(self, connection_id: str, alias: str, grant: RoleGrant, deadline: Deadline, *, fresh: bool) -> None:
         effect = self._enter("refresh", connection_id, deadline)
-        check(effect, errors.ScopeError("WRITE is missing", status=403))
         if effect is Effect.VANISHED:
             self.tenant.remove(connection_id)
         found = self.tenant.entries.get(connection_id)
@@ -111,16 +108,15 @@ class FakeFalcon:
 
     def remove(self, connection_id: str, deadline: Deadline) -> None:
         effect = self._enter("remove", connection_id, deadline)
-        check(effect, errors.ScopeError("WRITE is missing", status=403))
         self.tenant.remove(connection_id, self.maker)
         self._lose(effect, deadline)
 
     def read(self, identifiers: Sequence[str], deadline: Deadline) -> list[Connection]:
-        check(self._enter("read", "", deadline), errors.ScopeError("READ is missing", status=403))
+        self._enter("read", "", deadline)
         return [self.tenant.entries[name].shown() for name in identifiers if name in self.tenant.entries]
 
     def list_all(self, deadline: Deadline) -> list[Connection]:
-        check(self._enter("list", "", deadline), errors.ScopeError("READ is missing", status=403))
+        self._enter("list", "", deadline)
         return [entry.shown() for entry in self.tenant.entries.values()]
 
     def _enter(self, operation: str, subject: str, deadline: Deadline) -> Effect | None:
@@ -129,6 +125,9 @@ class FakeFalcon:
         effect = self.journal.enter(operation, subject)
         if effect is Effect.HANGS:
             self._lose(Effect.HANGS_APPLIED, deadline)
+        access = "WRITE" if operation in {"create", "refresh", "remove"} else "READ"
+        denied = errors.ScopeError(f"{access} is missing", status=403)
+        check(effect, errors.AuthenticationError("no token", status=403) if operation == "log_in" else denied)
         return effect
 
     def _lose(self, effect: Effect | None, deadline: Deadline) -> None:

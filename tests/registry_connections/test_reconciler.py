@@ -111,15 +111,6 @@ def test_a_repair_goes_by_what_the_stack_applied_and_fails_for_a_region_even_if_
     assert [outcome.region for outcome in run.report.of({OutcomeKind.SKIPPED})] == [C]
 
 
-def test_an_update_with_other_credentials_tries_them_although_no_choice_changed(stack: Stack) -> None:
-    stack.launch(CredentialsVersion="1")
-    wrong = stack.update(WRONG_CREDENTIALS, CredentialsVersion="2")
-    right = stack.update(CredentialsVersion="2")
-
-    assert succeeded(wrong, right) == [False, True]
-    assert operations(right, *READING) == ["log_in", "read"]
-
-
 @pytest.mark.parametrize("kind", [Kind.UPDATE, Kind.REPAIR])
 def test_a_role_that_falcon_does_not_know_yet_is_waited_for_by_a_stack_event_only(stack: Stack, kind: Kind) -> None:
     stack.launch(Regions=A)
@@ -411,22 +402,18 @@ def test_a_launch_of_unheard_success_is_undone_if_cloudformation_says_so(stack: 
     assert in_falcon(stack) == (set() if not faults else {A, B, C, D})
 
 
-def test_the_delete_of_a_launch_that_left_nothing_needs_neither_secret_nor_falcon(stack: Stack) -> None:
-    create, delete = stack.launch(NO_SECRET), stack.delete(*OUTAGES.values())
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_the_delete_of_a_launch_that_is_known_to_have_left_nothing_needs_neither_time_nor_secret_nor_falcon(
+    stack: Stack, *, forgotten: bool
+) -> None:
+    create = stack.launch(NO_SECRET, told=forgotten)
+    if forgotten:
+        stack.parameters.versions.clear()
+    delete = stack.delete(*OUTAGES.values())
 
     assert succeeded(create, delete) == [False, True]
     assert operations(delete, "get", "put") == ["delete_parameter"]
-
-
-@pytest.mark.parametrize("forgotten", [False, True])
-def test_a_delete_does_not_wait_for_a_launch_that_is_known_to_have_come(stack: Stack, *, forgotten: bool) -> None:
-    stack.launch(NO_SECRET, told=forgotten)
-    if forgotten:
-        stack.parameters.versions.clear()
-    run = stack.delete()
-
-    assert run.succeeded
-    assert run.seconds < 10
+    assert delete.seconds < 10
 
 
 def test_a_launch_whose_first_write_was_lost_can_be_deleted_even_if_another_write_is_refused(stack: Stack) -> None:

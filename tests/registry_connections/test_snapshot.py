@@ -66,15 +66,6 @@ def test_a_region_is_left_out_by_what_ecr_says_of_it_or_if_it_was_applied_and_is
         bench.read(regions=both)
 
 
-def test_a_region_that_the_organization_denies_is_skipped_until_it_is_admitted() -> None:
-    bench = Bench()
-    bench.account.uses = {EAST: RegionUse.DENIED}
-
-    assert bench.read().scope.wanted == (WEST,)
-    bench.account.uses = {}
-    assert bench.read(Record(Applied({}), skipped=(EAST,))).scope.wanted == (WEST, EAST)
-
-
 def test_every_problem_is_told_together_and_once() -> None:
     with pytest.raises(SettingsError) as caught:
         Bench(cloud="us-9").read(None, "One.", "One.", regions=(EAST, "mars-east-1"))

@@ -90,7 +90,7 @@ class Stack:
         held = physical_id or (kind is Kind.DELETE and self.held) or self.ours
         asked = Request(
             kind,
-            self.world.new_id(),
+            f"{next(self.world.numbers):08d}-1111-4111-8111-111111111111",
             clock.wall() if sent is None else sent + clock.wall() - clock.now,
             settings,
             tuple(problems),
@@ -194,13 +194,10 @@ class World:
 
     def __post_init__(self) -> None:
         self.tenant = Tenant(self.clock)
-        self._numbers = itertools.count(1)
-
-    def new_id(self) -> str:
-        return f"{next(self._numbers):08d}-1111-4111-8111-111111111111"
+        self.numbers = itertools.count(1)
 
     def new_stack(self) -> Stack:
-        return Stack(next(self._numbers), self)
+        return Stack(next(self.numbers), self)
 
     def run(self, invocation: Invocation) -> Invocation:
         """Run the function once and check what came of it."""

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -155,14 +154,6 @@ def test_only_what_parameter_store_lags_behind_is_waited_for(code: str, times: i
     assert (len(bench.sent), bench.clock.now) == (calls, seconds)
 
 
-def test_an_earlier_version_that_cannot_be_read_yet_is_waited_for() -> None:
-    bench = Bench(FIRST, LATER, LOSER, outcomes=["", "ParameterVersionNotFound"])
-    record = bench.store.load()
-
-    assert record == Record(cloud="eu-1")
-    assert [sent["Name"] for sent in bench.sent] == [NAME, f"{NAME}:2", f"{NAME}:2"]
-
-
 def test_a_fresh_policy_is_waited_for_in_every_call() -> None:
     bench = Bench(FIRST)
     store = replace(bench.store, access=FreshPolicy(FRESH_POLICY_SECONDS, bench.clock, bench.clock.sleep))
@@ -171,12 +162,6 @@ def test_a_fresh_policy_is_waited_for_in_every_call() -> None:
         call()
 
     assert bench.clock.now > 60
-
-
-def test_a_response_that_aws_does_not_document_is_an_error_of_ours() -> None:
-    client = SimpleNamespace(get_parameter=lambda **_: {"Parameter": {}})
-    with pytest.raises(RecordError, match=f"{READ}: AWS's response cannot be understood"):
-        replace(Bench().store, client=lambda: client).load()
 
 
 def test_a_record_is_deleted_or_found_gone_or_says_why_it_is_not() -> None:

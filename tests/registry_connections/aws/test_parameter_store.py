@@ -107,6 +107,7 @@ def test_a_write_stands_over_what_was_loaded(start: list[str], base: int, outcom
     bench.outcomes.clear()
 
     assert (now.version, bench.parameters.record) == (version, Record(cloud="us-2"))
+    assert {sent["Name"].partition(":")[0] for sent in bench.sent} == {NAME}
     assert bench.store.swap(now).version == len(bench.parameters.versions)
 
 

@@ -92,9 +92,10 @@ ROW: dict[str, Any] = {
 
 def test_the_status_of_a_region_is_what_falcon_says_of_its_connection() -> None:
     silent = dict.fromkeys(("credential_expires_at", "last_refresh", "next_refresh"))
+    whole: dict[str, Any] = {"ok": True, "account": ACCOUNT, "cloud": "us-2", "problems": [], "attention": []}
 
     for moments, row in ((MOMENTS, ROW), ({}, ROW | silent)):
-        assert seen(created(EAST, state="active", **moments), wanted=(EAST,))[1]["regions"] == [row]
+        assert seen(created(EAST, state="active", **moments), wanted=(EAST,))[1] == {**whole, "regions": [row]}
 
 
 TAKEN = f"another stack took it over (alias {anothers(EAST).alias}): another CredentialsVersion here takes it back"

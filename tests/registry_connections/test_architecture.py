@@ -104,8 +104,8 @@ HARMLESS = {
     "logging.getLogger",
     "range",
     "re.compile",
+    "str.maketrans",
 }
-HARMLESS |= {"str.maketrans"}
 """All that may be called while the package is imported: nothing that reads, sends, starts or configures anything."""
 
 

@@ -1,6 +1,5 @@
 """The plan: one case for each sentence of its rules, then the laws that hold whatever the circumstances."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -229,10 +228,6 @@ records = st.builds(
 policies = st.sampled_from(DeletePolicy)
 
 
-def changes(todo: Plan) -> Sequence[Action]:
-    return [*todo.of(REFRESH), *todo.of(REMOVE)]
-
-
 @given(region_sets, tenants, records, policies, st.booleans())
 def test_law_a_plan_touches_only_what_is_recorded_or_created_of_this_account_and_no_wanted_region_is_removed(
     wanted: frozenset[str], tenant: list[Connection], record: Record, policy: DeletePolicy, repair: bool
@@ -243,7 +238,7 @@ def test_law_a_plan_touches_only_what_is_recorded_or_created_of_this_account_and
 
     assert regions == sorted(set(regions))
     assert wanted <= set(regions)
-    for change in changes(todo):
+    for change in (*todo.of(REFRESH), *todo.of(REMOVE)):
         found = by_id[change.connection_id]
         assert found.is_for(change.registry)
         assert change.registry.account == IDENTITY.account

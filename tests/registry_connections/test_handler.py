@@ -12,6 +12,7 @@ import pytest
 
 from registry_connections import custom_resource, handler
 from registry_connections.aws.calls import FRESH_POLICY_SECONDS, FreshPolicy
+from registry_connections.aws.parameter_store import ParameterStore
 from registry_connections.core.errors import RegistrationError, SettingsError
 from registry_connections.core.report import LONGEST_REASON
 from tests.registry_connections.conftest import CloudFormation, Lines
@@ -142,14 +143,14 @@ def test_identity_is_the_functions_own_whatever_an_event_claims(function: Functi
 def test_a_young_launch_waits_for_its_policy_and_the_delete_of_what_was_launched_does_not(
     function: Function, monkeypatch: pytest.MonkeyPatch, kind: str, physical_id: str, seconds: float
 ) -> None:
-    policies = Mock(wraps=FreshPolicy)
-    monkeypatch.setattr(handler, "FreshPolicy", policies)
+    stores = Mock(wraps=ParameterStore)
+    monkeypatch.setattr(handler, "ParameterStore", stores)
     if kind == "reconcile":
         function.act({"action": kind})
     else:
         function.stack_event(kind, {"DeleteConnections": "Stack"}, PhysicalResourceId=physical_id)
 
-    assert policies.call_args_list[0] == call(seconds)
+    assert stores.call_args.args[2] == FreshPolicy(seconds)
 
 
 def test_of_more_problems_than_fit_it_is_told_how_many_and_the_log_has_all(function: Function, logged: Lines) -> None:

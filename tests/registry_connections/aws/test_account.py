@@ -74,7 +74,7 @@ VALUES = ("the-id", "the-secret", "eu-1", "the-child")
 
 @pytest.mark.parametrize(
     "keys",
-    ["CLIENT_ID,clientSecret,Cloud,memberCid", "falcon-client-id , Falcon Secret,falcon.cloud,Member.CID"],
+    ["CLIENT_ID,FalconClientSecret,Cloud,memberCid", "falcon-client-id , Falcon Secret,falcon.cloud,FALCON_MEMBER_CID"],
 )
 def test_the_keys_of_a_secret_are_found_however_they_are_spelled(keys: str) -> None:
     stored = dict(zip(keys.split(","), VALUES, strict=True))

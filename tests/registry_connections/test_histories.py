@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from registry_connections.core.model import Owner
 from registry_connections.core.record import BEGUN, REMEMBERED, Kind
+from registry_connections.reconciler import EVENT_AGE_SECONDS
 from tests.registry_connections import invariants
 from tests.registry_connections.fakes import Effect, Fault
 from tests.registry_connections.samples import ACCOUNT, OTHER_ACCOUNT, SUFFIX
@@ -110,10 +111,50 @@ class Histories(RuleBasedStateMachine):
         self.world.invoke_both(create, delete, apart)
         self._roll_back(stack, [], deleted=delete.succeeded)
 
+    @room_for_a_stack
+    @rule(changes=CHANGES, faults=SHORT_FAULTS, late=st.floats(0, EVENT_AGE_SECONDS - 10))
+    def launch_delivered_after_its_delete(self, changes: Changes, faults: Faults, late: float) -> None:
+        stack = self.world.new_stack()
+        stack.applied, stack.held = stack.properties(**changes), "made-up"
+        faults = [fault for fault in faults if fault.operation not in RECORD_FAULTS | {"delete_parameter"}]
+        sent = self.world.clock.now
+        self.world.clock.sleep(5)
+        delete = stack.begin(Kind.DELETE, stack.applied)
+        create = stack.begin(Kind.CREATE, stack.applied, faults, sent=sent)
+        self.world.invoke_both(delete, create, round(late, 1))
+        self._roll_back(stack, [], deleted=delete.succeeded)
+
+    @room_for_a_stack
+    @rule(changes=CHANGES, faults=SHORT_FAULTS, later=SHORT_FAULTS, apart=APART, told=st.booleans())
+    def launch_twice(self, changes: Changes, faults: Faults, later: Faults, apart: float, *, told: bool) -> None:
+        stack, request = self.world.new_stack(), self.world.new_id()
+        stack.applied = stack.properties(**changes)
+        # Who cannot read the record cannot know that the same event is being answered already.
+        faults, later = ([f for f in given if f.operation not in RECORD_FAULTS] for given in (faults, later))
+        first, second = (stack.begin(Kind.CREATE, stack.applied, given, request=request) for given in (faults, later))
+        self.world.invoke_both(first, second, apart)
+        run = min(first, second, key=lambda run: (not run.answered, run.ended))  # whose response came first
+        stack.hold(run, told=told)
+        self._settle_launch(stack, run, [], told=told)
+
     @a_stack
     @rule(stack=STACK, changes=CHANGES, faults=FAULTS, later=FAULTS, told=st.booleans())
     def update(self, stack: Stack, changes: Changes, faults: Faults, later: Faults, *, told: bool) -> None:
         self._settle_update(stack, stack.update(*faults, **changes), later, told=told)
+
+    @a_stack
+    @rule(stack=STACK, changes=CHANGES)
+    def update_delivered_after_its_rollback(self, stack: Stack, changes: Changes) -> None:
+        sent = self.world.clock.now
+        self.world.clock.sleep(1200)
+        rollback = stack.roll_back()
+        assert rollback.succeeded or any(why in rollback.reason for why in IMPOSSIBLE), rollback.reason
+        before = dict(self.world.tenant.entries)
+        late = self.world.run(stack.begin(Kind.UPDATE, stack.properties(**changes), sent=sent))
+        stack.events.pop()
+        assert late.answered
+        assert not late.succeeded
+        assert self.world.tenant.entries == before
 
     @a_stack
     @rule(stack=STACK, changes=CHANGES, faults=SHORT_FAULTS, apart=APART, update_first=st.booleans())

@@ -81,6 +81,7 @@ class Stack:
         properties: Mapping[str, str],
         faults: Sequence[Fault] = (),
         *,
+        request: str = "",
         physical_id: str = "",
         sent: float | None = None,
     ) -> "Invocation":
@@ -90,7 +91,7 @@ class Stack:
         held = physical_id or (kind is Kind.DELETE and self.held) or self.ours
         asked = Request(
             kind,
-            f"{next(self.world.numbers):08d}-1111-4111-8111-111111111111",
+            request or self.world.new_id(),
             clock.wall() if sent is None else sent + clock.wall() - clock.now,
             settings,
             tuple(problems),
@@ -149,6 +150,7 @@ class Invocation:
     before: Record
     present: dict[str, Entry] = field(default_factory=dict)
     seconds: float = 0.0
+    ended: float = 0.0
     report: Report | None = None
     reason: str = ""
     answered: bool = False
@@ -194,10 +196,13 @@ class World:
 
     def __post_init__(self) -> None:
         self.tenant = Tenant(self.clock)
-        self.numbers = itertools.count(1)
+        self._numbers = itertools.count(1)
+
+    def new_id(self) -> str:
+        return f"{next(self._numbers):08d}-1111-4111-8111-111111111111"
 
     def new_stack(self) -> Stack:
-        return Stack(next(self.numbers), self)
+        return Stack(next(self._numbers), self)
 
     def run(self, invocation: Invocation) -> Invocation:
         """Run the function once and check what came of it."""
@@ -217,7 +222,7 @@ class World:
             invocation.reason, invocation.answered = str(error) or "?", True
         except KilledError:
             pass
-        invocation.seconds = self.clock.now - start
+        invocation.ended, invocation.seconds = self.clock.now, self.clock.now - start
         invocation.removed = [gone for gone, by in self.tenant.removed[seen:] if by == invocation.maker]
         if request.is_repair and (applied := invocation.before.applied):
             invocation.settings = parse(applied.choices, "aws")[0]

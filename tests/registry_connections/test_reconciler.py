@@ -180,6 +180,14 @@ def test_what_a_failed_update_took_up_again_is_not_forgotten(stack: Stack) -> No
     assert in_falcon(stack) == {A}
 
 
+def test_what_a_launch_that_is_tried_again_finds_of_the_first_try_is_not_forgotten(stack: Stack) -> None:
+    stack.launch(DIES, Regions=f"{A},{B}")
+    assert in_falcon(stack) == {A}
+
+    assert succeeded(stack.launch(NOT_CREATED, Regions=f"{A},{B}"), stack.delete()) == [False, True]
+    assert in_falcon(stack) == set()
+
+
 def test_an_event_whose_call_hangs_keeps_time_to_undo_the_others(stack: Stack) -> None:
     run = stack.launch(Fault("create", Effect.HANGS))
 

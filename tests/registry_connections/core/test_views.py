@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from registry_connections.core import errors
 from registry_connections.core.model import Connection, DeletePolicy, Outcome, OutcomeKind, Settings
@@ -137,6 +139,22 @@ def test_an_alias_that_a_person_wrote_and_a_run_that_was_cut_short_are_worth_att
         f"{EAST}: its alias was changed to 'registry of the shop'; it stays so",
         "A run is at work, or ended before it could record what it did: then a repair puts it right.",
     ]
+
+
+names = st.frozensets(st.sampled_from([EAST, WEST, SOUTH, "eu-north-1", "me-south-1"]))
+
+
+@given(names, names, names, names, names)
+def test_law_every_region_is_in_one_place_of_a_plan_and_in_one_row_of_a_status(
+    wanted: frozenset[str], there: frozenset[str], skipped: frozenset[str], gone: frozenset[str], old: frozenset[str]
+) -> None:
+    found = [created(name, expired=name in old) for name in sorted(there)]
+    left_out = dict.fromkeys(skipped - wanted, "not in Regions")
+    planned, status = seen(*found, wanted=tuple(sorted(wanted)), skipped=left_out, managed=tuple(sorted(gone - there)))
+    places = [each["region"] for group in ("changes", "left", "skipped") for each in planned[group]]
+
+    assert sorted([*places, *planned["unchanged"]]) == sorted(wanted | there | left_out.keys())
+    assert [each["region"] for each in status["regions"]] == sorted(wanted | there | left_out.keys() | gone)
 
 
 # When AWS or Falcon does not let us look

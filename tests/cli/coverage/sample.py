@@ -3,20 +3,23 @@
 `PYTHONPATH=source python -m tests.cli.coverage.sample .github/coverage-report.png` takes the picture of the README.
 """
 
-import base64
 import random
+import shutil
 import sys
-import tempfile
 from datetime import UTC, datetime
-from pathlib import Path
+
+from playwright.sync_api import sync_playwright
 
 from cli.coverage import page
 from cli.coverage.model import Coverage, Facts, cover
 from cli.organization.members import Account
 from cli.organization.stack_set import Definition, Instance
 from registry_connections.core.model import Connection, Registry
-from tests.cli.coverage import browser
 from tests.sandbox.known_regions import WITHOUT_OPT_IN
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
+NO_BROWSER = f"no browser on PATH: {', '.join(BROWSERS)}"
 
 MANAGEMENT = "111122223333"
 SUFFIX = "amazonaws.com"
@@ -107,17 +110,14 @@ def sample(count: int = 1000) -> Coverage:
     return cover(facts(accounts=accounts, instances=instances, connections=connections))
 
 
-def take_picture(path: Path) -> None:
+def take_picture(path: str) -> None:
     """Show the sample in a browser, and keep what the first screen looks like."""
-    found = browser.find()
-    assert found, f"no browser on PATH: {', '.join(browser.NAMES)}"
-    with tempfile.TemporaryDirectory() as directory, browser.running(found) as shown:
-        file = Path(directory) / "page.html"
-        file.write_text(page.html(sample(), facts(), AT), encoding="utf-8")
-        shown.open(file)
-        shown.resize(1360, 1340)
-        path.write_bytes(base64.b64decode(shown.call("Page.captureScreenshot", format="png")["data"]))
+    assert BROWSER, NO_BROWSER
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=BROWSER) as browser:
+        shown = browser.new_page(viewport={"width": 1360, "height": 1340})
+        shown.set_content(page.html(sample(), facts(), AT))
+        shown.screenshot(path=path)
 
 
 if __name__ == "__main__":
-    take_picture(Path(sys.argv[1]))
+    take_picture(sys.argv[1])

@@ -1,14 +1,16 @@
-"""What the template says in a partition: its functions resolved, where the local AWS knows no partition but `aws`."""
+"""What the template says in a partition: resolved by the local AWS's own engine, which knows no partition but `aws`."""
 
+import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from ministack.services.cloudformation import engine
 
 from tests.docs.tables import template
 
-TEMPLATE = template()
-ABSENT = object()
-"""What AWS::NoValue resolves to."""
+# What the engine gives every stack is a parameter here, so that a test can say it.
+TEMPLATE = json.loads(re.sub(r"AWS::(Partition|URLSuffix|AccountId|Region)\b", r"\1", json.dumps(template())))
 
 SUFFIXES = {"aws": "amazonaws.com", "aws-us-gov": "amazonaws.com", "aws-cn": "amazonaws.com.cn"}
 """Partition to what its hosts end with."""
@@ -22,32 +24,21 @@ class Rendering:
     def __init__(self, partition: str = "aws", stack_uuid: str = STACK_UUID, **parameters: str) -> None:
         """Resolve with `parameters`, and with the defaults of the others."""
         defaults = {name: each.get("Default", "") for name, each in TEMPLATE["Parameters"].items()}
+        place = {"Partition": partition, "URLSuffix": SUFFIXES[partition], "AccountId": ACCOUNT, "Region": REGION}
         self.stack_id = f"arn:{partition}:cloudformation:{REGION}:{ACCOUNT}:stack/falcon/{stack_uuid}"
-        self.split: list[str] = []
-        """Every text that was split."""
-        self._values: dict[str, Any] = defaults | parameters
-        self._values |= {"AWS::Partition": partition, "AWS::URLSuffix": SUFFIXES[partition], "AWS::NoValue": ABSENT}
-        self._values |= {"AWS::AccountId": ACCOUNT, "AWS::Region": REGION, "AWS::StackId": self.stack_id}
-        self._functions: dict[str, Callable[[Any], Any]] = {
-            "Ref": lambda name: self._values.get(name, name),
-            "Condition": self._condition,
-            "Fn::If": lambda parts: self.resolve(parts[1] if self._condition(parts[0]) else parts[2]),
-            "Fn::Equals": lambda parts: self.resolve(parts[0]) == self.resolve(parts[1]),
-            "Fn::Not": lambda parts: not self.resolve(parts[0]),
-            "Fn::And": lambda parts: all(self.resolve(part) for part in parts),
-            "Fn::Or": lambda parts: any(self.resolve(part) for part in parts),
-            "Fn::Sub": self._substitute,
+        self._parameters = {name: {"Value": value} for name, value in (defaults | parameters | place).items()}
+        self._resources = {
             # An ARN that names the resource stands for each of its attributes.
-            "Fn::GetAtt": lambda path: f"arn:{partition}:a-service:{REGION}:{ACCOUNT}:{path[0]}",
-            "Fn::Join": lambda parts: parts[0].join(self.resolve(part) for part in parts[1]),
-            "Fn::Split": self._split,
-            "Fn::Select": lambda parts: self.resolve(parts[1])[int(parts[0])],
-            "Fn::FindInMap": lambda parts: TEMPLATE["Mappings"][parts[0]][parts[1]][parts[2]],
+            name: {"Attributes": dict.fromkeys(("Arn", "Id"), f"arn:{partition}:a-service:{REGION}:{ACCOUNT}:{name}")}
+            for name in TEMPLATE["Resources"]
         }
+        self._conditions: dict[str | None, bool] = {None: True}
+        for name, condition in TEMPLATE["Conditions"].items():
+            self._conditions[name] = self.resolve(condition)
 
     def resources(self) -> dict[str, Any]:
         """Return the properties of every resource that exists with these parameters."""
-        found = {name: each for name, each in TEMPLATE["Resources"].items() if self._condition(each.get("Condition"))}
+        found = {name: each for name, each in TEMPLATE["Resources"].items() if self._conditions[each.get("Condition")]}
         return {name: self.resolve(each["Properties"]) for name, each in found.items()}
 
     def statements(self, role: str) -> list[dict[str, Any]]:
@@ -57,26 +48,8 @@ class Rendering:
 
     def resolve(self, node: Any) -> Any:
         """Return a part of the template without functions."""
-        if isinstance(node, Mapping):
-            if len(node) == 1 and (name := next(iter(node))) in self._functions:
-                return self._functions[name](node[name])
-            found = {key: self.resolve(value) for key, value in node.items()}
-            return {key: value for key, value in found.items() if value is not ABSENT}
-        if isinstance(node, list):
-            return [value for value in map(self.resolve, node) if value is not ABSENT]
-        return node
-
-    def _condition(self, name: str | None) -> bool:
-        return name is None or bool(self.resolve(TEMPLATE["Conditions"][name]))
-
-    def _substitute(self, argument: Any) -> str:
-        text, own = argument if isinstance(argument, list) else (argument, {})
-        values = self._values | {name: self.resolve(value) for name, value in own.items()}
-        return re.sub(r"\$\{([^}]+)\}", lambda found: str(values.get(found[1], found[1])), text)
-
-    def _split(self, parts: Any) -> list[str]:
-        self.split.append(self.resolve(parts[1]))
-        return self.split[-1].split(parts[0])
+        given = (self._resources, self._parameters, self._conditions, TEMPLATE["Mappings"], "falcon", self.stack_id)
+        return engine._resolve_refs(node, *given)
 
 
 def strings(node: Any) -> Iterator[str]:

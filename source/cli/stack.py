@@ -58,11 +58,9 @@ class Snapshot:
 class Stack:
     """A stack by name, whether or not it exists."""
 
-    def __init__(
-        self, cloudformation: Any, name: str, screen: Screen, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, cloudformation: Any, name: str, screen: Screen) -> None:
         self.name = name
-        self._cloudformation, self._screen, self._sleep = cloudformation, screen, sleep
+        self._cloudformation, self._screen = cloudformation, screen
 
     def now(self) -> Snapshot | None:
         """Return the stack as it is, None if there is none."""
@@ -173,7 +171,7 @@ class Stack:
                     self._screen.say(line.rstrip(), "red" if _has_failed(event) else "")
                     if _ends_operation(event):
                         return list(happened.values())
-            self._sleep(POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
 
     def _events(self, stack: str) -> list[Event]:
         """Return the stack's latest events, oldest first."""

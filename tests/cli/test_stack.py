@@ -86,7 +86,7 @@ def refusal(message: str) -> ClientError:
 
 def stack(played: FakeCloudFormation) -> tuple[Stack, Any]:
     shown, output = screen()
-    return Stack(played, "falcon", shown, sleep=lambda _: None), output
+    return Stack(played, "falcon", shown), output
 
 
 def test_a_launch_is_followed_from_its_first_event_to_its_last() -> None:

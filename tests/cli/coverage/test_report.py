@@ -24,8 +24,7 @@ from cli.errors import AttentionError, CliError, UnansweredError
 from cli.falcon import connections, logged_in, try_credentials
 from cli.organization.members import Account
 from tests.cli.coverage.sample import DENIED, sample
-from tests.cli.organization.support import MANAGEMENT, MEMBERS, OrganizationOperator
-from tests.cli.support import screen
+from tests.cli.support import MANAGEMENT, MEMBERS, Operator, screen
 from tests.sandbox.local_aws import LocalAws
 from tests.simulator import CLIENT_SECRET, FalconSimulator, Fault, Html, Status, missing_scope
 from tests.stack.customer import PROJECT, ROLE
@@ -61,13 +60,13 @@ def states(directory: Path) -> dict[str, dict[str, str]]:
 
 
 def test_the_report_shows_what_became_of_every_account_and_changes_nothing(
-    aws: LocalAws, administrator: OrganizationOperator, tmp_path: Path
+    aws: LocalAws, administrator: Operator, tmp_path: Path
 ) -> None:
     falcon, (fine, failed, missing, closed, *others) = administrator.falcon, MEMBERS
     for account in (MANAGEMENT, *MEMBERS):
         aws.set_regions(account, enabled=REGIONS)
     aws.client("iam", failed).create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps({}))
-    assert administrator.deploy(given=administrator.credentials).problem
+    assert administrator.deploy_org(given=administrator.credentials).problem
     falcon.tenant.remove(falcon.connections_of(missing)[0].id)
     aws.client("organizations").close_account(AccountId=closed)
     falcon.journal.clear()

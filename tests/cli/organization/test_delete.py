@@ -8,11 +8,9 @@ import pytest
 from cli.account.delete import MEANING
 from cli.errors import CliError
 from cli.organization import delete as command
-from cli.organization import stack_set
 from cli.stack import Stack
 from tests.cli.organization.fake import ACCOUNTS, CURRENT, UNIT, FakeStackSets, stack
-from tests.cli.organization.support import MANAGEMENT, MEMBERS, STACK_SET, OrganizationOperator
-from tests.cli.support import asked, attempt, screen
+from tests.cli.support import MANAGEMENT, MEMBERS, STACK_SET, Operator, asked, attempt, screen
 from tests.sandbox.local_aws import LocalAws
 from tests.simulator import Connection
 from tests.simulator.probe import registry
@@ -20,9 +18,9 @@ from tests.stack.customer import resources
 
 
 def test_the_management_account_gets_what_the_stack_set_has_and_all_goes_but_what_the_choice_leaves(
-    aws: LocalAws, administrator: OrganizationOperator
+    aws: LocalAws, administrator: Operator
 ) -> None:
-    administrator.launch()
+    administrator.launch_org()
     unit = administrator.units["security"]
     included = administrator.run("deploy-org", STACK_SET=STACK_SET, OU_IDS=unit, INCLUDE_MANAGEMENT="1")
     covered = administrator.connected()
@@ -30,7 +28,7 @@ def test_the_management_account_gets_what_the_stack_set_has_and_all_goes_but_wha
         administrator.falcon.add_connection(Connection(url=registry(account, "us-west-2")))
     before = set(resources(aws, MEMBERS[0]))
 
-    ran = administrator.delete(INCLUDE_MANAGEMENT="1", DELETE_CONNECTIONS="Stack", DELETE_BUCKET="1")
+    ran = administrator.delete_org(INCLUDE_MANAGEMENT="1", DELETE_CONNECTIONS="Stack", DELETE_BUCKET="1")
 
     assert "2 accounts are covered" in included.text, included.problem
     assert len(covered[MANAGEMENT]) == 2  # the Regions of the stack set, which that run did not name
@@ -42,12 +40,7 @@ def test_the_management_account_gets_what_the_stack_set_has_and_all_goes_but_wha
     assert {kind.split()[0] for kind in resources(aws, MEMBERS[0])} <= {"log"}
     assert aws.client("secretsmanager").list_secrets()["SecretList"] == []  # the shared secret went last
     assert aws.client("s3").list_buckets()["Buckets"] == []
-    assert administrator.delete().problem == f"there is no stack set {STACK_SET} in us-east-1."
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stack_set, "POLL_SECONDS", 0)
+    assert administrator.delete_org().problem == f"there is no stack set {STACK_SET} in us-east-1."
 
 
 def deletion(played: FakeStackSets, **given: str) -> tuple[command.Deletion, Any]:

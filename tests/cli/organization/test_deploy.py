@@ -1,54 +1,56 @@
 """`make deploy-org` in the local AWS: real template, real package, members of an organization."""
 
 import json
+import shutil
+import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from cli import artifact
+from cli.artifact import BUILT_PACKAGE, Artifact
 from cli.credentials import Credentials
-from tests.cli.organization.support import (
-    MANAGEMENT,
-    MEMBERS,
-    OUTSIDER,
-    SERVICE,
-    STACK_SET,
-    OrganizationOperator,
-)
+from tests.cli.support import MANAGEMENT, MEMBERS, STACK_SET, Operator
 from tests.sandbox.local_aws import LocalAws
-from tests.stack.customer import ROLE
+from tests.simulator import Fault, missing_scope
+from tests.stack.customer import FUNCTION, ROLE
+from tools import release
+
+FAILING = MEMBERS[3]
+OUTSIDER = "999988887777"
+SERVICE = "member.org.stacksets.cloudformation.amazonaws.com"
 
 
 def test_a_delegated_administrator_covers_the_organization_from_its_own_account(
-    aws: LocalAws, administrator: OrganizationOperator
+    aws: LocalAws, administrator: Operator
 ) -> None:
     administrator.environment = aws.environment(MEMBERS[1])
-    refused = administrator.deploy()
-    undelegated = administrator.deploy(CALL_AS="DELEGATED_ADMIN")
+    refused = administrator.deploy_org()
+    undelegated = administrator.deploy_org(CALL_AS="DELEGATED_ADMIN")
     aws.client("organizations").register_delegated_administrator(AccountId=MEMBERS[1], ServicePrincipal=SERVICE)
-    administrator.launch(CALL_AS="DELEGATED_ADMIN")
+    administrator.launch_org(CALL_AS="DELEGATED_ADMIN")
 
     assert f"you are signed in to {MEMBERS[1]}, and the management account is {MANAGEMENT}" in refused.problem
     assert "StackSets does not take CALL_AS=DELEGATED_ADMIN" in undelegated.problem
     assert administrator.connected().keys() == {MEMBERS[0]}
-    assert administrator.delete(CALL_AS="DELEGATED_ADMIN", DELETE_CONNECTIONS="Account").problem == ""
+    assert administrator.delete_org(CALL_AS="DELEGATED_ADMIN", DELETE_CONNECTIONS="Account").problem == ""
     assert administrator.connected() == {}
     assert len(aws.client("s3", MEMBERS[1]).list_buckets()["Buckets"]) == 1  # for DELETE_BUCKET was not given
 
 
-def test_what_stands_in_the_way_is_told_at_once_and_nothing_is_made(
-    aws: LocalAws, administrator: OrganizationOperator
-) -> None:
+def test_what_stands_in_the_way_is_told_at_once_and_nothing_is_made(aws: LocalAws, administrator: Operator) -> None:
     organizations, given = aws.client("organizations"), administrator.credentials
     created = organizations.create_organizational_unit(ParentId=administrator.units["security"], Name="empty")
     empty, paths = created["OrganizationalUnit"]["Id"], "o-anotherorgid/r-abcd/*"
 
-    without = administrator.deploy()
-    nobody = administrator.deploy(given=given, OU_IDS=empty)
-    absent = administrator.deploy(given=given, OU_IDS="ou-abcd-99999999")
+    without = administrator.deploy_org()
+    nobody = administrator.deploy_org(given=given, OU_IDS=empty)
+    absent = administrator.deploy_org(given=given, OU_IDS="ou-abcd-99999999")
     organizations.disable_aws_service_access(ServicePrincipal=SERVICE)
-    untrusted = administrator.deploy(given=given)
-    ran = administrator.deploy("Colour=blue", ORG_ID="o-anotherorgid", ORG_PATHS=paths, CALL_AS="DELEGATED_ADMIN")
+    untrusted = administrator.deploy_org(given=given)
+    ran = administrator.deploy_org("Colour=blue", ORG_ID="o-anotherorgid", ORG_PATHS=paths, CALL_AS="DELEGATED_ADMIN")
 
     assert "FALCON_CLIENT_ID is not set" in without.problem
     assert f"there is no active account in {empty} that a stack set reaches" in nobody.problem
@@ -64,9 +66,9 @@ def test_what_stands_in_the_way_is_told_at_once_and_nothing_is_made(
 
 
 def test_one_secret_serves_every_account_and_a_rotation_updates_no_account(
-    aws: LocalAws, administrator: OrganizationOperator
+    aws: LocalAws, administrator: Operator
 ) -> None:
-    administrator.launch(TAGS="team=security")
+    administrator.launch_org(TAGS="team=security")
 
     assert aws.client("secretsmanager", MEMBERS[0]).list_secrets()["SecretList"] == []
     assert len(administrator.connected()[MEMBERS[0]]) == 2
@@ -78,8 +80,8 @@ def test_one_secret_serves_every_account_and_a_rotation_updates_no_account(
 
     unit = administrator.units["security"]
     administrator.falcon.tenant.add_client("another-client", "rotated-secret")
-    mistyped = administrator.deploy(given=Credentials("another-client", "mistyped-secret"), OU_IDS=unit)
-    rotated = administrator.deploy(given=Credentials("another-client", "rotated-secret"), OU_IDS=unit)
+    mistyped = administrator.deploy_org(given=Credentials("another-client", "mistyped-secret"), OU_IDS=unit)
+    rotated = administrator.deploy_org(given=Credentials("another-client", "rotated-secret"), OU_IDS=unit)
 
     assert "Falcon login: the client secret is wrong" in mistyped.problem
     assert "the shared secret is stored" not in mistyped.text
@@ -92,9 +94,9 @@ def test_one_secret_serves_every_account_and_a_rotation_updates_no_account(
 
 
 def test_members_alone_read_the_package_and_their_execution_roles_alone_the_secret(
-    aws: LocalAws, administrator: OrganizationOperator
+    aws: LocalAws, administrator: Operator
 ) -> None:
-    administrator.launch()
+    administrator.launch_org()
     (secret,) = aws.client("secretsmanager").list_secrets()["SecretList"]
     (bucket,) = (each["Name"] for each in aws.client("s3").list_buckets()["Buckets"])
     # As the original guide says.
@@ -122,16 +124,57 @@ def test_members_alone_read_the_package_and_their_execution_roles_alone_the_secr
             read(account, role)
 
 
-def test_copies_are_kept_in_each_account_if_asked_and_given_up_again(
-    aws: LocalAws, administrator: OrganizationOperator
-) -> None:
-    administrator.launch(SECRET_COPIES="1")
-    again = administrator.launch(SECRET_COPIES="1")
+def test_copies_are_kept_in_each_account_if_asked_and_given_up_again(aws: LocalAws, administrator: Operator) -> None:
+    administrator.launch_org(SECRET_COPIES="1")
+    again = administrator.launch_org(SECRET_COPIES="1")
 
     assert f"the stack set {STACK_SET} is as it should be already" in again.text
     assert len(aws.client("secretsmanager", MEMBERS[0]).list_secrets()["SecretList"]) == 1
     assert aws.client("secretsmanager").list_secrets()["SecretList"] == []
 
-    administrator.launch()
+    administrator.launch_org()
 
     assert aws.client("secretsmanager", MEMBERS[0]).list_secrets()["SecretList"] == []
+
+
+def running(administrator: Operator) -> dict[str, str]:
+    """Return the digest of the code that each account's function runs."""
+    functions = {account: administrator.aws.client("lambda", account) for account in MEMBERS}
+    return {
+        account: function.get_function_configuration(FunctionName=FUNCTION)["CodeSha256"]
+        for account, function in functions.items()
+    }
+
+
+def test_a_fleet_upgrade_names_who_failed_and_leaves_them_as_they_were_and_the_second_run_finishes(
+    administrator: Operator, package: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release.write_release(tmp_path / "release", BUILT_PACKAGE)
+    older = shutil.copyfile(BUILT_PACKAGE, tmp_path / "older.zip")
+    with zipfile.ZipFile(older, "a") as archive:
+        archive.writestr("what was dropped", "")
+    old, new = (Artifact(older, "", content).checksum for content in (older.read_bytes(), package))
+    with monkeypatch.context() as checkout:
+        checkout.setattr(artifact, "BUILT_PACKAGE", older)
+        launched = administrator.deploy_org(given=administrator.credentials)
+    assert launched.ok, launched.text + launched.problem
+    assert running(administrator) == dict.fromkeys(MEMBERS, old)
+    before = administrator.connected()
+
+    administrator.falcon.arm(Fault("read", missing_scope(), region=FAILING))
+    first = administrator.deploy_org(RELEASE=str(tmp_path / "release"))
+    administrator.falcon.disarm()
+
+    version = artifact.project_version(artifact.PROJECT)
+    assert f"version {version} for 6 accounts, release in {tmp_path / 'release'}" in first.text
+    assert f"{FAILING} Account {FAILING}  RegistryConnections: " in first.text
+    assert "lacks the scope Falcon Container Image: READ" in first.text
+    assert first.problem.startswith("1 of 6 accounts failed")
+    assert running(administrator) == dict.fromkeys(MEMBERS, new) | {FAILING: old}
+    assert administrator.connected() == before
+
+    second = administrator.deploy_org(RELEASE=str(tmp_path / "release"))
+
+    assert "6 accounts are covered" in second.text
+    assert running(administrator) == dict.fromkeys(MEMBERS, new)
+    assert administrator.connected() == before

@@ -7,7 +7,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cli.errors import CliError
-from cli.organization import stack_set
 from cli.organization.failures import show_failures
 from cli.organization.rollout import Rollout
 from cli.organization.stack_set import StackSet, reason
@@ -45,12 +44,6 @@ def test_a_reason_is_what_the_resource_said(said: str, shown: str) -> None:
 
 
 # Progress
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stack_set, "POLL_SECONDS", 0)
-    monkeypatch.setattr(stack_set, "SHARE_OF_TIME", 0)
 
 
 def rollout(played: FakeStackSets, call_as: str = "SELF", region: str = "us-east-1") -> tuple[Rollout, Any]:

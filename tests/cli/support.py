@@ -4,8 +4,10 @@ import io
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from rich.console import Console
 
 from cli import credentials, request
@@ -56,6 +58,17 @@ def attempt(act: Callable[[], None], output: io.StringIO) -> Ran:
     except CliError as error:
         return Ran(output.getvalue(), ok=False, problem=str(error))
     return Ran(output.getvalue(), ok=True)
+
+
+def refusal(code: str, message: str = "") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message or code}}, "Operation")
+
+
+def described(status: str = "CREATE_COMPLETE", outputs: Mapping[str, str] | None = None, **parameters: str) -> Any:
+    """Return a stack as CloudFormation describes it."""
+    held = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+    shown = [{"OutputKey": key, "OutputValue": value} for key, value in (outputs or {}).items()]
+    return {"StackId": "arn", "StackStatus": status, "Parameters": held, "Outputs": shown}
 
 
 @dataclass

@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import EndpointConnectionError
 
 from cli.errors import CliError
 from cli.stack import Stack
-from tests.cli.support import screen
+from tests.cli.support import described, refusal, screen
 
 ID = "arn:aws:cloudformation:us-east-1:111122223333:stack/falcon/1a2b3c4d-0000-0000-0000-000000000000"
 
@@ -33,18 +34,16 @@ class FakeCloudFormation:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.events: list[dict[str, Any]] = []
         self.waiting: list[dict[str, Any]] = []
-        self.broken = False
         self.create_stack, self.delete_stack = partial(self.begin, "create"), partial(self.begin, "delete")
 
     def describe_stacks(self, **_: Any) -> Any:
         if not self.status or self.status == "DELETE_COMPLETE":
-            raise refusal("Stack with id falcon does not exist")
-        held = [{"ParameterKey": "Regions", "ParameterValue": "us-east-1"}, {"ParameterKey": "Gone"}]
-        return {"Stacks": [{"StackId": ID, "StackStatus": self.status, "Parameters": held}]}
+            raise refusal("ValidationError", "Stack with id falcon does not exist")
+        return {"Stacks": [described(self.status, Regions="us-east-1", Gone="") | {"StackId": ID}]}
 
     def update_stack(self, **request: Any) -> Any:
         if not self.scripts:
-            raise refusal("No updates are to be performed.")
+            raise refusal("ValidationError", "No updates are to be performed.")
         return self.begin("update", **request)
 
     def begin(self, name: str, **request: Any) -> Any:
@@ -71,17 +70,11 @@ class FakeCloudFormation:
 
     def paginate(self, **_: Any) -> Any:
         """Return the events, the latest first; one more each time that somebody looks."""
-        if self.broken:
-            raise EndpointConnectionError(endpoint_url="https://cloudformation")
         if self.waiting:
             self.events.append(self.waiting.pop(0))
             if self.events[-1]["PhysicalResourceId"] == ID:
                 self.status = self.events[-1]["ResourceStatus"]
         return [{"StackEvents": self.events[::-1]}]
-
-
-def refusal(message: str) -> ClientError:
-    return ClientError({"Error": {"Code": "ValidationError", "Message": message}}, "Operation")
 
 
 def stack(played: FakeCloudFormation) -> tuple[Stack, Any]:
@@ -194,9 +187,11 @@ def test_a_deletion_that_fails_says_why_whole_and_how_to_leave() -> None:
     assert reason in str(raised.value)
 
 
-def test_a_network_that_is_gone_leaves_the_operation_unwatched_and_says_so() -> None:
+def test_a_network_that_is_gone_leaves_the_operation_unwatched_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     played = FakeCloudFormation("CREATE_COMPLETE", UPDATED)
-    played.broken = True
+    monkeypatch.setattr(played, "paginate", Mock(side_effect=EndpointConnectionError(endpoint_url="https://aws")))
 
     with pytest.raises(CliError, match=r"goes on unwatched. The same command again follows it to its end"):
         stack(played)[0].deploy({}, {}, [])

@@ -12,15 +12,7 @@ from hypothesis import strategies as st
 from ministack.services.cloudformation import engine
 
 from registry_connections import custom_resource
-from registry_connections.core import report, settings
-from registry_connections.core.model import (
-    AUTODISCOVER,
-    FALCON_CLOUDS,
-    DeletePolicy,
-    RegionFailurePolicy,
-    RegionScope,
-    mismatch,
-)
+from registry_connections.core import model, report, settings
 from registry_connections.core.record import LEASE_SECONDS
 from registry_connections.handler import RESERVE_SECONDS
 from registry_connections.reconciler import EVENT_AGE_SECONDS
@@ -65,7 +57,11 @@ def test_what_the_function_would_not_notice_by_itself_changes_a_property() -> No
 
 
 def test_the_defaults_and_the_choices_are_those_of_the_function() -> None:
-    choices = {"RegionScope": RegionScope, "OnRegionFailure": RegionFailurePolicy, "DeleteConnections": DeletePolicy}
+    choices = {
+        "RegionScope": model.RegionScope,
+        "OnRegionFailure": model.RegionFailurePolicy,
+        "DeleteConnections": model.DeletePolicy,
+    }
 
     assert {name: PARAMETERS[name]["Default"] for name in settings.DEFAULTS} == settings.DEFAULTS
     for name, kind in choices.items():
@@ -307,9 +303,9 @@ def test_the_template_is_what_a_service_managed_stack_set_takes() -> None:
 # Partitions
 
 
-CLOUDS = (AUTODISCOVER, *FALCON_CLOUDS)
+CLOUDS = (model.AUTODISCOVER, *model.FALCON_CLOUDS)
 FALCON_ACCOUNTS = {
-    **{("aws", cloud): "292230061137" for cloud in (AUTODISCOVER, "us-1", "us-2", "us-3", "eu-1")},
+    **{("aws", cloud): "292230061137" for cloud in (model.AUTODISCOVER, "us-1", "us-2", "us-3", "eu-1")},
     ("aws-us-gov", "us-gov-1"): "358431324613",
     ("aws-us-gov", "us-gov-2"): "142028973013",
 }
@@ -323,16 +319,16 @@ def test_the_connection_role_trusts_falcons_role_exactly_where_the_function_woul
 ) -> None:
     account = FALCON_ACCOUNTS.get((partition, cloud), ACCOUNT)  # where none is known, nobody but the account itself
     role = f"arn:{partition}:iam::{account}:role/CrowdStrikeCustomerRegistryAssessmentRole"
-    rendering, problem = Rendering(partition, FalconCloud=cloud), mismatch(partition, cloud, "")
+    rendering, problem = Rendering(partition, FalconCloud=cloud), model.mismatch(partition, cloud, "")
     told = settings.parse(rendering.resources()["RegistryConnections"], partition)[1]
 
     assert trust(rendering) == (f"arn:{partition}:iam::{account}:root", role)
     named = Rendering(partition, FalconCloud=cloud, FalconPrincipalArn=NAMED)
     assert trust(named) == (f"arn:{partition}:iam::444455556666:root", NAMED)
     assert (problem == "") is ((partition, cloud) in FALCON_ACCOUNTS)
-    assert told == ([problem] if problem and cloud != AUTODISCOVER else [])
+    assert told == ([problem] if problem and cloud != model.AUTODISCOVER else [])
     assert not problem or "set Falcon" in problem
-    assert all("set Falcon" in mismatch(other, cloud, "") for other in ("aws-iso", "", "another"))
+    assert all("set Falcon" in model.mismatch(other, cloud, "") for other in ("aws-iso", "", "another"))
 
 
 def trust(rendering: Rendering) -> tuple[str, str]:

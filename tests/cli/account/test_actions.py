@@ -11,7 +11,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from cli.account import actions, views
 from cli.screen import QUIET_SECONDS
-from tests.cli.support import Operator, Ran, asked, attempt, screen
+from tests.cli.support import Operator, Ran, asked, attempt, described, screen
 from tests.stack.customer import STACK, Customer
 
 OUTPUTS = {"FunctionName": "function", "LogGroup": "/aws/lambda/function", "Version": "1.2.3"}
@@ -36,7 +36,6 @@ class FakeAws:
     """An account with one stack, whose function gives one answer."""
 
     region, account = "us-east-1", "111122223333"
-
     meta = SimpleNamespace(region_name="us-east-1")
 
     def __init__(self, answer: Any, status: str = "CREATE_COMPLETE", outputs: Mapping[str, str] = OUTPUTS) -> None:
@@ -48,8 +47,7 @@ class FakeAws:
         return self
 
     def describe_stacks(self, **_: Any) -> Any:
-        outputs = [{"OutputKey": key, "OutputValue": value} for key, value in self._outputs.items()]
-        return {"Stacks": [{"StackId": "arn", "StackStatus": self._status, "Outputs": outputs}]}
+        return {"Stacks": [described(self._status, self._outputs)]}
 
     def invoke(self, *, Payload: bytes, **_: Any) -> Any:  # noqa: N803 - boto3's names
         self.asked.append(json.loads(Payload))
@@ -100,19 +98,13 @@ def test_a_stack_that_is_not_in_order_and_what_needs_attention_are_told(act: Act
     assert ran.ok
 
 
-def test_json_is_printed_alone_and_as_it_came(act: Act) -> None:
-    ran = act(FakeAws(STATUS | {"ok": False}), JSON="1")
+def test_json_is_printed_alone_as_it_came_and_the_function_asked_once_and_waited_for(act: Act) -> None:
+    aws = FakeAws(STATUS | {"ok": False})
 
-    assert ran.text == json.dumps(STATUS | {"ok": False}) + "\n"
-    assert not ran.ok
-
-
-def test_the_function_is_asked_once_and_waited_for_as_long_as_it_may_take(act: Act) -> None:
-    aws = FakeAws(STATUS)
-
-    act(aws)
+    ran = act(aws, JSON="1")
 
     config, payload = aws.asked
+    assert (ran.text, ran.ok) == (json.dumps(STATUS | {"ok": False}) + "\n", False)
     assert payload == {"action": "status"}
     assert (config.read_timeout, config.retries, config.tcp_keepalive) == (910, {"total_max_attempts": 1}, True)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from botocore.exceptions import ClientError
+from tests.cli.support import refusal
 
 TEMPLATE = "Resources: {}"
 UNIT = "ou-abcd-11111111"
@@ -147,13 +147,3 @@ class FakeStackSets:
     def _list_stack_set_operation_results(self, request: Request) -> list[Any]:
         results = self.operations[int(request["OperationId"])]
         return [{"Account": account, "Status": status} for account, status in results.items()]
-
-
-def refusal(code: str, message: str = "") -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": message or code}}, "Operation")
-
-
-def stack(status: str = "CREATE_COMPLETE", **parameters: str) -> dict[str, Any]:
-    """Return a stack of the account, as CloudFormation describes it."""
-    held = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
-    return {"StackId": "", "StackStatus": status, "Parameters": held}

@@ -9,8 +9,8 @@ from cli.account.delete import MEANING
 from cli.errors import CliError
 from cli.organization import delete as command
 from cli.stack import Stack
-from tests.cli.organization.fake import ACCOUNTS, CURRENT, UNIT, FakeStackSets, stack
-from tests.cli.support import MANAGEMENT, MEMBERS, STACK_SET, Operator, asked, attempt, screen
+from tests.cli.organization.fake import ACCOUNTS, CURRENT, UNIT, FakeStackSets
+from tests.cli.support import MANAGEMENT, MEMBERS, STACK_SET, Operator, asked, attempt, described, screen
 from tests.sandbox.local_aws import LocalAws
 from tests.simulator import Connection
 from tests.simulator.probe import registry
@@ -60,7 +60,7 @@ def delete(played: FakeStackSets, **given: str) -> tuple[str, str]:
 def test_what_goes_is_told_before_the_name_is_asked_for() -> None:
     played = FakeStackSets({"S3Key": f"falcon-ecr/1.2.3-{'0' * 16}/lambda_function.zip"}, [UNIT], CURRENT)
     played.begin(ACCOUNTS[:1])
-    played.stacks = {"falcon": stack(DeleteConnections="Account"), "falcon-secret": stack()}
+    played.stacks = {"falcon": described(DeleteConnections="Account"), "falcon-secret": described()}
     asks, output = deletion(played, INCLUDE_MANAGEMENT="1")
 
     with pytest.raises(CliError, match="this needs an answer"):
@@ -164,10 +164,12 @@ def test_the_shared_secret_is_kept_if_a_stack_of_this_account_reads_it(
 ) -> None:
     deleted: list[str] = []
     monkeypatch.setattr(Stack, "delete", lambda stack: deleted.append(stack.name))
-    holder = stack() | {"Outputs": [{"OutputKey": "SecretArn", "OutputValue": SECRET}]}
-    reader = stack(status, SecretsManagerSecretName=named)
+    stacks = {
+        "falcon": described(status, SecretsManagerSecretName=named),
+        "falcon-secret": described(outputs={"SecretArn": SECRET}),
+    }
 
-    printed, _ = delete(FakeStackSets(stacks={"falcon": reader, "falcon-secret": holder}))
+    printed, _ = delete(FakeStackSets(stacks=stacks))
 
     assert ("the shared secret is kept: the stack falcon of this account may read it" in printed) is kept
     assert deleted == ([] if kept else ["falcon-secret"])

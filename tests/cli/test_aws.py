@@ -24,31 +24,33 @@ def test_our_own_errors_keep_their_kind_and_lose_secrets() -> None:
         raise AttentionError("a invented b")
 
 
-def test_who_has_neither_region_nor_credentials_is_told_both(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-        monkeypatch.setenv(name, "/nowhere")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-
-    with pytest.raises(CliError) as raised:
-        connect("")
-
-    no_region, nobody = raised.value.problems
-    assert no_region.startswith("no Region is set")
-    assert nobody.startswith("AWS does not know who you are: Unable to locate credentials")
+NOWHERE = {
+    "AWS_CONFIG_FILE": "/nowhere",
+    "AWS_SHARED_CREDENTIALS_FILE": "/nowhere",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+KEYS = {"AWS_ACCESS_KEY_ID": "invented", "AWS_SECRET_ACCESS_KEY": "invented"}
 
 
-def test_a_region_whose_address_is_not_there_is_no_matter_of_who_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"AWS_ACCESS_KEY_ID": "invented", "AWS_SECRET_ACCESS_KEY": "invented"}.items():
+@pytest.mark.parametrize(
+    ("region", "environ", "problem"),
+    [
+        ("", {}, "(?s)^no Region is set.*\nAWS does not know who you are: Unable to locate credentials"),
+        # That a Region's address is not there is no matter of who one is.
+        (
+            "us-east1",
+            KEYS | {"AWS_ENDPOINT_URL": "https://127.0.0.1:1"},
+            "^AWS cannot be reached: .*\n  Check the spelling",
+        ),
+        ("us-east-1", {"AWS_PROFILE": "nobody"}, "nobody"),
+    ],
+    ids=["neither Region nor credentials", "a Region without an address", "a profile that does not exist"],
+)
+def test_who_cannot_be_connected_is_told_all_reasons(
+    monkeypatch: pytest.MonkeyPatch, region: str, environ: dict[str, str], problem: str
+) -> None:
+    for name, value in (NOWHERE | environ).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://127.0.0.1:1")
 
-    with pytest.raises(CliError, match=r"^AWS cannot be reached: .*\n  Check the spelling of REGION"):
-        connect("us-east1", READING)
-
-
-def test_a_profile_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_PROFILE", "nobody")
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
-
-    with pytest.raises(CliError, match="nobody"):
-        connect("us-east-1")
+    with pytest.raises(CliError, match=problem):
+        connect(region, READING)

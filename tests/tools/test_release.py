@@ -119,34 +119,28 @@ def test_a_template_that_cannot_name_its_package_is_refused(template: str, probl
 # What is not released
 
 
-def change_changelog(old: str, new: str) -> Callable[[Path], None]:
-    def change(project: Path) -> None:
-        (project / "CHANGELOG.md").write_text(CHANGELOG.replace(old, new))
-        git(project, "commit", "--quiet", "--all", "--message", "Change")
-
-    return change
-
-
-def tag_and_add(project: Path) -> None:
-    git(project, "tag", "v9")
-    (project / "new").touch()
-
-
 @pytest.mark.parametrize(
-    ("change", "problem"),
+    ("changelog", "tag", "left", "problem"),
     [
-        (lambda project: (project / "template.yaml").write_text(""), r"not committed:\n M template.yaml"),
-        (lambda project: (project / "new").touch(), r"not committed:\n\?\? new"),
-        (lambda project: git(project, "tag", "v1.1.0"), "tagged v1.1.0, but its version is 1.2.0"),
-        (change_changelog("[1.2.0]", "[1.3.0]"), r"no section `## \[1.2.0\] - DATE`"),
-        (change_changelog("### Added\n\n- Something.\n", ""), r"no section `## \[1.2.0\] - DATE`"),
-        (change_changelog("2026-11-30", "unreleased"), "with 'unreleased': give it the date"),
-        (tag_and_add, r"(?s)not committed.*tagged v9"),
+        (CHANGELOG, "", "template.yaml", r"not committed:\n M template.yaml"),
+        (CHANGELOG, "", "new", r"not committed:\n\?\? new"),
+        (CHANGELOG, "v1.1.0", "", "tagged v1.1.0, but its version is 1.2.0"),
+        (CHANGELOG.replace("[1.2.0]", "[1.3.0]"), "", "", r"no section `## \[1.2.0\] - DATE`"),
+        (CHANGELOG.replace("### Added\n\n- Something.\n", ""), "", "", r"no section `## \[1.2.0\] - DATE`"),
+        (CHANGELOG.replace("2026-11-30", "unreleased"), "", "", "with 'unreleased': give it the date"),
+        (CHANGELOG, "v9", "new", r"(?s)not committed.*tagged v9"),
     ],
     ids=["changed", "added", "tag", "no section", "empty section", "no date", "all at once"],
 )
-def test_what_could_not_be_found_again_is_refused(project: Path, change: Callable[[Path], None], problem: str) -> None:
-    change(project)
+def test_what_could_not_be_found_again_is_refused(
+    project: Path, changelog: str, tag: str, left: str, problem: str
+) -> None:
+    (project / "CHANGELOG.md").write_text(changelog)
+    git(project, "commit", "--quiet", "--all", "--allow-empty", "--message", "Change")
+    if tag:
+        git(project, "tag", tag)
+    if left:
+        (project / left).write_text("")
 
     with pytest.raises(CliError, match=problem):
         release.refuse_unreleasable(project)

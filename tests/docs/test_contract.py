@@ -12,17 +12,16 @@ import pytest
 from registry_connections import actions, handler
 from registry_connections.aws.account import parse_secret
 from registry_connections.core.errors import RegistrationError
-from registry_connections.core.model import Connection, Identity, Outcome, OutcomeKind
+from registry_connections.core.model import Connection, Outcome, OutcomeKind
 from registry_connections.core.plan import Action, ActionKind, Plan, Scope, Why
 from registry_connections.core.record import Applied, Event, Lease, Record, as_json
 from registry_connections.core.report import Report, action_result
 from registry_connections.core.views import View, failure_view, plan_view, status_view
 from tests.docs.tables import ROOT, section
+from tests.registry_connections.samples import IDENTITY
 
 FUNCTION: Final = (ROOT / "source" / "registry_connections" / "README.md").read_text(encoding="utf-8")
 RECIPES: Final = (ROOT / "source" / "README.md").read_text(encoding="utf-8")
-UUID: Final = "1a2b3c4d-0000-4000-8000-000000000000"
-IDENTITY: Final = Identity("111122223333", "aws", "amazonaws.com", f"arn:aws:cloudformation:::stack/s/{UUID}", "", "")
 RECORD: Final = Record(
     Applied({}, "digest"),
     {"us-east-1": "id"},
@@ -43,15 +42,6 @@ def seen() -> View:
     return View(IDENTITY, RECORD, Scope((here.region,), (SKIPPED,)), [Connection("id", here.url, "ecr")], todo, "us-1")
 
 
-@pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Return what the function answers to each action."""
-    views = {"plan": plan_view(seen(), read_problem=""), "status": status_view(seen())}
-    monkeypatch.setattr(handler, "_services", lambda *_, **__: nullcontext(SimpleNamespace(reconciler=0, deadline=0)))
-    monkeypatch.setattr(actions, "view", lambda name, *_: views[name])
-    return [*(handler._act(name, None) for name in views), action_result("reconcile", Report((SKIPPED,)))]
-
-
 def keys(answer: Any, at: str) -> dict[str, set[str]]:
     """Return the keys of every object in an answer, by where it is."""
     found: dict[str, set[str]] = {}
@@ -70,10 +60,13 @@ def documented() -> dict[str, set[str]]:
     return {at: set(re.findall(r"`(\w+)`", names)) for at, names in rows}
 
 
-def test_every_key_of_the_json_is_documented(answers: list[dict[str, Any]]) -> None:
-    found: dict[str, set[str]] = {}
-    for answer in answers:
-        found |= keys(answer, answer["action"])
+def test_every_key_of_the_json_is_documented(monkeypatch: pytest.MonkeyPatch) -> None:
+    views = {"plan": plan_view(seen(), read_problem=""), "status": status_view(seen())}
+    monkeypatch.setattr(handler, "_services", lambda *_, **__: nullcontext(SimpleNamespace(reconciler=0, deadline=0)))
+    monkeypatch.setattr(actions, "view", lambda name, *_: views[name])
+    found = keys(action_result("reconcile", Report((SKIPPED,))), "reconcile")
+    for name in views:
+        found |= keys(handler._act(name, None), name)
 
     assert documented() == found
 

@@ -1,29 +1,11 @@
 """Virtual environments are made by uv, configured as pip is, and by pip where uv cannot."""
 
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
 
 from tools import environment
-
-CONFIGURED = """\
-:env:.cert='/from/environment.pem'
-:env:.disable-pip-version-check='1'
-global.cert='/from/file.pem'
-global.extra-index-url='https://one.example/simple\\nhttps://two.example/simple'
-global.index-url='https://rest.example/simple'
-install.index-url='https://install.example/simple'
-download.index-url='https://download.example/simple'
-"""
-
-
-def test_of_what_pip_is_told_the_environment_counts_first_then_installing_then_the_last_file() -> None:
-    options = environment.pip_options(CONFIGURED + "global.proxy='a'\nglobal.proxy='b'\n")
-
-    assert options["cert"] == "/from/environment.pem"
-    assert options["index-url"] == "https://install.example/simple"
-    assert options["proxy"] == "b"
-
 
 BUNDLE, INDEX = {"REQUESTS_CA_BUNDLE": "/bundle.pem"}, {"UV_DEFAULT_INDEX": "https://mine/"}
 
@@ -39,6 +21,10 @@ BUNDLE, INDEX = {"REQUESTS_CA_BUNDLE": "/bundle.pem"}, {"UV_DEFAULT_INDEX": "htt
         ("global.cert='~/ca.pem'", {}, {"SSL_CERT_FILE": "/home/someone/ca.pem"}),
         ("global.client-cert='/me.pem'", {}, {"SSL_CLIENT_CERT": "/me.pem"}),
         ("global.proxy='http://p:1'", {}, {"HTTP_PROXY": "http://p:1", "HTTPS_PROXY": "http://p:1"}),
+        # The environment counts first, then what is for installing, then the last file; what is for others does not.
+        (":env:.cert='/a.pem'\nglobal.cert='/b.pem'\ninstall.cert='/c.pem'", {}, {"SSL_CERT_FILE": "/a.pem"}),
+        ("install.cert='/a.pem'\nglobal.cert='/b.pem'\ndownload.cert='/c.pem'", {}, {"SSL_CERT_FILE": "/a.pem"}),
+        ("global.cert='/a.pem'\nglobal.cert='/b.pem'", {}, {"SSL_CERT_FILE": "/b.pem"}),
         ("", BUNDLE, {"SSL_CERT_FILE": "/bundle.pem"}),
         ("global.cert='/own.pem'", BUNDLE, {"SSL_CERT_FILE": "/own.pem"}),
         ("global.index-url='https://a/'", INDEX, INDEX),
@@ -62,15 +48,6 @@ def test_what_is_to_be_pinned_comes_from_one_index() -> None:
     assert given == dict(environment.ALWAYS) | {"UV_DEFAULT_INDEX": "https://a/"}
 
 
-@pytest.fixture
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-SETTING_UP = "Setting up .venv-x: 2 packages, typically 5 s\n"
-INSTEAD = "uv could not set up .venv-x, so pip does"
-
-
 @pytest.mark.parametrize(
     ("exits", "installers", "status"),
     [
@@ -81,7 +58,6 @@ INSTEAD = "uv could not set up .venv-x, so pip does"
     ],
     ids=["uv installs", "pip installs what uv cannot", "pip installs where there is no uv", "nobody can"],
 )
-@pytest.mark.usefixtures("_elsewhere")
 def test_uv_installs_or_pip_and_nothing_of_an_environment_before_stays(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], exits: dict[str, int], installers: list[str], status: int
 ) -> None:
@@ -96,12 +72,13 @@ def test_uv_installs_or_pip_and_nothing_of_an_environment_before_stays(
         program.write_text(f'#!/bin/sh\necho "{name} $*" >> {calls}\nexit {exit_status}\n')
         program.chmod(0o755)
 
-    assert environment.main(["install", ".venv-x", "pins.txt", "5"]) == status
+    with chdir(tmp_path):
+        assert environment.main(["install", ".venv-x", "pins.txt", "5"]) == status
 
     asked = [call.split()[0] for call in calls.read_text().splitlines() if "install --require-hashes" in call]
     shown = capfd.readouterr().out
     assert [each for each in asked if status == 0] == installers
-    assert shown.startswith(SETTING_UP)
-    assert (INSTEAD in shown) is (len(installers) > 1)
+    assert shown.startswith("Setting up .venv-x: 2 packages, typically 5 s\n")
+    assert ("uv could not set up .venv-x, so pip does" in shown) is (len(installers) > 1)
     assert not before.exists()
-    assert status or Path(".venv-x/bin/python").exists()
+    assert status or (tmp_path / ".venv-x/bin/python").exists()

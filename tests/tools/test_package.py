@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,17 +40,15 @@ print(json.dumps(sorted(file.removeprefix(unpacked + "/") for file in files if f
 
 @cache
 def other_pythons() -> list[str]:
-    """Return one Python of every other minor version that is installed here and can run the package."""
-    minors = [minor for minor in range(11, 15) if minor != sys.version_info.minor]
-    return [found for minor in minors if (found := find_python(f"python3.{minor}"))]
-
-
-def find_python(name: str) -> str | None:
-    """Return the path of a Python with pip; what pyenv puts on PATH may have no Python behind it."""
-    installed = map(str, Path.home().glob(f".pyenv/versions/*/bin/{name}"))
-    candidates = filter(None, (shutil.which(name), *installed))
-    run = partial(subprocess.run, capture_output=True, check=False)
-    return next((path for path in candidates if run([path, "-c", "import pip"]).returncode == 0), None)
+    """Return one Python with pip of every other minor version that is installed here and can run the package."""
+    found: dict[int, str] = {}
+    for minor in sorted({11, 12, 13, 14} - {sys.version_info.minor}):
+        name = f"python3.{minor}"
+        for path in filter(None, (shutil.which(name), *map(str, Path.home().glob(f".pyenv/versions/*/bin/{name}")))):
+            # What pyenv puts on PATH may have no Python behind it.
+            if subprocess.run([path, "-c", "import pip"], capture_output=True, check=False).returncode == 0:
+                found[minor] = path
+    return list(found.values())
 
 
 def build(path: Path, python: str = sys.executable, *, umask: int = 0o022, **environment: str) -> Path:

@@ -1,10 +1,10 @@
 """A release follows from a commit that can be found again, and whoever downloads it knows that it is whole."""
 
 import json
+import re
 import shutil
 import subprocess
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,41 +35,37 @@ FILES = {
     "source/requirements.txt": f"one==1.0 \\\n    --hash=sha256:{'0' * 64}\n",
 }
 
-GIT = ("git", "-c", "user.name=someone", "-c", "user.email=someone@invalid.example", "-c", "commit.gpgsign=false")
-
 
 def git(project: Path, *arguments: str) -> None:
-    subprocess.run([*GIT, *arguments], cwd=project, check=True, capture_output=True)
+    somebody = ("-c", "user.name=someone", "-c", "user.email=someone@invalid.example", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", *somebody, *arguments], cwd=project, check=True, capture_output=True)
 
 
-@pytest.fixture(scope="module")
-def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a project that could be released."""
-    directory = tmp_path_factory.mktemp("project")
+def write_project(directory: Path) -> Path:
     for name, text in FILES.items():
-        (directory / name).parent.mkdir(exist_ok=True)
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
         (directory / name).write_text(text)
-    git(directory, "init", "--quiet")
-    git(directory, "add", ".")
-    git(directory, "commit", "--quiet", "--message", "Everything")
     return directory
 
 
 @pytest.fixture
-def project(committed: Path, tmp_path: Path) -> Path:
-    """Return one that may be changed."""
-    return shutil.copytree(committed, tmp_path / "project")
+def project(tmp_path: Path) -> Path:
+    """Return a project that could be released."""
+    directory = write_project(tmp_path / "project")
+    for command in ("init --quiet", "add .", "commit --quiet --message Everything"):
+        git(directory, *command.split())
+    return directory
 
 
 @pytest.fixture(scope="module")
-def written(committed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the directory of a release."""
     directory = tmp_path_factory.mktemp("release")
     package = directory / "built.zip"
     with zipfile.ZipFile(package, "w") as archive:
         archive.writestr("LICENSE", "ours")
         archive.writestr("NOTICE", "theirs")
-    release.write_release(directory / "release", package, committed)
+    release.write_release(directory / "release", package, write_project(directory / "project"))
     return directory / "release"
 
 
@@ -170,43 +166,39 @@ def test_a_whole_release_gives_its_version_and_its_files(downloaded: Path) -> No
     assert artifact.find(str(downloaded / "lambda_function.zip")) == found
 
 
-def write(name: str, text: str) -> Callable[[Path], object]:
-    return lambda directory: (directory / name).write_text(text)
-
-
-def other_package(directory: Path) -> None:
-    """Put another package there, and have SHA256SUMS agree, as somebody would who does it on purpose."""
-    ours = artifact.sha256(directory / "lambda_function.zip")
-    (directory / "lambda_function.zip").write_bytes(b"of another release")
-    sums = (directory / "SHA256SUMS").read_text()
-    (directory / "SHA256SUMS").write_text(sums.replace(ours, artifact.sha256(directory / "lambda_function.zip")))
-
-
-def unlist(directory: Path) -> None:
-    sums = directory / "SHA256SUMS"
-    sums.write_text("".join(line for line in sums.read_text().splitlines(keepends=True) if "shared-secret" not in line))
-
-
 @pytest.mark.parametrize(
-    ("damage", "problem"),
+    ("name", "text", "problem"),
     [
-        (shutil.rmtree, r"is no release: .* RELEASE names the directory that holds the"),
-        (lambda directory: (directory / "SHA256SUMS").unlink(), "is no release: SHA256SUMS cannot be read"),
-        (write("SHA256SUMS", ""), "not a list of SHA-256 digests"),
-        (write("SHA256SUMS", f"{'0' * 64}  ../x\n"), "not a list of SHA-256 digests"),
-        (lambda directory: (directory / "NOTICE").unlink(), "NOTICE is missing"),
-        (write("template.yaml", "x"), "template.yaml is not the file that was released"),
-        (unlist, "does not list shared-secret.yaml"),
-        (other_package, "was not released with this lambda_function.zip"),
+        ("SHA256SUMS", None, "is no release: SHA256SUMS cannot be read"),
+        ("SHA256SUMS", "", "not a list of SHA-256 digests"),
+        ("SHA256SUMS", f"{'0' * 64}  ../x\n", "not a list of SHA-256 digests"),
+        ("NOTICE", None, "NOTICE is missing"),
+        ("template.yaml", "x", "template.yaml is not the file that was released"),
     ],
-    ids=["absent", "no sums", "empty sums", "path", "missing", "changed", "unlisted", "mixed"],
 )
-def test_a_release_that_is_not_whole_is_refused(
-    downloaded: Path, damage: Callable[[Path], object], problem: str
-) -> None:
-    damage(downloaded)
+def test_a_release_that_is_not_whole_is_refused(downloaded: Path, name: str, text: str | None, problem: str) -> None:
+    (downloaded / name).unlink()
+    if text is not None:
+        (downloaded / name).write_text(text)
 
     with pytest.raises(CliError, match=problem):
+        artifact.find(str(downloaded))
+    with pytest.raises(CliError, match=r"is no release: .* RELEASE names the directory that holds the"):
+        artifact.find(str(downloaded / "absent"))
+
+
+def test_a_release_whose_list_was_changed_is_refused(downloaded: Path) -> None:
+    package, listed = downloaded / "lambda_function.zip", downloaded / "SHA256SUMS"
+    sums, ours = listed.read_text(), artifact.sha256(package)
+
+    listed.write_text(re.sub(".*shared-secret.*\n", "", sums))
+    with pytest.raises(CliError, match=r"does not list shared-secret\.yaml"):
+        artifact.find(str(downloaded))
+
+    # Another package, and a list that agrees, as somebody would do it on purpose.
+    package.write_bytes(b"of another release")
+    listed.write_text(sums.replace(ours, artifact.sha256(package)))
+    with pytest.raises(CliError, match=r"was not released with this lambda_function\.zip"):
         artifact.find(str(downloaded))
 
 

@@ -1,27 +1,20 @@
 """Errors of AWS as the operator sees them."""
 
-from typing import Any
-
 import pytest
-from botocore.exceptions import ClientError
 
 from cli.aws import READING, connect, translated
 from cli.errors import AttentionError, CliError
+from tests.cli.support import refusal
 
 
-def test_an_error_of_aws_names_the_call_and_holds_no_secret() -> None:
-    refusal: Any = {"Error": {"Code": "ValidationError", "Message": "Value 'invented' does not fit"}}
-
+def test_an_error_of_aws_names_the_call_our_own_keep_their_kind_and_neither_holds_a_secret() -> None:
     with pytest.raises(CliError) as raised, translated(("invented", "")):
-        raise ClientError(refusal, "CreateStackSet")
-
-    assert str(raised.value) == "CreateStackSet failed. ValidationError: Value '****' does not fit"
-    assert raised.value.__cause__ is None
-
-
-def test_our_own_errors_keep_their_kind_and_lose_secrets() -> None:
+        raise refusal("ValidationError", "Value 'invented' does not fit")
     with pytest.raises(AttentionError, match=r"^a \*\*\*\* b$"), translated(("invented",)):
         raise AttentionError("a invented b")
+
+    assert str(raised.value) == "Operation failed. ValidationError: Value '****' does not fit"
+    assert raised.value.__cause__ is None
 
 
 NOWHERE = {

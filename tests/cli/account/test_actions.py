@@ -85,17 +85,16 @@ def test_a_status_begins_with_the_stack_and_its_version_and_fits_80_columns(act:
     assert not ran.ok
 
 
-def test_wide_adds_ids_and_times_and_cuts_nothing_short(act: Act) -> None:
-    assert "0" * 36 not in act(FakeAws(STATUS)).text
-    assert f"{'0' * 36}  2026-11-25 12:00  2026-11-25 13:00" in act(FakeAws(STATUS), width=80, WIDE="1").text
+def test_what_is_not_in_order_is_told_and_wide_adds_ids_and_times_and_cuts_nothing_short(act: Act) -> None:
+    aws = FakeAws(STATUS | {"attention": ["us-east-1: paused in Falcon"]}, "UPDATE_ROLLBACK_FAILED")
 
-
-def test_a_stack_that_is_not_in_order_and_what_needs_attention_are_told(act: Act) -> None:
-    ran = act(FakeAws(STATUS | {"attention": ["us-east-1: paused in Falcon"]}, "UPDATE_ROLLBACK_FAILED"))
+    ran, wide = act(aws), act(aws, width=80, WIDE="1")
 
     assert "warning: the stack itself is in UPDATE_ROLLBACK_FAILED. Bring it back" in ran.text
     assert "attention: us-east-1: paused in Falcon" in ran.text
     assert ran.ok
+    assert "0" * 36 not in ran.text
+    assert f"{'0' * 36}  2026-11-25 12:00  2026-11-25 13:00" in wide.text
 
 
 def test_json_is_printed_alone_as_it_came_and_the_function_asked_once_and_waited_for(act: Act) -> None:

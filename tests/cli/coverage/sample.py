@@ -1,14 +1,12 @@
 """An organization as large as they come, with everything that can be wrong in it, for the coverage report.
 
-`PYTHONPATH=source python -m tests.cli.coverage.sample .github/coverage-report.png` takes the picture of the README.
+`PYTHONPATH=source python -m tests.cli.coverage.sample > page.html` writes its page, and `chromium --headless
+--hide-scrollbars --window-size=1360,1340 --screenshot=.github/coverage-report.png page.html` the picture of the README.
 """
 
 import random
-import shutil
 import sys
 from datetime import UTC, datetime
-
-from playwright.sync_api import sync_playwright
 
 from cli.coverage import page
 from cli.coverage.model import Coverage, Facts, cover
@@ -16,10 +14,6 @@ from cli.organization.members import Account
 from cli.organization.stack_set import Definition, Instance
 from registry_connections.core.model import Connection, Registry
 from tests.sandbox.known_regions import WITHOUT_OPT_IN
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
-NO_BROWSER = f"no browser on PATH: {', '.join(BROWSERS)}"
 
 MANAGEMENT = "111122223333"
 SUFFIX = "amazonaws.com"
@@ -110,14 +104,5 @@ def sample(count: int = 1000) -> Coverage:
     return cover(facts(accounts=accounts, instances=instances, connections=connections))
 
 
-def take_picture(path: str) -> None:
-    """Show the sample in a browser, and keep what the first screen looks like."""
-    assert BROWSER, NO_BROWSER
-    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=BROWSER) as browser:
-        shown = browser.new_page(viewport={"width": 1360, "height": 1340})
-        shown.set_content(page.html(sample(), facts(), AT))
-        shown.screenshot(path=path)
-
-
 if __name__ == "__main__":
-    take_picture(sys.argv[1])
+    sys.stdout.write(page.html(sample(), facts(), AT))

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,11 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from cli.coverage import page as coverage_page
 from cli.coverage.model import NEED_ATTENTION
-from tests.cli.coverage.sample import AT, BROWSER, NO_BROWSER, facts, sample
+from tests.cli.coverage.sample import AT, facts, sample
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
+NO_BROWSER = f"no browser on PATH: {', '.join(BROWSERS)}"
 
 # With REQUIRE_BROWSER=1, as CI sets it, these fail instead of being skipped.
 pytestmark = pytest.mark.skipif(BROWSER is None and not os.environ.get("REQUIRE_BROWSER"), reason=NO_BROWSER)

@@ -28,6 +28,7 @@ from tests.cli.support import MANAGEMENT, MEMBERS, Operator, screen
 from tests.sandbox.local_aws import LocalAws
 from tests.simulator import CLIENT_SECRET, FalconSimulator, Fault, Html, Status, missing_scope
 from tests.stack.customer import PROJECT, ROLE
+from tools import release
 
 REGIONS = ("us-east-1", "eu-west-1")
 ALLOWED = [
@@ -66,7 +67,8 @@ def test_the_report_shows_what_became_of_every_account_and_changes_nothing(
     for account in (MANAGEMENT, *MEMBERS):
         aws.set_regions(account, enabled=REGIONS)
     aws.client("iam", failed).create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps({}))
-    assert administrator.deploy_org(given=administrator.credentials).problem
+    release.write_release(tmp_path / "release", BUILT_PACKAGE)
+    deployed = administrator.deploy_org(given=administrator.credentials, RELEASE=str(tmp_path / "release"))
     falcon.tenant.remove(falcon.connections_of(missing)[0].id)
     aws.client("organizations").close_account(AccountId=closed)
     falcon.journal.clear()
@@ -81,6 +83,9 @@ def test_the_report_shows_what_became_of_every_account_and_changes_nothing(
     written = list(tmp_path.glob("coverage.*"))
     ran = administrator.report()
 
+    assert f" for 6 accounts, release in {tmp_path / 'release'}" in deployed.text
+    assert f"{failed} Account {failed}  ECRExecutionRole: {ROLE} already exists" in deployed.text
+    assert deployed.problem.startswith("1 of 6 accounts failed")
     assert absent.problem == "there is no stack set another in us-east-1. Name it: STACK_SET=... REGION=..."
     assert written == []
     assert not ran.ok  # a timer sees that something is missing

@@ -1,24 +1,16 @@
 """`make deploy-org` in the local AWS: real template, real package, members of an organization."""
 
 import json
-import shutil
-import zipfile
-from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from cli import artifact
-from cli.artifact import BUILT_PACKAGE, Artifact
 from cli.credentials import Credentials
 from tests.cli.support import MANAGEMENT, MEMBERS, STACK_SET, Operator
 from tests.sandbox.local_aws import LocalAws
-from tests.simulator import Fault, missing_scope
-from tests.stack.customer import FUNCTION, ROLE
-from tools import release
+from tests.stack.customer import ROLE
 
-FAILING = MEMBERS[3]
 OUTSIDER = "999988887777"
 SERVICE = "member.org.stacksets.cloudformation.amazonaws.com"
 
@@ -135,46 +127,3 @@ def test_copies_are_kept_in_each_account_if_asked_and_given_up_again(aws: LocalA
     administrator.launch_org()
 
     assert aws.client("secretsmanager", MEMBERS[0]).list_secrets()["SecretList"] == []
-
-
-def running(administrator: Operator) -> dict[str, str]:
-    """Return the digest of the code that each account's function runs."""
-    functions = {account: administrator.aws.client("lambda", account) for account in MEMBERS}
-    return {
-        account: function.get_function_configuration(FunctionName=FUNCTION)["CodeSha256"]
-        for account, function in functions.items()
-    }
-
-
-def test_a_fleet_upgrade_names_who_failed_and_leaves_them_as_they_were_and_the_second_run_finishes(
-    administrator: Operator, package: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    release.write_release(tmp_path / "release", BUILT_PACKAGE)
-    older = shutil.copyfile(BUILT_PACKAGE, tmp_path / "older.zip")
-    with zipfile.ZipFile(older, "a") as archive:
-        archive.writestr("what was dropped", "")
-    old, new = (Artifact(older, "", content).checksum for content in (older.read_bytes(), package))
-    with monkeypatch.context() as checkout:
-        checkout.setattr(artifact, "BUILT_PACKAGE", older)
-        launched = administrator.deploy_org(given=administrator.credentials)
-    assert launched.ok, launched.text + launched.problem
-    assert running(administrator) == dict.fromkeys(MEMBERS, old)
-    before = administrator.connected()
-
-    administrator.falcon.arm(Fault("read", missing_scope(), region=FAILING))
-    first = administrator.deploy_org(RELEASE=str(tmp_path / "release"))
-    administrator.falcon.disarm()
-
-    version = artifact.project_version(artifact.PROJECT)
-    assert f"version {version} for 6 accounts, release in {tmp_path / 'release'}" in first.text
-    assert f"{FAILING} Account {FAILING}  RegistryConnections: " in first.text
-    assert "lacks the scope Falcon Container Image: READ" in first.text
-    assert first.problem.startswith("1 of 6 accounts failed")
-    assert running(administrator) == dict.fromkeys(MEMBERS, new) | {FAILING: old}
-    assert administrator.connected() == before
-
-    second = administrator.deploy_org(RELEASE=str(tmp_path / "release"))
-
-    assert "6 accounts are covered" in second.text
-    assert running(administrator) == dict.fromkeys(MEMBERS, new)
-    assert administrator.connected() == before

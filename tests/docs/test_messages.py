@@ -70,11 +70,6 @@ def first_words(text: str) -> str:
     return re.sub(r"(?<!\.)\.$|[,:;]+$", "", " ".join(words))
 
 
-def messages(path: Path) -> Iterator[str]:
-    """Yield each text of a module that is long enough to be a message."""
-    return filter(_is_message, texts(path))
-
-
 def texts(path: Path) -> Iterator[str]:
     """Yield each text of a module, with `...` for the values in it. Docstrings are left out."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -95,14 +90,14 @@ def _text(node: ast.AST) -> str | None:
     return None
 
 
-def _is_message(text: str) -> bool:
-    return " " in text.strip() and len(re.findall(r"[A-Za-z']{2,}", text)) >= FEWEST_WORDS
-
-
 def rows(page: str) -> list[str]:
     """Return the messages in the first column of a page's tables."""
     cells = re.findall(r"^\|([^|]*)\|", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
     return [message for cell in cells for message in re.findall(r"`([^`]*)`", cell)]
+
+
+def is_message(text: str) -> bool:
+    return " " in text.strip() and len(re.findall(r"[A-Za-z']{2,}", text)) >= FEWEST_WORDS
 
 
 def in_source() -> set[str]:
@@ -111,18 +106,15 @@ def in_source() -> set[str]:
     for path in SOURCE:
         # The help of the variables is not a message; the one that an interruption prints is in the page.
         of_help = path.match("cli/__main__.py") or any(path.match(name) for name in WITHOUT_MESSAGES)
-        found |= set() if of_help else {first_words(text) for text in messages(path)}
+        found |= set() if of_help else {first_words(text) for text in texts(path) if is_message(text)}
     return {text for text in found if not text.startswith("ResourceLogicalId")}
 
 
-def test_every_message_is_found_by_its_first_words() -> None:
-    page = "\n".join(rows("TROUBLESHOOTING.md"))
+def test_every_message_is_found_by_its_first_words_and_nothing_is_left_out_that_no_program_prints() -> None:
+    page, printed = "\n".join(rows("TROUBLESHOOTING.md")), in_source()
 
-    assert [text for text in sorted(in_source() - NOTHING_TO_DO) if text not in page] == []
-
-
-def test_nothing_is_left_out_that_no_program_prints() -> None:
-    assert sorted(NOTHING_TO_DO - in_source()) == []
+    assert [text for text in sorted(printed - NOTHING_TO_DO) if text not in page] == []
+    assert sorted(NOTHING_TO_DO - printed) == []
 
 
 def test_every_row_is_a_message_of_the_source() -> None:

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,6 @@ MAKEFILE: Final = (ROOT / "Makefile").read_text(encoding="utf-8")
 ENVIRONMENT: Final = frozenset(
     {"AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "FALCON_CLIENT_ID", "FALCON_CLIENT_SECRET"}
 )
-SHELLS: Final = ("bash", "zsh")
 
 
 def text(page: Path) -> str:
@@ -37,12 +37,6 @@ def commands(page: Path) -> Iterator[str]:
     """Yield the lines that a page shows as commands, in blocks and within a line."""
     yield from (line for block in blocks(page) for line in block.replace("\\\n", " ").splitlines())
     yield from re.findall(r"`([^`\n]+)`", text(page))
-
-
-def calls_of_make(page: Path) -> Iterator[str]:
-    """Yield what a page gives to make."""
-    for command in commands(page):
-        yield from re.findall(r"(?:^|[;&|(] *)make ([a-z-][^|;&)]*)", command)
 
 
 def by_name(page: Path) -> str:
@@ -70,7 +64,8 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_every_target_and_variable_of_make_exists(page: Path) -> None:
     targets = {name for line in re.findall(r"^([a-z -]+):", MAKEFILE, re.MULTILINE) for name in line.split()}
     variables = {*VARIABLES, *ENVIRONMENT, *re.findall(r"[A-Z][A-Z0-9_]+", MAKEFILE)}
-    for call in calls_of_make(page):
+    found = (re.findall(r"(?:^|[;&|(] *)make ([a-z-][^|;&)]*)", command) for command in commands(page))
+    for call in chain.from_iterable(found):
         assert {word for word in call.split() if re.fullmatch(r"[a-z][a-z-]*", word)} <= targets, call
         assert set(re.findall(r"(?:^|\s)([A-Z0-9_]+)=", re.sub(r"'[^']*'|\"[^\"]*\"", "", call))) <= variables, call
 
@@ -78,12 +73,11 @@ def test_every_target_and_variable_of_make_exists(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=by_name)
 def test_every_path_exists(page: Path) -> None:
     found = (re.findall(r"(?<![\w./-])(?:source|tests)/[\w./-]+", command) for command in commands(page))
-    named = [path for paths in found for path in paths]
 
-    assert [path for path in named if not (ROOT / path).exists()] == []
+    assert [path for path in chain.from_iterable(found) if not (ROOT / path).exists()] == []
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
 @pytest.mark.parametrize("page", PAGES, ids=by_name)
 def test_every_command_can_be_parsed_and_has_no_comment_which_would_be_arguments_in_zsh(page: Path, shell: str) -> None:
     if not (program := shutil.which(shell)):

@@ -161,14 +161,6 @@ def test_no_role_has_an_action_of_iam_or_a_wildcard_and_only_one_action_is_on_ev
     assert [each["Action"] for each in statements if each["Resource"] == "*"] == ["ec2:DescribeRegions"]
 
 
-@pytest.mark.parametrize("partition", SUFFIXES)
-def test_every_role_has_the_permissions_boundary(partition: str) -> None:
-    arn = f"arn:{partition}:iam::{ACCOUNT}:policy/some/Boundary"
-    for boundary, expected in (("some/Boundary", arn), (arn, arn), ("", None)):
-        resources = Rendering(partition, PermissionsBoundary=boundary).resources()
-        assert {resources[role].get("PermissionsBoundary") for role in ROLES} == {expected}
-
-
 def test_no_split_ever_meets_an_empty_text(monkeypatch: pytest.MonkeyPatch) -> None:
     resolve, split = engine._resolve_refs, list[str]()
 
@@ -302,7 +294,6 @@ def test_the_template_is_what_a_service_managed_stack_set_takes() -> None:
 
 # Partitions
 
-
 CLOUDS = (model.AUTODISCOVER, *model.FALCON_CLOUDS)
 FALCON_ACCOUNTS = {
     **{("aws", cloud): "292230061137" for cloud in (model.AUTODISCOVER, "us-1", "us-2", "us-3", "eu-1")},
@@ -341,12 +332,15 @@ def trust(rendering: Rendering) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("partition", SUFFIXES)
-def test_every_arn_is_of_the_partition_of_the_account(partition: str) -> None:
-    rendering = Rendering(partition, PermissionsBoundary="boundary")
-    arns = [text for text in strings(rendering.resources()) if text.startswith("arn:")]
+def test_every_arn_is_of_the_partition_and_every_role_has_the_permissions_boundary(partition: str) -> None:
+    arn = f"arn:{partition}:iam::{ACCOUNT}:policy/some/Boundary"
+    for boundary, expected in (("some/Boundary", arn), (arn, arn), ("", None)):
+        resources = Rendering(partition, PermissionsBoundary=boundary).resources()
+        arns = [text for text in strings(resources) if text.startswith("arn:")]
 
-    assert len(arns) >= 10
-    assert {text.split(":")[1] for text in arns} == {partition}
+        assert {resources[role].get("PermissionsBoundary") for role in ROLES} == {expected}
+        assert len(arns) >= 10
+        assert {text.split(":")[1] for text in arns} == {partition}
 
 
 def test_the_template_writes_no_arn_of_a_fixed_partition_and_offers_the_clouds_that_the_function_knows() -> None:

@@ -7,7 +7,6 @@ import shutil
 import stat
 import subprocess
 import sys
-import tomllib
 import zipfile
 from functools import cache
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import registry_connections
-from cli.artifact import sha256
+from cli.artifact import project_version, sha256
 from cli.errors import CliError
 from tools import package as building
 
@@ -126,14 +125,13 @@ def test_it_is_small_and_holds_our_code_and_our_dependencies_as_pure_python_with
     assert {stat.filemode(info.external_attr >> 16) for info in infos} == {"-rw-r--r--"}
 
 
-def test_its_notice_names_each_library_with_its_version_and_licence(package: Path) -> None:
-    pins = re.findall(r"^([a-z0-9-]+==[^ ]+)", (PROJECT / "source" / "requirements.txt").read_text(), re.MULTILINE)
+def test_its_notice_names_each_library_with_its_version_and_licence_and_our_own_version_is_one(package: Path) -> None:
+    pins = re.findall(r"^([a-z0-9-]+)==([^ ]+)", (PROJECT / "source" / "requirements.txt").read_text(), re.MULTILINE)
 
     notice = zipfile.ZipFile(package).read("NOTICE").decode()
 
-    assert re.findall(r"^(\S+) (\S+): .+, see \S+\.dist-info$", notice, re.MULTILINE) == [
-        tuple(pin.split("==")) for pin in pins
-    ]
+    assert re.findall(r"^(\S+) (\S+): .+, see \S+\.dist-info$", notice, re.MULTILINE) == pins
+    assert registry_connections.__version__ == project_version(PROJECT)
 
 
 def test_the_handler_imports_with_nothing_but_boto3_and_uses_every_module(unpacked: Path) -> None:
@@ -141,12 +139,6 @@ def test_the_handler_imports_with_nothing_but_boto3_and_uses_every_module(unpack
 
     assert imported(RUNTIME / "bin" / "python", unpacked) == there - LAZY
     assert there >= LAZY
-
-
-def test_the_version_is_one() -> None:
-    declared = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
-
-    assert registry_connections.__version__ == declared
 
 
 # What cannot be packaged

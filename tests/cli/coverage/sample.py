@@ -24,18 +24,15 @@ TAKEN = "ECRExecutionRole: crowdstrike-ecr-lambda-role already exists"
 TEAMS = ("payments", "search", "data", "identity", "mobile", "retail", "logistics", "research")
 STAGES = ("prod", "staging", "dev", "sandbox")
 EXPIRED = {"expired": True, "expired_at": "2026-11-20T04:00:00Z"}
-FATES: tuple[dict[str, object] | None, ...] = (
-    {},
-    None,
-    EXPIRED,
-    {"state": "paused"},
-    {"state": "offline"},
-    {"alias": "legacy-onboarding"},
+FATES: tuple[tuple[float, dict[str, object] | None], ...] = (
+    (98.8, {}),
+    (0.3, None),
+    (0.3, EXPIRED),
+    (0.05, {"state": "paused"}),
+    (0.05, {"state": "offline"}),
+    (0.5, {"alias": "legacy-onboarding"}),
 )
-"""What a connection is like, if there is one."""
-
-FREQUENCIES = (98.8, 0.3, 0.3, 0.05, 0.05, 0.5)
-"""In a hundred, of each of these."""
+"""How many of a hundred registries have what kind of connection, if any."""
 
 
 def facts(**given: object) -> Facts:
@@ -88,12 +85,13 @@ def sample(count: int = 1000) -> Coverage:
         for number in range(1, count)
     ]
     failed = {each.id: chance.choice([DENIED, DENIED, TAKEN]) for each in members[4::167]}
+    frequencies, fates = zip(*FATES, strict=True)
     inside = [each.id for number, each in enumerate(members) if number % 211 != 8]
     covered = [each for each in inside if each not in failed]
     connections = [
         connection(account, region, **fate)
         for account in covered
-        for region, fate in zip(WITHOUT_OPT_IN, chance.choices(FATES, FREQUENCIES, k=17), strict=True)
+        for region, fate in zip(WITHOUT_OPT_IN, chance.choices(fates, frequencies, k=17), strict=True)
         if fate is not None
     ]
     connections += [connection("299999999999", region) for region in WITHOUT_OPT_IN[:4]]  # an account that is gone

@@ -10,7 +10,7 @@ from cli.errors import CliError
 from cli.organization import delete as command
 from cli.stack import Stack
 from tests.cli.organization.fake import ACCOUNTS, CURRENT, UNIT, FakeStackSets
-from tests.cli.support import MANAGEMENT, MEMBERS, STACK_SET, Operator, asked, attempt, described, screen
+from tests.cli.support import MANAGEMENT, MEMBERS, STACK_SET, Operator, Ran, asked, attempt, described, screen
 from tests.sandbox.local_aws import LocalAws
 from tests.simulator import Connection
 from tests.simulator.probe import registry
@@ -50,11 +50,9 @@ def deletion(played: FakeStackSets, **given: str) -> tuple[command.Deletion, Any
     return command.Deletion(aws, asked("delete-org", STACK_SET="falcon", **given), shown), output
 
 
-def delete(played: FakeStackSets, **given: str) -> tuple[str, str]:
-    """Delete, and return what was printed, and the problem."""
+def delete(played: FakeStackSets, **given: str) -> Ran:
     to_run, output = deletion(played, **given)
-    ran = attempt(to_run.run, output)
-    return ran.text, ran.problem
+    return attempt(to_run.run, output)
 
 
 def test_what_goes_is_told_before_the_name_is_asked_for() -> None:
@@ -80,10 +78,10 @@ def test_what_goes_is_told_before_the_name_is_asked_for() -> None:
 def test_suspended_accounts_are_taken_out_with_their_stacks_and_it_says_so() -> None:
     played = FakeStackSets({"DeleteConnections": "Stack"}, [UNIT], CURRENT, suspended=ACCOUNTS[1:2])
 
-    printed, problem = delete(played)
+    ran = delete(played)
 
-    assert problem == ""
-    assert f"taken out, their stacks and connections stay: {ACCOUNTS[1]}" in printed
+    assert ran.problem == ""
+    assert f"taken out, their stacks and connections stay: {ACCOUNTS[1]}" in ran.text
     deleted, taken_out, _ = (request for _, request in played.calls)
     assert (deleted["RetainStacks"], taken_out["RetainStacks"]) == (False, True)
     assert taken_out["DeploymentTargets"]["Accounts"] == [ACCOUNTS[1]]
@@ -97,13 +95,15 @@ def test_an_account_that_cannot_be_told_the_choice_stops_the_deletion_until_it_c
 
     runs = [delete(played, DELETE_CONNECTIONS="Stack") for _ in range(2)]
     played.failing = {}
-    printed, problem = delete(played, DELETE_CONNECTIONS="Stack")
+    last = delete(played, DELETE_CONNECTIONS="Stack")
 
-    for refused, said in runs:
-        assert f"{ACCOUNTS[2]}  the API client was revoked" in refused
-        assert said.startswith("1 account could not be updated to DeleteConnections=Stack, so nothing was deleted")
-    assert "Setting DeleteConnections=Stack again: 1 of 1 accounts" in printed  # and nobody else
-    assert problem == ""
+    for refused in runs:
+        assert f"{ACCOUNTS[2]}  the API client was revoked" in refused.text
+        assert refused.problem.startswith(
+            "1 account could not be updated to DeleteConnections=Stack, so nothing was deleted"
+        )
+    assert "Setting DeleteConnections=Stack again: 1 of 1 accounts" in last.text  # and nobody else
+    assert last.ok
     again = ["update_stack_instances"]
     assert played.changes == ["update_stack_set", *again, *again, "delete_stack_instances", "delete_stack_set"]
 
@@ -111,20 +111,20 @@ def test_an_account_that_cannot_be_told_the_choice_stops_the_deletion_until_it_c
 def test_by_force_the_stacks_go_and_the_accounts_whose_connections_stay_are_named() -> None:
     played = FakeStackSets({"DeleteConnections": "Keep"}, [UNIT], CURRENT, REVOKED)
 
-    printed, problem = delete(played, DELETE_CONNECTIONS="Stack", FORCE="1")
+    ran = delete(played, DELETE_CONNECTIONS="Stack", FORCE="1")
 
-    assert "the stack set falcon is deleted" in printed
-    assert problem.startswith("deleted by force without DeleteConnections")
-    assert problem.endswith(f": {ACCOUNTS[2]}")
+    assert "the stack set falcon is deleted" in ran.text
+    assert ran.problem.startswith("deleted by force without DeleteConnections")
+    assert ran.problem.endswith(f": {ACCOUNTS[2]}")
 
 
 def test_a_stack_that_cannot_be_deleted_keeps_the_stack_set() -> None:
     played = FakeStackSets({"DeleteConnections": "Keep"}, [UNIT], CURRENT, stuck=ACCOUNTS[3:])
 
-    printed, problem = delete(played)
+    ran = delete(played)
 
-    assert ACCOUNTS[3] in printed
-    assert problem.startswith("there is still a stack in 1 account")
+    assert ACCOUNTS[3] in ran.text
+    assert ran.problem.startswith("there is still a stack in 1 account")
     assert played.changes == ["delete_stack_instances"]
 
 
@@ -141,7 +141,7 @@ def test_where_a_deletion_failed_the_choice_was_known_and_another_one_cannot_be_
     played = FakeStackSets({"DeleteConnections": "Stack"}, [UNIT], CURRENT | {ACCOUNTS[2]: "INOPERABLE"})
     played.failing = {ACCOUNTS[2]: "it is excluded from updates"} if choice == "Keep" else {}
 
-    assert delete(played, DELETE_CONNECTIONS=choice)[1].startswith(problem)
+    assert delete(played, DELETE_CONNECTIONS=choice).problem.startswith(problem)
     assert played.changes == changes
 
 
@@ -169,7 +169,7 @@ def test_the_shared_secret_is_kept_if_a_stack_of_this_account_reads_it(
         "falcon-secret": described(outputs={"SecretArn": SECRET}),
     }
 
-    printed, _ = delete(FakeStackSets(stacks=stacks))
+    ran = delete(FakeStackSets(stacks=stacks))
 
-    assert ("the shared secret is kept: the stack falcon of this account may read it" in printed) is kept
+    assert ("the shared secret is kept: the stack falcon of this account may read it" in ran.text) is kept
     assert deleted == ([] if kept else ["falcon-secret"])

@@ -1,10 +1,12 @@
-"""What `make` hands to the commands: values as they are, and secrets to nobody else."""
+"""What `make` hands to the commands: values as they are, and secrets to nobody else. And how all of it is pinned."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 SHOW = """#!/bin/sh
@@ -100,3 +102,31 @@ def test_the_list_of_commands_is_grouped_and_fits_a_terminal() -> None:
     account, organization = lines.index("A real AWS account"), lines.index("An organization")
     assert account < next(number for number, line in enumerate(lines) if line.startswith("  delete ")) < organization
     assert organization < next(number for number, line in enumerate(lines) if line.startswith("  deploy-org "))
+
+
+# What it installs
+
+TEXTS = [path for pattern in ("*.txt", "source/**/*.txt", "tests/**/*.txt") for path in PROJECT.glob(pattern)]
+PINNED = sorted(path.relative_to(PROJECT).as_posix() for path in TEXTS if "--hash=sha256:" in path.read_text())
+ACTION = re.compile(r"uses: ([^@\s]+)@(\S+)(?: # (\S+))?")
+
+
+@pytest.mark.parametrize("name", sorted({*PINNED, "source/requirements.txt"}))
+def test_each_pinned_file_has_every_hash_is_made_by_one_command_and_looked_after_by_dependabot(name: str) -> None:
+    packages = re.split(r"^(?=[a-z])", (PROJECT / name).read_text(), flags=re.MULTILINE)
+    updates = yaml.safe_load((PROJECT / ".github" / "dependabot.yml").read_text())["updates"]
+    directories = next(update["directories"] for update in updates if update["package-ecosystem"] == "pip")
+
+    assert [package for package in packages[1:] if "==" not in package or "--hash=sha256:" not in package] == []
+    assert f"-o {name}\n" in (PROJECT / "Makefile").read_text()
+    assert f"/{Path(name).parent}".replace("/.", "/") in directories
+    if name == "source/cli/requirements.txt":
+        assert len(packages[1:]) <= 15  # what deploying installs is little
+
+
+def test_each_action_is_pinned_by_commit_and_one_commit_is_one_version() -> None:
+    workflows = (PROJECT / ".github" / "workflows").glob("*.yml")
+    used = [match.groups() for workflow in workflows for match in ACTION.finditer(workflow.read_text())]
+
+    assert [action for action in used if not re.fullmatch("[0-9a-f]{40}", action[1]) or not action[2]] == []
+    assert len({action for action, *_ in used}) == len(set(used))

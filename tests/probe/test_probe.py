@@ -21,6 +21,7 @@ ABSENT = Credential("arn:aws:iam::111122223333:role/absent", "an-external-id")
 WORKING = Credential("arn:aws:iam::111122223333:role/working", "another-external-id")
 ENVIRON = {"FALCON_CLIENT_ID": CLIENT_ID, "FALCON_CLIENT_SECRET": CLIENT_SECRET, "YES": "1"}
 Prepare = Callable[[FalconSimulator], object]
+UNKNOWN: dict[str, object] = {"bad_credential_leaves_record": True, "alias_characters": 5}
 NEEDS_A_CONNECTION = {
     *("create", "alias", "alias-length", "duplicate", "duplicate-key", "patch", "delete-several", "create-again"),
 }
@@ -171,11 +172,7 @@ def test_a_tenant_that_cannot_be_asked_says_why(falcon: FalconSimulator, prepare
     [
         (lambda falcon: falcon.arm(Fault("create", Truncated(), skip=1, times=1)), "no response to POST", 0),
         (lambda falcon: falcon.add_client(CLIENT_ID, CLIENT_SECRET, ["read"]), "scope not permitted", 0),
-        (
-            lambda falcon: falcon.change(bad_credential_leaves_record=True, alias_characters=5),
-            "came without our alias",
-            1,
-        ),
+        (lambda falcon: falcon.change(**UNKNOWN), "came without our alias", 1),
     ],
     ids=["lost response", "scope to write", "not known as ours"],
 )

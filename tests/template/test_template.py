@@ -42,10 +42,6 @@ ORIGINAL = {
 # The function and what it is told
 
 
-def test_the_properties_that_are_passed_are_those_that_are_parsed_and_those_that_make_it_run() -> None:
-    assert set(CUSTOM) == settings.DEFAULTS.keys() | TRIGGERS
-
-
 def test_what_the_function_would_not_notice_by_itself_changes_a_property() -> None:
     changes = {name: name for name in ("CredentialsVersion", "FalconApiUrl", "LogRetentionDays")}
     changes |= dict.fromkeys(("S3Bucket", "S3Key", "S3ObjectVersion"), "Package") | {
@@ -56,13 +52,14 @@ def test_what_the_function_would_not_notice_by_itself_changes_a_property() -> No
         assert before["RegistryConnections"][name] != after["RegistryConnections"][name], parameter
 
 
-def test_the_defaults_and_the_choices_are_those_of_the_function() -> None:
+def test_the_properties_the_defaults_and_the_choices_are_those_of_the_function() -> None:
     choices = {
         "RegionScope": model.RegionScope,
         "OnRegionFailure": model.RegionFailurePolicy,
         "DeleteConnections": model.DeletePolicy,
     }
 
+    assert set(CUSTOM) == settings.DEFAULTS.keys() | TRIGGERS
     assert {name: PARAMETERS[name]["Default"] for name in settings.DEFAULTS} == settings.DEFAULTS
     for name, kind in choices.items():
         assert PARAMETERS[name]["AllowedValues"] == [str(each) for each in kind]

@@ -33,8 +33,8 @@ def deploy(operator: Operator, given: Credentials = NOBODY, parameters: str = ""
     return operator.run("deploy", given, **asked | variables)
 
 
-def launch(operator: Operator, parameters: str = "Regions=us-east-1") -> Ran:
-    ran = deploy(operator, operator.credentials, parameters)
+def launch(operator: Operator) -> Ran:
+    ran = deploy(operator, operator.credentials, "Regions=us-east-1")
     assert ran.ok, ran.text + ran.problem
     return ran
 
@@ -158,7 +158,6 @@ def test_delete_asks_for_the_name_and_deletes_once_the_stack_knows_the_choice(
     operator.falcon.add_connection(Connection(url=registry(ACCOUNT, "us-west-2")))
     choice = {"STACK": "falcon", "DELETE_CONNECTIONS": "Account"}
 
-    mistyped = operator.run("delete", typed="falcom\n", **choice)
     operator.falcon.arm(Fault("token", Status(403, message="access denied, authorization failed")))
     refused = operator.run("delete", YES="1", **choice)
     operator.falcon.disarm()
@@ -167,7 +166,6 @@ def test_delete_asks_for_the_name_and_deletes_once_the_stack_knows_the_choice(
     gone = operator.run("delete", STACK="falcon")
     emptied = operator.run("delete", STACK="falcon", DELETE_BUCKET="1")
 
-    assert mistyped.problem == "that is not its name. Nothing was changed."
     assert "the API client may not be used from here" in refused.problem
     assert refused.problem.endswith("or leave DELETE_CONNECTIONS out: then it deletes with DeleteConnections=Keep.")
     assert still == "UPDATE_ROLLBACK_COMPLETE"

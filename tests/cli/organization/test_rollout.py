@@ -33,7 +33,6 @@ ACCEPTED = frozenset([*PARAMETERS, "Regions", "DeleteConnections"])
             "ResourceLogicalId:Role, ResourceType:AWS::IAM::Role, ResourceStatusReason:role already exists.",
             "Role: role already exists",
         ),
-        ("Account 200000000001 should have a role", "Account 200000000001 should have a role"),
         ("Cancelled since failure tolerance has exceeded", "Cancelled since failure tolerance has exceeded"),
         ("two\nlines and \x1b[31mred", "two lines and [31mred"),
         ("", ""),

@@ -19,7 +19,6 @@ from cli.screen import Screen
 from tests.sandbox.local_aws import ACCOUNT, LocalAws
 from tests.simulator import Connection, FalconSimulator
 
-WIDE = 2000
 NOBODY = Credentials()
 STACK_SET = "falcon"
 MANAGEMENT = ACCOUNT
@@ -42,7 +41,7 @@ def asked(command: str, credentials: Credentials = NOBODY, /, **given: str) -> R
     return request.read(dict.fromkeys(known, "") | given, credentials)
 
 
-def screen(*, terminal: bool = False, width: int = WIDE, wide: bool = False) -> tuple[Screen, io.StringIO]:
+def screen(*, terminal: bool = False, width: int = 2000, wide: bool = False) -> tuple[Screen, io.StringIO]:
     """Return a screen and what is printed on it."""
     output = io.StringIO()
     console = Console(

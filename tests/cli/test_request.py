@@ -46,12 +46,6 @@ def test_what_cannot_work_is_named(command: str, variables: dict[str, str], prob
     assert problem in found
 
 
-def test_all_problems_are_found_at_once() -> None:
-    half = Credentials.take({"FALCON_CLIENT_ID": "a"})
-
-    assert len(asked("deploy", half, STACK="-", PARAMETERS="x", TAGS="y").problems) == 4
-
-
 def test_parameters_and_tags_are_words_in_the_shells_quoting() -> None:
     given = "A='b c' Excluded= Url=https://x?a=b FalconSecret="
 

@@ -85,11 +85,11 @@ def test_an_original_stack_that_disconnects_on_deletion_is_not_upgraded(aws: Loc
 
 
 def test_what_stands_in_the_way_is_told_at_once_and_nothing_is_made(aws: LocalAws, operator: Operator) -> None:
-    path = deploy(operator, S3_BUCKET="s3://bucket/path")
+    half = deploy(operator, Credentials.take({"FALCON_CLIENT_ID": "a"}), S3_BUCKET="s3://bucket/path")
     ran = deploy(operator, parameters="Colour=blue", S3_BUCKET="not-there", TAGS="x")
 
-    assert path.problem.startswith("S3_BUCKET is 'bucket/path', which is a path.")
-
+    assert half.problem.startswith("S3_BUCKET is 'bucket/path', which is a path.")
+    assert "only one of FALCON_CLIENT_ID and FALCON_CLIENT_SECRET is set" in half.problem
     assert [problem.split(" ")[0] for problem in ran.problem.splitlines()] == [
         *("TAGS", "the", "PARAMETERS", "FALCON_CLIENT_ID", "FALCON_CLIENT_SECRET")
     ]

@@ -40,9 +40,6 @@ ALLOWED = [
 ]
 """What the help and the README say that the report needs."""
 
-ALWAYS = ["sts:GetCallerIdentity"]
-GONE = "277777777777"
-
 
 @pytest.fixture(autouse=True)
 def _elsewhere_and_trusted(tmp_path: Path, authority: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +95,10 @@ def test_the_report_shows_what_became_of_every_account_and_changes_nothing(
         MANAGEMENT: dict.fromkeys(REGIONS, "missing"),
     }
     assert f"ECRExecutionRole: {ROLE} already exists" in (tmp_path / "coverage.html").read_text()
-    assert {call["action"] for call in aws.api_calls() if "/reader/" in call["principal"]} <= {*ALLOWED, *ALWAYS}
+    assert {call["action"] for call in aws.api_calls() if "/reader/" in call["principal"]} <= {
+        *ALLOWED,
+        "sts:GetCallerIdentity",
+    }
     assert falcon.journal.operations() == {"token": 1, "list": 1, "read": 1}
 
 
@@ -110,7 +110,9 @@ def test_on_a_terminal_no_reason_is_cut() -> None:
     assert {"ACCOUNTS", "expired", *DENIED.split()} <= set(output.getvalue().split())
 
 
-ACCOUNTS = [Account(each, "", "ACTIVE") for each in (MANAGEMENT, *MEMBERS[:2])] + [Account(GONE, "", "SUSPENDED")]
+ACCOUNTS = [Account(each, "", "ACTIVE") for each in (MANAGEMENT, *MEMBERS[:2])] + [
+    Account("277777777777", "", "SUSPENDED")
+]
 FIRST, SECOND = MEMBERS[:2]
 
 
@@ -149,9 +151,7 @@ def test_what_falcon_refuses_is_told_at_once_and_without_the_secret(falcon: Falc
     given = Credentials(falcon.client_id, falcon.client_secret)
 
     with (
-        pytest.raises(
-            CliError, match=r"^Falcon cannot be read: .*lacks the scope Falcon Container Image: READ"
-        ) as refused,
+        pytest.raises(CliError, match=r"^Falcon cannot be read: .*lacks the scope Falcon Container Image") as refused,
         logged_in(given, "us-1", falcon.url, BUILT_PACKAGE, screen()[0]) as tenant,
     ):
         connections(tenant)

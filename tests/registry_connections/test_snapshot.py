@@ -76,6 +76,7 @@ def test_every_problem_is_told_together_and_once() -> None:
         "The secret names a Falcon cloud that is unknown: "
         "use autodiscover, us-1, us-2, us-3, eu-1, us-gov-1, us-gov-2.",
     )
+    assert str(caught.value) == " ".join(caught.value.problems)
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(0.1, "Reading the secret"), (0.4, "Falcon login")])

@@ -4,8 +4,7 @@ from typing import Final, Literal
 
 from tests.bench.stage import REGIONS, Stage, stage
 from tests.bench.table import Row
-from tests.faults.harness import url_of
-from tests.faults.rows import ACCOUNT, OTHER_ROLE, Event
+from tests.faults.rows import ACCOUNT, Event
 
 TENANTS: Final = (0, 1_000, 85_000)  # connections of other accounts
 COUNTED: Final = ("launch", "quiet reconcile", "purge Stack", "adoption", "purge Account")
@@ -40,7 +39,7 @@ def _in_tenant_of(size: int) -> dict[str, int]:
             "purge Stack": _counted(scene, Event.DELETE, DeleteConnections="Stack"),
         }
         for region in REGIONS:
-            scene.connect(url_of(region), OTHER_ROLE)
+            scene.connect(region)
         scene.new_stack()
         counts["adoption"] = _counted(scene, Event.CREATE)
         counts["purge Account"] = _counted(scene, Event.DELETE, DeleteConnections="Account")

@@ -18,7 +18,6 @@ from tests.simulator.server import Exchange, TlsServer
 QUERIES = frozenset({"DescribeRegions", "DescribeStackResource"})
 """Operations of AWS's older protocol, in XML."""
 QUERY_CODES = {"AccessDeniedException": "UnauthorizedOperation", "ThrottlingException": "RequestLimitExceeded"}
-LARGEST_PARAMETER = 4096  # characters of a standard parameter
 
 
 def denied(operation: Operation, message: str = "") -> Fault:
@@ -105,13 +104,8 @@ class AwsStub(TlsServer):
         return {}
 
     def _put_parameter(self, request: dict[str, Any]) -> dict[str, object]:
-        name, value = request["Name"], request["Value"]
-        if name in self.parameters and not request.get("Overwrite"):
-            raise RefusedError(400, "ParameterAlreadyExists")
-        if len(value) > LARGEST_PARAMETER:
-            raise RefusedError(400, "ValidationException")
-        self.put(name, value)
-        return {"Version": len(self.parameters[name]), "Tier": "Standard"}
+        self.put(request["Name"], request["Value"])
+        return {"Version": len(self.parameters[request["Name"]])}
 
     def _regions_xml(self, _: dict[str, Any]) -> str:
         items = "".join(
@@ -155,16 +149,6 @@ class AwsError(Effect):
 
     def answer(self, exchange: Exchange) -> Answer:
         return _refusal(exchange.call.operation, self.code, self.message)
-
-
-@dataclass(frozen=True)
-class Text(Effect):
-    """A success with this body. Nothing was done."""
-
-    text: str
-
-    def answer(self, exchange: Exchange) -> Answer:
-        return _answer(200, exchange.call.operation, self.text)
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from registry_connections.core.record import Record
-from tests.faults.harness import SECRETS, Delivery
+from tests.faults.harness import SECRETS, Delivery, Snapshot
 from tests.faults.rows import OURS, PHYSICAL_ID, A, B, Event, Have, Row
-from tests.faults.runner import Run, Snapshot
+from tests.faults.runner import Run
 from tests.simulator import Connection
 from tests.template.rendering import strings
 
@@ -20,24 +20,30 @@ UNFORESEEN = re.compile(r"[Uu]nexpected|Traceback")
 
 def problems(run: Run) -> list[str]:
     """Return a sentence for each thing that is not as it must be."""
-    sent = [f"sent to another host: {request}" for request in run.elsewhere]
-    held = _holds(run.after, run.row.falcon, run, "afterwards")
-    return [*sent, *_event(run), *held, *_record(run), *_logs(run), *_next(run)]
+    sent = [f"sent to another host: {request}" for request in run.stray]
+    snapshots = [run.after, *(now for _, now in run.next_attempts)]
+    others = ["connections of others are not as before" for now in snapshots if now.others != run.before.others]
+    return [
+        *sent,
+        *others,
+        *_event(run),
+        *_holds(run.after, run.row.falcon, run),
+        *_record(run),
+        *_logs(run),
+        *_next(run),
+    ]
 
 
 def _event(run: Run) -> Iterator[str]:
     for delivery in run.deliveries:
-        if run.row.status == "none":
-            yield from _wrong_in_silence(delivery)
-        else:
-            yield from _wrong_in_answer(delivery)
-            yield from _said(delivery, run.row)
+        yield from _wrong_in_answer(delivery, times=0 if run.row.status == "none" else 1)
+        for answer in delivery.answers:
+            yield from _said(answer, run.row)
     if run.background:
         yield from _wrong_in_answer(run.background)
 
 
-def _said(delivery: Delivery, row: Row) -> Iterator[str]:
-    answer = delivery.answer
+def _said(answer: Mapping[str, Any], row: Row) -> Iterator[str]:
     if answer.get("Status") != row.status or not re.search(row.reason, str(answer.get("Reason"))):
         yield f"status is {answer.get('Status')}: {answer.get('Reason')}"
     if row.status == "SUCCESS" and row.event is not Event.DELETE:
@@ -47,7 +53,11 @@ def _said(delivery: Delivery, row: Row) -> Iterator[str]:
 
 
 def _logs(run: Run) -> Iterator[str]:
-    yield from (problem for line in run.logs for problem in _wrong_in_log(line))
+    for line in run.logs:
+        document = json.loads(line)
+        yield from _indiscreet("the log", document)
+        if UNFORESEEN.search(f"{document.get('text')} {document.get('message')}"):
+            yield f"nobody foresaw this: {line}"
     if not re.search(run.row.says, "\n".join(run.logs)):
         yield f"the log does not say {run.row.says!r}"
 
@@ -55,24 +65,16 @@ def _logs(run: Run) -> Iterator[str]:
 # What holds for every answer and every log line, whatever the event
 
 
-def _wrong_in_answer(delivery: Delivery) -> Iterator[str]:
-    """Yield what is wrong with the one answer that CloudFormation must have taken."""
+def _wrong_in_answer(delivery: Delivery, times: int = 1) -> Iterator[str]:
+    """Yield what is wrong with the answer that CloudFormation must have taken so many times; the function ends well."""
     kind = delivery.event["RequestType"]
     if delivery.invocation.status != "response" or delivery.invocation.payload is not None:
         yield f"{kind}: the invocation ended with {delivery.invocation.status} {delivery.invocation.payload}"
-    if len(delivery.answers) != 1:
+    if len(delivery.answers) != times:
         yield f"{kind}: CloudFormation took {len(delivery.answers)} answers"
-        return
-    yield from (f"{kind}: {problem}" for problem in _wrong_fields(delivery.answer, delivery.event))
-    yield from _indiscreet(f"{kind}: the answer", delivery.answer)
-
-
-def _wrong_in_silence(delivery: Delivery) -> Iterator[str]:
-    """Yield what is wrong with an event whose answer CloudFormation never took: the function ends by itself."""
-    if delivery.answers or not delivery.puts:
-        yield f"CloudFormation took {len(delivery.answers)} answers of {len(delivery.puts)}"
-    if delivery.invocation.status != "response":
-        yield f"the invocation ended with {delivery.invocation.status} {delivery.invocation.payload}"
+    for answer in delivery.answers:
+        yield from (f"{kind}: {problem}" for problem in _wrong_fields(answer, delivery.event))
+        yield from _indiscreet(f"{kind}: the answer", answer)
 
 
 def _wrong_fields(answer: Mapping[str, Any], event: Mapping[str, Any]) -> Iterator[str]:
@@ -92,20 +94,6 @@ def _wrong_fields(answer: Mapping[str, Any], event: Mapping[str, Any]) -> Iterat
         yield f"nobody foresaw this: {reason}"
 
 
-def _wrong_in_log(line: str) -> Iterator[str]:
-    """Yield what is wrong with a line that is not one JSON object, or holds what it must not."""
-    try:
-        document = json.loads(line)
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        yield f"a line of the log is not a JSON object: {line!r}"
-        return
-    yield from _indiscreet("the log", document)
-    if UNFORESEEN.search(f"{document.get('text')} {document.get('message')}"):
-        yield f"nobody foresaw this: {line}"
-
-
 def _indiscreet(where: str, said: Any) -> Iterator[str]:
     """Yield each text in a piece of JSON that holds a secret, or what hurts a terminal."""
     for text in strings(said):
@@ -118,27 +106,22 @@ def _indiscreet(where: str, said: Any) -> Iterator[str]:
 # What Falcon holds
 
 
-def _holds(now: Snapshot, expected: Mapping[str, Have], run: Run, when: str) -> Iterator[str]:
-    """Compare this account's connections with what is expected of each Region, and all others with those before."""
-    for region in sorted({*now.connections, *expected}):
-        found = now.connections.get(region, [])
-        if len(found) != (region in expected):
-            yield f"{when} Falcon holds {len(found)} connections of {region}"
-        elif found:
-            yield from _is(found[0], expected[region], run, f"{when} the connection of {region}")
-    if now.others != run.before.others:
-        yield f"{when} connections of others are not as before"
+def _holds(now: Snapshot, expected: Mapping[str, Have], run: Run) -> Iterator[str]:
+    """Compare this account's connections with what is expected of each Region."""
+    earlier = {each.id: each for found in run.before.connections.values() for each in found}
 
+    def fits(have: Have, connection: Connection) -> bool:
+        before = earlier.get(connection.id)
+        if have is Have.SAME:
+            return connection == before
+        return connection.role == OURS.role_arn and (before is None) is (have is Have.MADE)
 
-def _is(connection: Connection, expected: Have, run: Run, which: str) -> Iterator[str]:
-    earlier = {c.id: c for found in run.before.connections.values() for c in found}
-    before = earlier.get(connection.id)
-    if (before is None) != (expected is Have.MADE):
-        yield f"{which} {'is new' if before is None else 'was there before'}"
-    elif expected is Have.SAME and connection != before:
-        yield f"{which} is not as before"
-    elif expected is not Have.SAME and connection.role != OURS.role_arn:
-        yield f"{which} has the role {connection.role}"
+    held = {
+        region: [fits(expected[region], each) for each in found] if region in expected else []
+        for region, found in now.connections.items()
+    }
+    if held != {region: [True] for region in expected}:
+        yield f"Falcon holds {_shown(now)}, before it was {_shown(run.before)}; it should be {dict(expected)}"
 
 
 # What the record says
@@ -172,18 +155,15 @@ def _applied_regions(record: Record) -> set[str]:
 
 def _next(run: Run) -> Iterator[str]:
     """Judge what CloudFormation sends next, and what the operator tries then: all succeed, and leave what they must."""
-    row, attempts = run.row, run.next_attempts
-    for delivery, _ in attempts:
+    row, snapshots = run.row, [now for _, now in run.next_attempts]
+    for delivery, _ in run.next_attempts:
         yield from (f"next: {problem}" for problem in _wrong_in_answer(delivery))
         if delivery.answer.get("Status") != "SUCCESS":
             yield f"next: {delivery.event['RequestType']} ends with {delivery.answer}"
-    snapshots = [now for _, now in attempts]
-    if any(now.others != run.before.others for now in snapshots):
-        yield "next: connections of others are not as before"
     if row.status == "SUCCESS" or row.event is Event.DELETE:
         done: Mapping[str, Have] = row.falcon if row.status == "SUCCESS" else {}
         missing = {} if row.event is Event.DELETE else dict.fromkeys(row.wanted - done.keys(), Have.MADE)
-        yield from _holds(snapshots[0], {**done, **missing}, run, "next")
+        yield from (f"next: {problem}" for problem in _holds(snapshots[0], {**done, **missing}, run))
         return
     if row.event is Event.CREATE and snapshots[0].connections != run.before.connections:
         yield f"next: Falcon holds {_shown(snapshots[0])}, before it was {_shown(run.before)}"

@@ -12,19 +12,19 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from registry_connections.aws.parameter_store import render, resolve_writes
 from registry_connections.core.model import Identity
 from registry_connections.core.record import Record, from_json
 from tests.faults.aws_stub import AwsStub
-from tests.faults.rows import ACCOUNT, DISABLED, ENABLED, EXTERNAL_ID, OURS, PHYSICAL_ID, Event
+from tests.faults.rows import ACCOUNT, DISABLED, ENABLED, EXTERNAL_ID, OTHER_ROLE, OURS, PHYSICAL_ID, Event
 from tests.registry_connections.samples import event
 from tests.sandbox.lambda_runtime import Invocation, LambdaRuntime
 from tests.sandbox.tls import Authority
 from tests.simulator import CLIENT_ID, CLIENT_SECRET, Behaviour, Connection, FalconSimulator
 from tests.simulator.effects import Faults
 from tests.simulator.messages import Answer
+from tests.simulator.probe import registry
 from tests.simulator.server import Exchange, TlsServer
 from tests.stack.customer import PACKAGE, neighbours
 
@@ -34,10 +34,6 @@ SECRET = json.dumps({"FalconClientId": CLIENT_ID, "FalconSecret": CLIENT_SECRET,
 AWS_SECRET = "invented-access-key"
 SECRETS = (CLIENT_SECRET, "simulated-token-", EXTERNAL_ID, AWS_SECRET, "X-Amz-Signature", "custom-resource-response")
 """What no log line and no answer may hold: Falcon's secret and tokens, the external id, AWS's key, the ResponseURL."""
-
-
-def url_of(region: str) -> str:
-    return f"https://{ACCOUNT}.dkr.ecr.{region}.amazonaws.com"
 
 
 def parameter_of(identity: Identity) -> str:
@@ -63,44 +59,32 @@ def event_of(
     return document | changes
 
 
-@dataclass(frozen=True)
-class Put:
-    """One PUT to a ResponseURL, and whether CloudFormation has taken it."""
-
-    body: Any
-    taken: bool
-
-
 class ResponseEndpoint(TlsServer):
-    """Where CloudFormation waits for an answer: gives a ResponseURL for each event, and remembers what is put there."""
+    """Where CloudFormation waits for an answer: gives a ResponseURL for each event, and keeps what it took there."""
 
     def __init__(self, authority: Authority, faults: Faults) -> None:
         super().__init__(authority)
         self._faults = faults
-        self._puts: dict[str, list[Put]] = {}
+        self._taken: dict[str, list[Any]] = {}
+        self.stray: list[str] = []
+        """What else was sent here. Redirects lead here too, and nothing may follow them."""
 
-    def expect(self, age: float = 0.0) -> str:
-        """Return a new URL, presigned `age` seconds ago."""
+    def expect(self, age: float = 0.0) -> tuple[str, list[Any]]:
+        """Return a new URL, presigned `age` seconds ago, and the list of what will be taken there."""
         path = f"/cloudformation-custom-resource-response/{secrets.token_hex(8)}"
         signed = datetime.fromtimestamp(time.time() - age, UTC)
-        self._puts[path] = []
-        return f"{self.url}{path}?X-Amz-Date={signed:%Y%m%dT%H%M%SZ}&X-Amz-Signature={secrets.token_hex(16)}"
-
-    def puts(self, url: str) -> list[Put]:
-        """Return what was put to a URL, first to last."""
-        return list(self._puts[urlsplit(url).path])
+        url = f"{self.url}{path}?X-Amz-Date={signed:%Y%m%dT%H%M%SZ}&X-Amz-Signature={secrets.token_hex(16)}"
+        return url, self._taken.setdefault(path, [])
 
     def handle(self, exchange: Exchange) -> None:
         call = exchange.call
-        if call.path not in self._puts or call.method != "PUT":
+        if call.path not in self._taken or call.method != "PUT":
+            self.stray.append(f"{call.method} {call.target}")
             exchange.send(Answer(403))
             return
         effect = self._faults.strike("respond", service="cloudformation")
-        try:
-            body = json.loads(call.body)
-        except ValueError:
-            body = None
-        self._puts[call.path].append(Put(body, effect is None))
+        if effect is None:
+            self._taken[call.path].append(call.json_object())
         exchange.apply = lambda: Answer(200)
         exchange.respond(effect)
 
@@ -111,12 +95,8 @@ class Delivery:
 
     event: Mapping[str, Any]
     invocation: Invocation
-    puts: list[Put]
-
-    @property
-    def answers(self) -> list[dict[str, Any]]:
-        """The answers that CloudFormation took."""
-        return [put.body for put in self.puts if put.taken]
+    answers: list[dict[str, Any]]
+    """Those that CloudFormation took."""
 
     @property
     def answer(self) -> dict[str, Any]:
@@ -124,16 +104,13 @@ class Delivery:
         return self.answers[0] if self.answers else {}
 
 
-class Elsewhere(TlsServer):
-    """A host to which nothing may be sent, although its certificate is in order and redirects lead there."""
+@dataclass(frozen=True)
+class Snapshot:
+    """What there is at one moment. `connections` are those of this account, by Region; `others` all the rest."""
 
-    def __init__(self, authority: Authority) -> None:
-        super().__init__(authority)
-        self.requests: list[str] = []
-
-    def handle(self, exchange: Exchange) -> None:
-        self.requests.append(f"{exchange.command} {exchange.path}")
-        exchange.send(Answer(200, {}))
+    connections: Mapping[str, list[Connection]]
+    others: list[Connection]
+    record: Record | None
 
 
 class Harness(ExitStack):
@@ -146,20 +123,19 @@ class Harness(ExitStack):
         self.falcon = FalconSimulator(authority)
         self.aws = AwsStub(authority, self.falcon.faults)
         self.cloudformation = ResponseEndpoint(authority, self.falcon.faults)
-        self.elsewhere = Elsewhere(authority)
         self._trust = str(trust or authority.ca_file)
         self._limits: dict[str, Any] = {"memory_mb": memory_mb, "processor_share": processor_share}
         self.containers: dict[int, LambdaRuntime] = {}
 
     def __enter__(self) -> Self:
-        for server in (self.aws, self.falcon, self.cloudformation, self.elsewhere):
+        for server in (self.aws, self.falcon, self.cloudformation):
             self.enter_context(server)
         return self
 
     def reset(self, behaviour: Mapping[str, object]) -> None:
         """Begin anew."""
         self.aws.clear()
-        self.elsewhere.requests.clear()
+        self.cloudformation.stray.clear()
         self.aws.regions.update(dict.fromkeys(ENABLED, "opt-in-not-required") | {DISABLED: "not-opted-in"})
         self.restore_secret()
         self.falcon.reset()
@@ -168,11 +144,23 @@ class Harness(ExitStack):
         for neighbour in neighbours():
             self.falcon.add_connection(neighbour)
 
-    def connect(self, url: str, role: str, *, alias: str = "") -> str:
+    def connect(self, region: str, role: str = OTHER_ROLE, alias: str = "") -> str:
         """Add a connection that has been in Falcon for a while, and return its id."""
-        details: dict[str, object] = {"aws_iam_role": role, "aws_external_id": EXTERNAL_ID}
-        made = Connection(url=url, user_defined_alias=alias, details=details, created_at=time.time() - 3600)
+        url, details = registry(ACCOUNT, region), {"aws_iam_role": role, "aws_external_id": EXTERNAL_ID}
+        made = Connection(url=url, user_defined_alias=alias, details={**details}, created_at=time.time() - 3600)
         return self.falcon.add_connection(made).id
+
+    def snapshot(self) -> Snapshot:
+        """Return what there is now."""
+        connections: dict[str, list[Connection]] = {}
+        others = []
+        for connection in self.falcon.connections():
+            copy = replace(connection, details=dict(connection.details))
+            if connection.is_of(ACCOUNT) and connection.url == registry(ACCOUNT, connection.region):
+                connections.setdefault(connection.region, []).append(copy)
+            else:
+                others.append(copy)
+        return Snapshot(connections, others, self.record())
 
     def write_record(self, record: Record, identity: Identity = OURS) -> None:
         """Write a record as the function does."""
@@ -221,9 +209,9 @@ class Harness(ExitStack):
         self, event: Mapping[str, Any], remaining: float = 60.0, container: int = 0, age: float = 0.0
     ) -> Delivery:
         """Invoke the function with an event that was sent `age` seconds ago, and wait until it has ended."""
-        url = self.cloudformation.expect(age)
+        url, answers = self.cloudformation.expect(age)
         invocation = self.container(container).invoke({**event, "ResponseURL": url}, remaining_seconds=remaining)
-        return Delivery(event, invocation, self.cloudformation.puts(url))
+        return Delivery(event, invocation, list(answers))
 
     def _environment(self) -> dict[str, str]:
         return {

@@ -10,21 +10,19 @@ from dataclasses import replace
 from typing import Any
 
 from registry_connections.core.record import FORMAT
-from tests.faults.aws_stub import AwsError, Overtaken, Text, denied, throttled
+from tests.faults.aws_stub import AwsError, Overtaken, denied, throttled
 from tests.faults.rows import MADE_UP, OURS, PHYSICAL_ID, WIDER, A, B, Before, C, D, Event, Have, Point, Row
-from tests.simulator import NEVER, Echo, Fault, Reset, Status, Throttled, Truncated, missing_scope
+from tests.simulator import NEVER, Echo, Fault, Html, Reset, Status, Throttled, Truncated, missing_scope
 from tests.simulator.effects import (
     CONFLICT,
     UNAUTHORIZED,
     Altered,
     Effect,
     Hang,
-    Headers,
-    Html,
-    Malformed,
     Operation,
     Redirect,
     SlowHeaders,
+    Text,
 )
 from tests.simulator.effects import HOSTILE as ESCAPES
 
@@ -93,7 +91,7 @@ PASSING: dict[str, tuple[str, Effect]] = {
     "429": ("429, once", Throttled(1.0)),
     "reset": ("the connection breaks once", Reset()),
     "truncated": ("half of a response, once", Truncated()),
-    "malformed": ("a response that is not JSON, once", Malformed()),
+    "malformed": ("a response that is not JSON, once", Text('{"resources": [')),
 }
 STAYING: dict[str, tuple[str, str, Effect, str]] = {
     "500": ("500, always", LATER, Status(500), "HTTP 500|no response before the time was up"),  # if the last is cut
@@ -363,7 +361,7 @@ MATRIX: tuple[Row, ...] = (
 )
 HOSTILE: tuple[Row, ...] = (
     # Types and sizes
-    _hostile("token-of-a-wrong-type", CREATE, Point.TOKEN, Fault("token", Altered("[]")),
+    _hostile("token-of-a-wrong-type", CREATE, Point.TOKEN, Fault("token", Text("[]")),
         reason="Falcon login"),
     _hostile("create-of-a-wrong-type", CREATE, Point.CREATE, Fault("create", TEXT_FOR_RESOURCES, region=B)),
     _hostile("create-errors-of-a-wrong-type", CREATE, Point.CREATE, Fault("create", TEXT_FOR_ERRORS, region=B),
@@ -379,7 +377,7 @@ HOSTILE: tuple[Row, ...] = (
         reason="1 Region failed. eu-west-1: ", remaining=38),
     _hostile("create-echoes-the-old-token", CREATE, Point.CREATE, Fault("create", Echo(401), region=B, times=1),
         Fault("create", Status(422, SECRETS_IN_A_MESSAGE), region=B), reason="1 Region failed. eu-west-1: HTTP 422"),
-    _hostile("headers-echo", CREATE, Point.ALL, Fault("falcon", Headers(SECRETS_IN_HEADERS))),
+    _hostile("headers-echo", CREATE, Point.ALL, Fault("falcon", Altered(headers=SECRETS_IN_HEADERS))),
     _hostile("resource-echoes", UPDATE, Point.READ, Fault("read", Altered(f'{{"resources": {SECRETS_IN_FIELDS}}}')),
         properties=REPORT, reason="lists none with this URL"),
     _hostile("create-id-with-escapes", CREATE, Point.CREATE,
@@ -399,7 +397,7 @@ HOSTILE: tuple[Row, ...] = (
     _hostile("parameter-of-a-wrong-type", CREATE, Point.RECORD_READ,
         Fault("GetParameter", Text('{"Parameter": "text"}')), reason="record"),
     _hostile("version-of-a-wrong-type", CREATE, Point.RECORD_WRITE,
-        Fault("PutParameter", Text('{"Version": "many"}')), reason="record"),
+        Fault("PutParameter", Text('{"Version": "many"}'))),
     _hostile("region-of-another-host", CREATE, Point.REGIONS, Fault("DescribeRegions", Text(EVIL_REGIONS)),
         properties={"Regions": ""}, reason="Regions cannot be listed"),
     *(_hostile(f"record-hostile-{name}", UPDATE, Point.RECORD_READ, record=text, properties=REPORT, falcon=BOTH_SET)

@@ -2,31 +2,16 @@
 
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from registry_connections.core.model import Identity
 from registry_connections.core.record import Applied, Record, digest
 from registry_connections.core.record import Event as Sent
-from tests.faults.harness import SECRET_ARN, Delivery, Harness, event_of, parameter_of, url_of
-from tests.faults.rows import (
-    ACCOUNT,
-    MADE_UP,
-    OTHER,
-    OTHER_ROLE,
-    OURS,
-    PHYSICAL_ID,
-    USUAL,
-    WIDER,
-    A,
-    B,
-    Before,
-    C,
-    Event,
-    Row,
-)
+from tests.faults.harness import SECRET_ARN, Delivery, Harness, Snapshot, event_of, parameter_of
+from tests.faults.rows import MADE_UP, OTHER, OURS, PHYSICAL_ID, USUAL, WIDER, A, B, Before, C, Event, Row
 from tests.sandbox.samples import wait_for
-from tests.simulator import Behaviour, Connection, Fault
+from tests.simulator import Behaviour, Fault
 from tests.simulator.effects import Hang, Redirect
 
 HANGING_SECONDS = 4.0  # what took longer may have left threads behind that hang
@@ -35,97 +20,57 @@ CREATING: Mapping[Before, Mapping[str, str]] = {Before.KILLED: WIDER, Before.RUN
 """The properties of a Create that another container is at work on, or was."""
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """What there is at one moment. `connections` are those of this account, by Region; `others` all the rest."""
-
-    connections: Mapping[str, list[Connection]]
-    others: list[Connection]
-    record: Record | None
-
-
-@dataclass
 class Run:
-    """Everything that was seen of one row."""
+    """Runs one row on a harness that nobody else uses meanwhile, and remembers everything that was seen of it."""
 
-    row: Row
-    before: Snapshot
-    deliveries: list[Delivery]
-    """Of the event that the fault struck: one, or two if it was delivered twice."""
-    background: Delivery | None
-    """Of the Create that was at work meanwhile."""
-    after: Snapshot
-    next_attempts: list[tuple[Delivery, Snapshot]] = field(default_factory=list)
-    logs: list[str] = field(default_factory=list)
-    elsewhere: list[str] = field(default_factory=list)
-    """What was sent to a host to which nothing may be sent."""
-
-
-def run(harness: Harness, row: Row) -> Run:
-    """Run a row on a harness that nobody else uses meanwhile."""
-    with ThreadPoolExecutor(2) as executor:
-        return _Runner(harness, row, executor).run()
-
-
-class _Runner:
-    def __init__(self, harness: Harness, row: Row, executor: ThreadPoolExecutor) -> None:
-        self._harness, self._row, self._executor = harness, row, executor
+    def __init__(self, harness: Harness, row: Row) -> None:
+        self.row, self._harness = row, harness
         self._new = {**USUAL, **row.properties}
-
-    def run(self) -> Run:
-        harness, row = self._harness, self._row
+        self.next_attempts: list[tuple[Delivery, Snapshot]] = []
         harness.reset(row.behaviour)
-        background = self._prepare()
-        before = self._snapshot()
-        started = {key: len(container.logs) for key, container in harness.containers.items()}
-        self._arm()
-        deliveries = self._deliver()
-        at_work = background.result() if background else None
-        observed = Run(row, before, deliveries, at_work, self._snapshot())
-        self._go_on(observed)
-        for key, container in harness.containers.items():
-            observed.logs += container.logs[started.get(key, 0) :]
-        observed.elsewhere = list(harness.elsewhere.requests)
-        if any(each.invocation.seconds > HANGING_SECONDS for each in deliveries):
+        with ThreadPoolExecutor(2) as self._executor:
+            background = self._prepare()
+            self.before = self._harness.snapshot()
+            started = {key: len(container.logs) for key, container in harness.containers.items()}
+            self._arm()
+            self.deliveries = self._deliver()
+            """Of the event that the fault struck: one, or two if it was delivered twice."""
+            self.background = background.result() if background else None
+            """Of the Create that was at work meanwhile."""
+            self.after = self._harness.snapshot()
+            self._go_on()
+        containers = harness.containers.items()
+        self.logs = [line for key, each in containers for line in each.logs[started.get(key, 0) :]]
+        self.stray = list(harness.cloudformation.stray)
+        """What was sent where nothing may be sent."""
+        if any(each.invocation.seconds > HANGING_SECONDS for each in self.deliveries):
             harness.freeze()
-        return observed
-
-    def _snapshot(self) -> Snapshot:
-        connections: dict[str, list[Connection]] = {}
-        others = []
-        for connection in self._harness.falcon.connections():
-            copy = replace(connection, details=dict(connection.details))
-            if connection.is_of(ACCOUNT) and connection.url == url_of(connection.region):
-                connections.setdefault(connection.region, []).append(copy)
-            else:
-                others.append(copy)
-        return Snapshot(connections, others, self._harness.record())
 
     # What happened before the event, up to what is still happening
 
     def _prepare(self) -> Future[Delivery] | None:
-        harness, before = self._harness, self._row.before
+        harness, before = self._harness, self.row.before
         background = None
         if before in {Before.APPLIED, Before.APPLIED_GONE, Before.APPLIED_FOUND}:
             self._apply(OURS)
         if before is Before.APPLIED_GONE:
-            (gone,) = self._snapshot().connections[B]
+            (gone,) = self._harness.snapshot().connections[B]
             harness.falcon.tenant.remove(gone.id)
         for region in {Before.FOUND: (A, B), Before.APPLIED_FOUND: (C,)}.get(before, ()):
-            harness.connect(url_of(region), role=OTHER_ROLE)
+            harness.connect(region)
         if before is Before.OTHER_STACK:
             self._apply(OTHER)
         if before in CREATING:
             background = self._begin_create(killed=before is Before.KILLED)
-        if self._row.record:
-            harness.aws.put(parameter_of(OURS), self._row.record)
-        elif self._row.record is not None:
+        if self.row.record:
+            harness.aws.put(parameter_of(OURS), self.row.record)
+        elif self.row.record is not None:
             harness.aws.parameters.pop(parameter_of(OURS), None)
         return background
 
     def _apply(self, identity: Identity) -> None:
         connections = {
-            region: self._harness.connect(url_of(region), identity.role_arn, alias=identity.created_alias(region))
+            region: self._harness.connect(region, identity.role_arn, identity.created_alias(region))
             for region in (A, B)
         }
         applied = Applied(dict(USUAL), digest(dict(USUAL)))
@@ -142,13 +87,13 @@ class _Runner:
             harness.falcon.arm(Fault("create", Hang(applied=True), region=C))
         else:
             harness.falcon.change(iam_ready_after=5.0)
-        event = event_of(Event.CREATE, {**USUAL, **CREATING[self._row.before]})
+        event = event_of(Event.CREATE, {**USUAL, **CREATING[self.row.before]})
         background = self._executor.submit(harness.deliver, event, remaining=90, container=1)
         journal = harness.falcon.journal
         wait_for(lambda: journal.count("create") > 1, EARLIER_SECONDS)
         if not killed:
             return background
-        wait_for(lambda: len(self._snapshot().connections) == len((A, B, C)), EARLIER_SECONDS)
+        wait_for(lambda: len(self._harness.snapshot().connections) == len((A, B, C)), EARLIER_SECONDS)
         wait_for(lambda: journal.statuses("create")[200] == len((A, B)), EARLIER_SECONDS)
         harness.kill(1)
         background.result()
@@ -165,16 +110,16 @@ class _Runner:
     # The event
 
     def _arm(self) -> None:
-        harness, row = self._harness, self._row
+        harness, row = self._harness, self.row
         for fault in row.faults:
             effect = fault.effect
-            there = replace(effect, location=harness.elsewhere.url) if isinstance(effect, Redirect) else effect
+            there = replace(effect, location=harness.cloudformation.url) if isinstance(effect, Redirect) else effect
             harness.falcon.arm(replace(fault, effect=there))
         if row.secret is not None:
             harness.aws.secrets = {SECRET_ARN: row.secret} if row.secret else {}
 
     def _deliver(self) -> list[Delivery]:
-        harness, row = self._harness, self._row
+        harness, row = self._harness, self.row
         event = event_of(row.event, self._new, USUAL, **row.changes)
         harness.aws.held = row.held or event.get("PhysicalResourceId", "")
 
@@ -193,12 +138,12 @@ class _Runner:
 
     # What comes next
 
-    def _go_on(self, observed: Run) -> None:
+    def _go_on(self) -> None:
         """Send what CloudFormation sends next, and what the operator tries after that.
 
         What made an Update fail stays through its rollback, which must succeed all the same.
         """
-        row, new = self._row, self._new
+        row, new = self.row, self._new
         failed = row.status != "SUCCESS"
         self._release()
 
@@ -207,7 +152,7 @@ class _Runner:
         ) -> None:
             self._harness.aws.held = row.held or more.get("PhysicalResourceId", PHYSICAL_ID)
             delivery = self._harness.deliver(event_of(kind, properties, old, **more))
-            observed.next_attempts.append((delivery, self._snapshot()))
+            self.next_attempts.append((delivery, self._harness.snapshot()))
 
         if row.event is Event.UPDATE and failed:
             attempt(Event.UPDATE, USUAL, new)
@@ -217,9 +162,7 @@ class _Runner:
         elif row.event is Event.UPDATE or not failed:
             attempt(Event.UPDATE, new, USUAL if failed else new)
         else:
-            attempt(
-                Event.DELETE, new, PhysicalResourceId=observed.deliveries[0].answer.get("PhysicalResourceId", MADE_UP)
-            )
+            attempt(Event.DELETE, new, PhysicalResourceId=self.deliveries[0].answer.get("PhysicalResourceId", MADE_UP))
             attempt(Event.CREATE, new)
 
     def _disarm(self) -> None:

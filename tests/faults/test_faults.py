@@ -13,7 +13,7 @@ from tests.faults.checks import problems
 from tests.faults.harness import Harness
 from tests.faults.matrix import HOSTILE, MATRIX
 from tests.faults.rows import Event, Point, Row
-from tests.faults.runner import Run, run
+from tests.faults.runner import Run
 from tests.sandbox.tls import Authority
 
 pytestmark = pytest.mark.xdist_group("faults")  # one process runs them all, many at the same time
@@ -47,7 +47,7 @@ def runs(request: pytest.FixtureRequest, authority: Authority) -> Iterator[dict[
     def run_row(row: Row) -> Run:
         harness = harnesses.get()
         try:
-            return run(harness, row)
+            return Run(harness, row)
         except Exception:
             harness.freeze()
             raise

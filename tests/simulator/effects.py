@@ -54,8 +54,7 @@ class Html(Effect):
 
     def answer(self, exchange: Exchange) -> Answer:
         del exchange
-        text = "Bad Gateway" if self.status >= 500 else "Sign in to use this network"
-        page = f"<html><head><title>{self.status}</title></head><body><h1>{text}</h1></body></html>"
+        page = f"<html><head><title>{self.status}</title></head><body><h1>Sign in</h1></body></html>"
         return Answer(self.status, page.encode(), {"Content-Type": "text/html"})
 
 
@@ -103,12 +102,14 @@ class Truncated(Effect):
 
 
 @dataclass(frozen=True)
-class Malformed(Effect):
-    """The call is applied, but its answer is not JSON, although it says so."""
+class Text(Effect):
+    """The call is carried out; the body of its answer is this text, which need not be what its headers say."""
+
+    text: str
 
     def answer(self, exchange: Exchange) -> Answer:
         answer = exchange.apply()
-        return Answer(answer.status, answer.content[:-1] + b',"')
+        return Answer(answer.status, self.text.encode(), answer.headers)
 
 
 @dataclass(frozen=True)
@@ -144,33 +145,21 @@ class Echo(Effect):
 
 
 @dataclass(frozen=True)
-class Headers(Effect):
-    """The answer has these headers instead of its own: a secret, a region that does not exist, a date that is none."""
-
-    headers: tuple[tuple[str, str], ...]
-
-    def answer(self, exchange: Exchange) -> Answer:
-        answer = exchange.apply()
-        answer.headers |= dict(self.headers)
-        return answer
-
-
-@dataclass(frozen=True)
 class Altered(Effect):
-    """The call is carried out; parts of the answer's envelope are replaced, or fields of each of its resources."""
+    """The call is carried out; parts of the answer's envelope, fields of its resources or headers are replaced."""
 
-    changes: str
-    """JSON. An object, which may have one for the resources that changes fields of each; else it replaces the body."""
+    changes: str = "{}"
+    """A JSON object, which may have one for the resources that changes fields of each."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """A secret, a Region that does not exist, a date that is none."""
 
     def answer(self, exchange: Exchange) -> Answer:
         answer, changes = exchange.apply(), json.loads(self.changes)
-        if not isinstance(changes, dict):
-            return Answer(answer.status, changes)
         envelope = answer.body if isinstance(answer.body, dict) else {}
         replaced, true = changes.get("resources"), envelope.get("resources")
         if isinstance(replaced, dict) and true:
             changes["resources"] = [each | replaced for each in true] if isinstance(true, list) else true | replaced
-        return Answer(answer.status, envelope | changes, answer.headers)
+        return Answer(answer.status, envelope | changes, answer.headers | dict(self.headers))
 
 
 # When it goes wrong

@@ -10,7 +10,7 @@ import requests
 
 from tests.sandbox.tls import Authority
 from tests.simulator import CLIENT_ID, CLIENT_SECRET, Behaviour, FalconSimulator, Fault
-from tests.simulator.effects import HOSTILE, Altered, Echo, Effect, Hang, Headers, Reset, Truncated
+from tests.simulator.effects import HOSTILE, Altered, Echo, Effect, Hang, Reset, Truncated
 from tests.simulator.falcon import Limits
 from tests.simulator.probe import payload
 
@@ -126,7 +126,7 @@ def test_a_call_whose_answer_is_lost_was_carried_out_or_not(
 def test_answers_may_repeat_secrets_and_have_any_headers_and_fields(falcon: FalconSimulator, probe: Probe) -> None:
     headers = {"X-Cs-Traceid": "a secret", "Date": "Fri, 31 Dec 99999 99:99:99 GMT"}
     created = probe.create().json()["resources"]["id"]
-    falcon.arm(Fault("list", Headers(tuple(headers.items()))))
+    falcon.arm(Fault("list", Altered(headers=tuple(headers.items()))))
     falcon.arm(Fault("read", Altered(json.dumps({"resources": {"id": "a secret"}}))))
     shown, [resource] = probe.page().headers, probe.send("GET", ENTITIES, params={"ids": created}).json()["resources"]
     falcon.disarm()

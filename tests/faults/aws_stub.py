@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 
 from tests.sandbox.tls import Authority
 from tests.simulator.effects import Effect, Fault, Faults, Operation
-from tests.simulator.messages import Answer, Call, RefusedError
+from tests.simulator.messages import Answer, Call
 from tests.simulator.server import Exchange, TlsServer
 
 QUERIES = frozenset({"DescribeRegions", "DescribeStackResource"})
@@ -35,24 +35,22 @@ class AwsStub(TlsServer):
     def __init__(self, authority: Authority, faults: Faults) -> None:
         super().__init__(authority)
         self._faults = faults
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self.clear()
 
     def clear(self) -> None:
         """Forget everything."""
-        with self._lock:
-            self.secrets: dict[str, str] = {}
-            self.parameters: dict[str, list[str]] = {}
-            """The values of all versions of each."""
-            self.held = ""
-            """The physical id that CloudFormation holds."""
-            self.regions: dict[str, str] = {}
-            """Region to its opt-in status."""
+        self.secrets: dict[str, str] = {}
+        self.parameters: dict[str, list[str]] = {}
+        """The values of all versions of each."""
+        self.held = ""
+        """The physical id that CloudFormation holds."""
+        self.regions: dict[str, str] = {}
+        """Region to its opt-in status."""
 
     def put(self, name: str, value: str) -> None:
         """Write a parameter as somebody else."""
-        with self._lock:
-            self.parameters.setdefault(name, []).append(value)
+        self.parameters.setdefault(name, []).append(value)
 
     def handle(self, exchange: Exchange) -> None:
         operation, request = _parsed(exchange.call)
@@ -62,15 +60,8 @@ class AwsStub(TlsServer):
         exchange.respond(self._faults.strike(operation, (signed,), service="aws"))
 
     def _apply(self, operation: str, request: dict[str, Any]) -> Answer:
-        try:
-            result = self._result(operation, request)
-        except RefusedError as refused:
-            return _refusal(operation, refused.message, "an invented message")
-        return _answer(200, operation, result)
-
-    def _result(self, operation: str, request: dict[str, Any]) -> str:
         do: dict[str, Any] = {
-            "GetSecretValue": self._secret,
+            "GetSecretValue": lambda asked: {"SecretString": self.secrets[asked["SecretId"]]},
             "GetParameter": self._parameter,
             "PutParameter": self._put_parameter,
             "DeleteParameter": self._delete_parameter,
@@ -80,32 +71,28 @@ class AwsStub(TlsServer):
             "CreateLogGroup": lambda _: {},
             "PutRetentionPolicy": lambda _: {},
         }
-        with self._lock:
-            result = do[operation](request)
-        return result if isinstance(result, str) else json.dumps(result)
+        serve = do[operation]
+        try:
+            with self._lock:
+                result = serve(request)
+        except KeyError:
+            code = "ResourceNotFoundException" if operation == "GetSecretValue" else "ParameterNotFound"
+            return _refusal(operation, code, "an invented message")
+        return _answer(200, operation, result if isinstance(result, str) else json.dumps(result))
 
-    def _secret(self, request: dict[str, Any]) -> dict[str, object]:
-        arn = request["SecretId"]
-        if arn not in self.secrets:
-            raise RefusedError(400, "ResourceNotFoundException")
-        return {"ARN": arn, "Name": arn.rpartition(":")[2], "SecretString": self.secrets[arn]}
-
-    def _parameter(self, request: dict[str, Any]) -> dict[str, object]:
+    def _parameter(self, request: dict[str, Any]) -> object:
         name, _, selector = request["Name"].partition(":")
-        values = self.parameters.get(name)
-        if values is None:
-            raise RefusedError(400, "ParameterNotFound")
+        values = self.parameters[name]
         version = int(selector or len(values))
-        return {"Parameter": {"Name": name, "Type": "String", "Value": values[version - 1], "Version": version}}
+        return {"Parameter": {"Value": values[version - 1], "Version": version}}
 
-    def _delete_parameter(self, request: dict[str, Any]) -> dict[str, object]:
-        if self.parameters.pop(request["Name"], None) is None:
-            raise RefusedError(400, "ParameterNotFound")
-        return {}
-
-    def _put_parameter(self, request: dict[str, Any]) -> dict[str, object]:
+    def _put_parameter(self, request: dict[str, Any]) -> object:
         self.put(request["Name"], request["Value"])
         return {"Version": len(self.parameters[request["Name"]])}
+
+    def _delete_parameter(self, request: dict[str, Any]) -> object:
+        del self.parameters[request["Name"]]
+        return {}
 
     def _regions_xml(self, _: dict[str, Any]) -> str:
         items = "".join(

@@ -37,9 +37,6 @@ class Connection:
     """When the state turns from pending to active."""
     forced_state: str = ""
     """A state that holds whatever the time: paused, or what a test says."""
-    forced_at: float = 0.0
-    expired: bool = False
-    expired_at: float = 0.0
     credential_updated_at: float = 0.0
     id: str = field(default_factory=new_id)
     credential_id: str = field(default_factory=new_id)
@@ -77,7 +74,7 @@ class Connection:
             "url_uniqueness_alias": self.user_defined_alias or self.system_alias,
             "user_defined_alias": self.user_defined_alias,
             "state": self.state(now),
-            "state_changed_at": rfc3339(max(self.created_at, self.active_at if active else 0, self.forced_at)),
+            "state_changed_at": rfc3339(max(self.created_at, self.active_at if active else 0)),
             "created_at": rfc3339(self.created_at),
             "updated_at": rfc3339(self.updated_at),
             "last_refreshed_at": rfc3339(self.active_at) if active else "",
@@ -86,8 +83,8 @@ class Connection:
             "credential": {
                 "id": self.credential_id,
                 "details": details,
-                "expired": self.expired,
-                "expired_at": rfc3339(self.expired_at),
+                "expired": False,
+                "expired_at": "",
                 "created_at": rfc3339(self.created_at),
                 "updated_at": rfc3339(self.credential_updated_at),
             },

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tests.simulator.clouds import COMMERCIAL, HOSTS
 from tests.simulator.connection import Connection
 from tests.simulator.messages import GATEWAY, Answer, Call, RefusedError, success
-from tests.simulator.tenant import ApiClient, Tenant
+from tests.simulator.tenant import ApiClient
 
 if TYPE_CHECKING:
     from tests.simulator.falcon import FalconSimulator
@@ -156,58 +156,43 @@ def replace_credential(falcon: "FalconSimulator", connection: Connection, body: 
     connection.details = details
     connection.credential_type = credential_type or connection.credential_type
     connection.credential_updated_at = time.time()
-    connection.expired, connection.expired_at = False, 0.0
 
 
 def delete(falcon: "FalconSimulator", call: Call) -> Answer:
     """Remove connections and return them."""
-    ids = required_ids(call)
+    ids = known_ids(falcon, call, falcon.behaviour.unknown_id_on_delete)
     if len(ids) > 1 and not falcon.behaviour.delete_many:
         raise RefusedError(400, "only one id may be deleted at a time")
-    refuse_unknown(falcon.tenant, ids, falcon.behaviour.unknown_id_on_delete)
-    removed = [connection for connection in map(falcon.tenant.remove, ids) if connection]
-    return success(call, [show(falcon, connection) for connection in removed])
+    return success(call, [show(falcon, connection) for connection in map(falcon.tenant.remove, ids) if connection])
 
 
 def read(falcon: "FalconSimulator", call: Call) -> Answer:
     """Return the connections with these ids."""
-    ids = required_ids(call)
+    ids = known_ids(falcon, call, falcon.behaviour.unknown_id)
     if len(ids) > IDS_PER_READ:
         raise RefusedError(400, f"at most {IDS_PER_READ} ids may be read at a time")
-    refuse_unknown(falcon.tenant, ids, falcon.behaviour.unknown_id)
-    known = [connection for connection in map(falcon.tenant.get, ids) if connection]
-    return success(call, [show(falcon, connection) for connection in known])
+    return success(call, [show(falcon, connection) for connection in map(falcon.tenant.get, ids) if connection])
 
 
-def required_ids(call: Call) -> list[str]:
+def known_ids(falcon: "FalconSimulator", call: Call, unknown_id: str) -> list[str]:
+    """Return the ids that a call names, or refuse it for one that is unknown, if the switch says so."""
     ids = list(dict.fromkeys(call.parameters("ids")))
     if not ids:
         raise RefusedError(400, "query parameter ids is required")
-    return ids
-
-
-def refuse_unknown(tenant: Tenant, ids: list[str], policy: str) -> None:
-    unknown = [value for value in ids if tenant.get(value) is None]
-    if unknown and policy == "not_found":
+    unknown = [value for value in ids if falcon.tenant.get(value) is None]
+    if unknown and unknown_id == "not_found":
         raise RefusedError(404, f"registry {unknown[0]} not found")
+    return ids
 
 
 def list_ids(falcon: "FalconSimulator", call: Call) -> Answer:
     """Return a page of the ids of all connections of the tenant."""
-    limit = number(call, "limit", default=DEFAULT_PAGE, lowest=1)
-    if limit > IDS_PER_PAGE:
+    asked = dict(call.query)
+    limit, offset = int(asked.get("limit", DEFAULT_PAGE)), int(asked.get("offset", 0))
+    if not 0 < limit <= IDS_PER_PAGE:
         raise RefusedError(400, f"limit must be at most {IDS_PER_PAGE}")
-    offset = number(call, "offset", default=0, lowest=0)
     ids, total = falcon.tenant.page(offset, limit)
     return success(call, ids, pagination={"limit": limit, "offset": offset, "total": total})
-
-
-def number(call: Call, name: str, *, default: int, lowest: int) -> int:
-    given = call.parameters(name)
-    value = int(given[0]) if given and given[0].isdecimal() else None if given else default
-    if value is None or value < lowest:
-        raise RefusedError(400, f"{name} must be a number of at least {lowest}")
-    return value
 
 
 OPERATIONS: dict[str, Callable[["FalconSimulator", Call], Answer]] = {

@@ -112,13 +112,7 @@ class Tenant:
     def force_state(self, connection_id: str, state: str) -> None:
         """Put a connection in a state until told otherwise; an empty state lets it be pending or active again."""
         with self.lock:
-            connection = self._by_id[connection_id]
-            connection.forced_state, connection.forced_at = state, time.time()
-
-    def expire_credential(self, connection_id: str) -> None:
-        with self.lock:
-            connection = self._by_id[connection_id]
-            connection.expired, connection.expired_at = True, time.time()
+            self._by_id[connection_id].forced_state = state
 
     def clear(self) -> None:
         """Forget every connection and token; the clients stay."""

@@ -1,5 +1,7 @@
 """CrowdStrike's own Python client drives the simulator, and finds what it expects of the live API."""
 
+import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -9,7 +11,9 @@ import pytest
 
 from tests.sandbox.egress import EgressProxy
 from tests.sandbox.tls import Authority
-from tests.simulator import HOSTS, Behaviour, FalconSimulator, Fault, Throttled
+from tests.simulator import HOSTS, Behaviour, FalconSimulator, Fault, Reset, Throttled, Truncated
+from tests.simulator.effects import HOSTILE, Altered, Echo, Effect, Hang
+from tests.simulator.falcon import Limits
 from tests.simulator.probe import credential, payload, registry
 
 # Its annotations are unions that no caller can use without a cast on every line.
@@ -159,6 +163,19 @@ def test_a_missing_scope_is_named(falcon: FalconSimulator) -> None:
     assert messages(refused) == ["access denied, scope not permitted"]
 
 
+def test_a_create_against_the_specification_is_refused(container: Any) -> None:
+    without_id = {"details": {"aws_iam_role": "arn:aws:iam::123456789012:role/x"}}
+    wrong: list[dict[str, object]] = [{"type": None}, {"url": "http://x"}, {"credential": without_id}]
+    wrong.append({"user_defined_alias": 7})
+
+    made = [container.create_registry_entities(body=payload(**change)) for change in wrong]
+
+    assert [answer["status_code"] for answer in made] == [400] * 4
+
+
+# Limits
+
+
 def test_a_throttled_client_learns_when_to_come_back(container: Any, falcon: FalconSimulator) -> None:
     falcon.arm(Fault("list", Throttled(wait=3)))
 
@@ -166,3 +183,84 @@ def test_a_throttled_client_learns_when_to_come_back(container: Any, falcon: Fal
 
     assert answer["status_code"] == 429
     assert answer["headers"]["X-Ratelimit-Retryafter"].isdecimal()
+
+
+def test_the_limit_is_pooled_over_the_tenants_clients(container: Any, falcon: FalconSimulator) -> None:
+    falcon.change(requests_per_minute=3, retry_after_unit="milliseconds")
+    falcon.add_client("second", "second-secret")
+    second = FalconContainer(client_id="second", client_secret="second-secret", base_url=US_2)
+
+    answers = [each.read_registry_entities() for each in (container, second) * 2]
+
+    assert [answer["status_code"] for answer in answers] == [200, 200, 200, 429]
+    assert 55 < int(answers[-1]["headers"]["X-Ratelimit-Retryafter"]) / 1000 - time.time() <= 61
+
+
+def test_the_window_slides() -> None:
+    """Two requests, half a minute apart, leave it one after the other."""
+    limits = Limits()
+
+    waits = [limits.take("tenant", 2, now=second).wait for second in (0, 30, 59, 60, 61)]
+
+    assert waits == pytest.approx([0, 0, 1, 0, 29])
+
+
+# What no test of the product would notice, if the simulator did not do it
+
+
+@pytest.mark.parametrize(
+    ("effect", "left"),
+    [(Reset(), 0), (Reset(applied=True), 1), (Hang(), 0), (Hang(applied=True), 1), (Truncated(), 1)],
+    ids=["reset", "reset, applied", "hang", "hang, applied", "truncated"],
+)
+def test_a_call_whose_answer_is_lost_was_carried_out_or_not(
+    falcon: FalconSimulator, options: dict[str, Any], effect: Effect, left: int
+) -> None:
+    container = FalconContainer(base_url=US_2, timeout=0.5 if type(effect) is Hang else 20, **options)
+    falcon.arm(Fault("create", effect, times=1))
+
+    answer = container.create_registry_entities(body=payload())
+
+    assert "X-Cs-Traceid" not in answer["headers"]  # the client made it up
+    assert answer["status_code"] >= 400
+    assert len(falcon.connections()) == left
+    assert container.read_registry_entities()["status_code"] == 200
+
+
+def test_answers_may_repeat_secrets_and_have_any_headers_and_fields(container: Any, falcon: FalconSimulator) -> None:
+    headers = {"X-Cs-Traceid": "a secret", "Date": "Fri, 31 Dec 99999 99:99:99 GMT"}
+    made = container.create_registry_entities(body=payload())["body"]["resources"]
+    falcon.arm(Fault("list", Altered(headers=tuple(headers.items()))))
+    falcon.arm(Fault("read", Altered(json.dumps({"resources": {"id": "a secret"}}))))
+    shown = container.read_registry_entities()["headers"]
+    (resource,) = container.read_registry_entities_by_uuid(ids=[made["id"]])["body"]["resources"]
+    falcon.disarm()
+    falcon.arm(Fault("falcon", Echo()))
+    (said,) = messages(container.create_registry_entities(body=payload()))
+    login = OAuth2(base_url=US_2, client_id="nobody", client_secret="a client secret")
+    login.login()
+
+    assert headers.items() <= dict(shown).items()
+    assert (resource["id"], resource["type"]) == ("a secret", "ecr")
+    assert said.startswith(HOSTILE)
+    assert container.headers["Authorization"].removeprefix("Bearer ") in said
+    assert "simulated-external-id" in said
+    assert "a client secret" in login.token_fail_reason
+
+
+def test_a_defect_of_the_simulator_fails_the_test_that_met_it(run: Run) -> None:
+    """Else a client that retries would hide it."""
+
+    def check(role: str, external_id: str) -> bool:
+        raise LookupError(f"{role} {external_id}")
+
+    def meet_it() -> None:
+        with run("us-2") as falcon:
+            falcon.change(credential_check=check)
+            given = {"client_id": falcon.client_id, "client_secret": falcon.client_secret}
+            assert (
+                FalconContainer(base_url=US_2, **given).create_registry_entities(body=payload())["status_code"] == 500
+            )
+
+    with pytest.raises(ExceptionGroup, match="simulator"):
+        meet_it()

@@ -26,12 +26,6 @@ def handler(event, context):
     print(json.dumps({"asked": list(asked.values())} if "ResponseURL" in event else {"event": event}), flush=True)
     event = event | json.loads(event.get("ResourceProperties", {}).get(event.get("RequestType"), "{}"))
     time.sleep(event.get("sleep", 0))
-    if event.get("raise"):
-        raise RuntimeError(event["raise"])
-    if event.get("call"):
-        import boto3
-        service, method = event["call"]
-        return json.loads(json.dumps(getattr(boto3.client(service), method)(), default=str))
     if event.get("import"):
         __import__(event["import"])
     if event.get("get"):

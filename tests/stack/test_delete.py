@@ -46,6 +46,7 @@ def test_delete_that_falcon_refuses_names_the_way_out_which_is_to_retain_the_con
     customer.falcon.arm(Fault("token", Status(403, message="access denied, authorization failed")))
 
     refused = customer.delete()
+    assert f"function {FUNCTION}" in customer.resources()  # for what needs it is still there
     gone = customer.delete(RetainResources=["RegistryConnections"])
 
     assert (refused.status, gone.status) == ("DELETE_FAILED", "DELETE_COMPLETE")

@@ -103,15 +103,12 @@ def join_organization(account: str, parent: str, management: str) -> None:
 
 
 @replacing(ec2, "_describe_regions")
-def describe_the_regions_of_the_account(_original: Any, request: dict[str, Any]) -> Any:
-    """Answer the enabled Regions of the account; MiniStack answers 31, all enabled, to every account."""
-    everything = ec2._p(request, "AllRegions", "").lower() == "true"
+def describe_the_regions_of_the_account(_original: Any, _request: dict[str, Any]) -> Any:
+    """Answer all Regions, with what they are to the account; MiniStack answers 31, all enabled, to every account."""
     statuses = {region: _status(region, "not-opted-in", "opted-in", "opt-in-not-required") for region in KNOWN_REGIONS}
     items = "".join(
-        f"<item><regionName>{region}</regionName><regionEndpoint>ec2.{region}.amazonaws.com</regionEndpoint>"
-        f"<optInStatus>{status}</optInStatus></item>"
+        f"<item><regionName>{region}</regionName><optInStatus>{status}</optInStatus></item>"
         for region, status in statuses.items()
-        if everything or status != "not-opted-in"
     )
     return ec2._xml(200, "DescribeRegionsResponse", f"<regionInfo>{items}</regionInfo>")
 

@@ -1,15 +1,11 @@
-"""The custom resource protocol, and what CloudFormation does when an operation fails, or a test ends before it does.
+"""The custom resource protocol, and what CloudFormation does when an operation fails.
 
 1. A Create that failed. AWS: the rollback starts with its Delete. MiniStack forgets the resource.
 2. A Delete that failed. AWS: what the resource depends on stays. MiniStack goes on and deletes the function.
-3. A reset. What is left of an operation must touch nothing of the test that comes next.
 """
 
-import threading
 import time
 import uuid
-from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import Any
 
 from ministack.core import responses
@@ -25,23 +21,6 @@ Record = dict[str, Any]
 LONGEST_TIMEOUT_SECONDS = 3600
 POLL_SECONDS = 0.1  # how soon a reset is noticed; a response is noticed at once
 NO_RESPONSE = "CloudFormation did not receive a response from your Custom Resource."
-
-
-@replacing(custom_resource, "_response_url")
-def sign_response_urls(original: Any, token: str) -> str:
-    """Say in the URL when it was signed, as AWS does."""
-    signed = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    return f"{original(token)}?X-Amz-Date={signed}&X-Amz-Expires=7200&X-Amz-Signature={uuid.uuid4().hex}"
-
-
-@replacing(custom_resource, "deliver_response")
-def word_failures_as_cloudformation_does(original: Any, token: str, response: Any) -> Any:
-    """Put around the reason of a failure what CloudFormation does; MiniStack shows it bare."""
-    if response["Status"] == "FAILED":
-        said, request = response.get("Reason"), response.get("RequestId")
-        before = "Received response status [FAILED] from custom resource. Message returned:"
-        response |= {"Reason": f"{before} {said} (RequestId: {request})"}
-    return original(token, response)
 
 
 @replacing(custom_resource, "invoke_custom_resource")
@@ -112,50 +91,23 @@ def _response(token: str, event: dict[str, Any]) -> dict[str, Any]:
 # Operations
 
 
-@dataclass
-class Operation:
-    """What is being done to a stack."""
-
-    stack: Record
-    over: threading.Event = field(default_factory=lambda: state.over)  # set by a reset
-    needed: set[str] = field(default_factory=set)  # what a resource that was not deleted depends on
-
-
-_current: ContextVar[Operation | None] = ContextVar("operation", default=None)
-
-
-@replacing(stacks, "_deploy_stack_async", "_delete_stack_async")
-async def operate(original: Any, stack_name: str, *rest: Any, **named: Any) -> None:
-    """Create, update or delete a stack."""
-    _current.set(Operation(cloudformation._stacks[stack_name]))
-    await original(stack_name, *rest, **named)
-
-
 @replacing(stacks, "_roll_back_operation")
 async def roll_back(original: Any, stack_name: str, stack_id: str, stack: Record, failed: Record, *rest: Any) -> None:
     """Undo an operation that failed, the resource that failed included (difference 1)."""
-    operation, logical_id = _current.get(), failed.get("failed_logical_id")
-    if operation and operation.over.is_set():
-        return
+    logical_id = failed.get("failed_logical_id")
     if stack["_resources"].get(logical_id, {}).get("ResourceStatus") == "CREATE_FAILED":
         failed["created"] = [*failed["created"], logical_id]
     await original(stack_name, stack_id, stack, failed, *rest)
 
 
 @replacing(stacks, "_delete_resource")
-def delete_resource(original: Any, kind: str, physical_id: str, properties: Any, *names: Any) -> None:
-    """Delete a resource; if that fails, keep what it depends on (difference 2)."""
-    operation, logical_id = _current.get(), names[1] if len(names) > 1 else ""
-    if operation is None:
-        original(kind, physical_id, properties, *names)
-        return
-    if operation.over.is_set():
-        return
-    if logical_id in operation.needed:
+def delete_resource(original: Any, kind: str, physical_id: str, properties: Any, *names: str) -> None:
+    """Delete a resource, unless another one that depends on it could not be deleted (difference 2)."""
+    stack_name, logical_id = names
+    stack = cloudformation._stacks[stack_name]
+    resources = stack["_resources"]
+    failed = [name for name, each in resources.items() if each.get("ResourceStatus") == "DELETE_FAILED"]
+    others = [name for name in failed if name != logical_id]
+    if logical_id in stacks._with_dependencies(others, stack["_template"]["Resources"], set(resources)):
         raise RuntimeError("Another resource that was not deleted depends on this one")
-    try:
-        original(kind, physical_id, properties, *names)
-    except Exception:
-        definitions, resources = operation.stack["_template"]["Resources"], operation.stack["_resources"]
-        operation.needed |= stacks._with_dependencies([logical_id], definitions, set(resources)) - {logical_id}
-        raise
+    original(kind, physical_id, properties, stack_name, logical_id)

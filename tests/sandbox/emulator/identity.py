@@ -1,8 +1,6 @@
-"""Identity and access: principals, policies that take time, and the journal of API calls."""
+"""Identity and access: principals, policies, and the journal of API calls."""
 
 import json
-import re
-import time
 from typing import Any
 
 from ministack.core import iam_actions, iam_evaluator, responses
@@ -11,14 +9,9 @@ from ministack.services import iam, sts
 from tests.sandbox.emulator.control import state
 from tests.sandbox.emulator.patching import replacing
 
-FALCON_ROLE_ARN = "arn:aws:iam::292230061137:role/CrowdStrikeCustomerRegistryAssessmentRole"
-"""A principal in an account that is not ours, which exists. A test makes it, with its permissions, when it needs it."""
-
 READS_ECR = "AmazonEC2ContainerRegistryReadOnly"
 READS_ECR_ACTIONS = ["ecr:GetAuthorizationToken", "ecr:DescribeRepositories", "ecr:ListImages", "ecr:BatchGetImage"]
 """Those that tests try, of the policy's twelve; none of them writes."""
-
-SLOW_TO_LEARN = {"secretsmanager", "ssm", "ec2"}  # of a role's new policy
 
 
 def request_of(kind: str, arn: str, account: str, action: str, resource: str, **more: Any) -> Any:
@@ -57,14 +50,6 @@ def keep_sessions(_original: Any) -> None:
     """Drop none: MiniStack walks over a table that other threads write to, which fails when many functions start."""
 
 
-@replacing(iam_evaluator, "_trust_principal_matches")
-def admit_only_principals_that_are_named(original: Any, principal: Any, *rest: Any) -> Any:
-    """Let only that service assume a role that trusts a service; MiniStack lets any account's root in, too."""
-    if isinstance(principal, dict):
-        principal = {kind: named for kind, named in principal.items() if kind != "Service"}
-    return original(principal, *rest)
-
-
 @replacing(iam_evaluator, "_resolve_condition_key")
 def name_the_role_of_a_session(original: Any, key: str, context: Any) -> Any:
     """Let `aws:PrincipalArn` of a session be its role's ARN; MiniStack says the session's."""
@@ -73,33 +58,6 @@ def name_the_role_of_a_session(original: Any, key: str, context: Any) -> Any:
         role = iam._roles.get_scoped(context.principal_account, None, name)
         return role["Arn"] if role else f"arn:aws:iam::{context.principal_account}:role/{name}"
     return original(key, context)
-
-
-@replacing(iam, "_trust_policy_not_principal_error")
-def refuse_principals_that_do_not_exist(original: Any, document: Any) -> Any:
-    """Refuse a trust policy that names a role that does not exist; any account does.
-
-    IAM stores the unique id of a principal, and so must find it. MiniStack stores any text.
-    """
-    policy = json.loads(document) if isinstance(document, str) else document or {}
-    for statement in listed(policy.get("Statement", [])):
-        principal = statement.get("Principal", {})
-        for named in listed(principal.get("AWS", [])) if isinstance(principal, dict) else []:
-            if not _exists(named):
-                return f'Invalid principal in policy: "AWS":"{named}"'
-    return original(document)
-
-
-def _exists(principal: str) -> bool:
-    if principal == FALCON_ROLE_ARN or re.fullmatch(r"\*|\d{12}|arn:aws:iam::\d{12}:root", principal):
-        return True
-    found = re.fullmatch(r"arn:aws:iam::(\d{12}):role/(?:.+/)?(.+)", principal)
-    return found is not None and iam._roles.get_scoped(found[1], None, found[2]) is not None
-
-
-def listed(value: Any) -> list[Any]:
-    """Return what a policy holds as a list or as a single item."""
-    return value if isinstance(value, list) else [value]
 
 
 # Policies
@@ -120,25 +78,17 @@ def know_the_policy_that_reads_ecr(original: Any, arn: str) -> Any:
 def decide(original: Any, key: str, *call: str, resource_arn: str = "*", **rest: Any) -> Any:
     """Decide about a call as AWS does and as tests have set, and record it in the journal.
 
-    MiniStack serves every account in every Region, even in some that do not exist; it knows a policy at once; and its
-    own CloudTrail knows neither the principal's role nor denials.
+    MiniStack serves every account in every Region, even in some that do not exist, and its own CloudTrail knows neither
+    the principal's role nor denials.
     """
-    account, (action, service, region) = responses.get_account_id(), call
+    account, (action, _, region) = responses.get_account_id(), call
     if region and region not in state.enabled_regions(account):
         message = "The security token included in the request is invalid."
         return iam_evaluator.AuthError("UnrecognizedClientException", message)
     result, caller = original(key, *call, resource_arn, **rest), iam_evaluator.caller_arn()
-    if result is None and service in SLOW_TO_LEARN and _is_new(account, caller):
-        result = iam_evaluator.EvalResult("ImplicitDeny", principal_arn=caller)
     entry = {"account": account, "principal": caller, "action": action, "allowed": result is None}
     state.api_calls.append(entry)
     return result
-
-
-def _is_new(account: str, caller: str) -> bool:
-    role = iam_evaluator._role_name_from_assumed_arn(caller) if ":assumed-role/" in caller else ""
-    changed = state.policies_changed.get((account, role))
-    return changed is not None and time.monotonic() - changed < state.policy_seconds
 
 
 @replacing(iam_actions, "extract_resource_arn")

@@ -11,34 +11,25 @@ from ministack.core import lambda_runtime, responses
 from ministack.services import eventbridge, lambda_svc, scheduler
 from ministack.services.cloudformation import provisioners
 
-from tests.sandbox.emulator.control import state, verb
+from tests.sandbox.emulator.control import verb
 from tests.sandbox.emulator.identity import admits_service, role_decision, role_trusts
 from tests.sandbox.emulator.patching import replace, replacing
 
 logger = logging.getLogger("sandbox")
 
-RETRIES = 2  # AWS's default
 NOT_ASSUMABLE = "The execution role you provide must allow AWS EventBridge Scheduler to assume the role."
 
 _in_progress: list[str] = []  # of each event that is worked on, its account
 
 
 def send(function: dict[str, Any], payload: Any) -> None:
-    """Send an event to a function, which gets it in the background, and again after an error, as it is configured.
-
-    EventBridge, Scheduler and CloudFormation do so. MiniStack's EventBridge invokes once. AWS waits a minute before
-    the second try; here it comes at once, so that a test sees what comes of it.
-    """
+    """Send an event to a function, which gets it in the background, once: its EventInvokeConfig wants no second try."""
     account, region = lambda_runtime._account_region_from_function_config(function["config"])
-    settings = (function.get("event_invoke_configs") or {}).get("$LATEST") or function.get("event_invoke_config") or {}
-    over = state.over
 
     def work_off() -> None:
         try:
             with responses.request_scope(account, region):
-                for _ in range(1 + int(settings.get("MaximumRetryAttempts", RETRIES))):
-                    if over.is_set() or not lambda_svc._execute_function(function, payload).get("error"):
-                        return
+                lambda_svc._execute_function(function, payload)
         finally:
             _in_progress.remove(account)
 

@@ -1,8 +1,7 @@
-"""What CloudFormation makes: roles and functions, from templates that are checked first."""
+"""What CloudFormation makes: roles and policies of secrets, from templates that are checked first."""
 
 import json
 import re
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,8 +9,6 @@ from ministack.core import responses
 from ministack.services import iam, secretsmanager
 from ministack.services.cloudformation import engine, helpers, provisioners
 
-from tests.sandbox.emulator.control import state
-from tests.sandbox.emulator.identity import role_trusts
 from tests.sandbox.emulator.patching import replacing
 
 Properties = dict[str, Any]
@@ -64,7 +61,7 @@ def _resolved(value: Any, values: Mapping[str, str]) -> Any:
     return resolved
 
 
-# Roles and functions
+# Roles
 
 
 @replacing(provisioners, "_iam_role_create")
@@ -72,22 +69,6 @@ def create_role(original: Any, logical_id: str, properties: Properties, *rest: A
     """Fail if the name is taken, where MiniStack overwrites the role."""
     if properties.get("RoleName") in iam._roles:
         raise ValueError(f"{properties['RoleName']} already exists")
-    return original(logical_id, properties, *rest)
-
-
-@replacing(provisioners, "_iam_role_create", "_iam_role_update")
-def note_when_a_policy_changed(original: Any, *arguments: Any, **named: Any) -> Any:
-    """Note it, so that it is unknown for a while; MiniStack knows it at once."""
-    name, attributes = original(*arguments, **named)
-    state.policies_changed[responses.get_account_id(), name] = time.monotonic()
-    return name, attributes
-
-
-@replacing(provisioners, "_lambda_create")
-def create_function(original: Any, logical_id: str, properties: Properties, *rest: Any) -> Any:
-    """Fail if the role does not exist or does not trust Lambda, where MiniStack takes any."""
-    if not role_trusts(properties["Role"], "lambda.amazonaws.com"):
-        raise ValueError("The role defined for the function cannot be assumed by Lambda.")
     return original(logical_id, properties, *rest)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ministack.core import iam_evaluator, responses
-from ministack.services import cloudformation, organizations
+from ministack.services import cloudformation
 from ministack.services.cloudformation import engine, handlers, helpers
 
 from tests.sandbox.emulator.accounts import accounts_below, is_delegated_administrator, management_account
@@ -26,6 +26,7 @@ Shown = dict[str, Any]
 NOT_MANAGEMENT = "You must be the management account or delegated admin account of an organization before operating a"
 SERVICE = "member.org.stacksets.cloudformation.amazonaws.com"
 EXECUTION_ROLE = "stacksets-exec-0123456789abcdef0123456789abcdef"
+NO_UPDATES = "No updates are to be performed"  # which is a success to StackSets
 POLL_SECONDS = 0.05
 
 _tasks: set[asyncio.Task[None]] = set()
@@ -225,21 +226,19 @@ def _operation(request: Request) -> Shown:
 
 
 def _start(stack_set: Shown, kind: str, request: Request, targets: dict[Target, str]) -> dict[str, Any]:
-    """Start an operation, behind those that run already, as managed execution does; return its id."""
+    """Start an operation and return its id. Nobody starts one while another is under way."""
     if kind != "CREATE":
         targets = {target: unit for target, unit in targets.items() if target in stack_set["_instances"]}
     operation: Shown = {
         "Action": kind,
         "OperationId": str(uuid.uuid4()),
         "OperationPreferences": request.get("OperationPreferences", {}),
-        "Status": "QUEUED",
-        "_retain": request.get("RetainStacks") == "true",
+        "Status": "RUNNING",
         "_targets": targets,
         "_results": [],
     }
-    ahead = list(stack_set["_operations"])
     stack_set["_operations"].append(operation)
-    task = asyncio.get_running_loop().create_task(_run(stack_set, operation, ahead))
+    task = asyncio.get_running_loop().create_task(_run(stack_set, operation))
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)
     return {"OperationId": operation["OperationId"]}
@@ -250,11 +249,7 @@ def _standing(status: str, detailed: str, reason: str = "") -> Shown:
     return {"Status": status, "StatusReason": reason, "StackInstanceStatus": {"DetailedStatus": detailed}}
 
 
-async def _run(stack_set: Shown, operation: Shown, ahead: list[Shown]) -> None:
-    over = state.over
-    while not all(each["Status"] == "SUCCEEDED" for each in ahead) and not over.is_set():
-        await asyncio.sleep(POLL_SECONDS)
-    operation["Status"] = "RUNNING"
+async def _run(stack_set: Shown, operation: Shown) -> None:
     places = asyncio.Semaphore(int(operation["OperationPreferences"].get("MaxConcurrentCount", 1)))
 
     async def one(target: Target) -> None:
@@ -274,22 +269,15 @@ async def _run_instance(stack_set: Shown, operation: Shown, target: Target) -> N
         stack_set["_instances"].setdefault(target, new | _standing("OUTDATED", "PENDING"))
     result: Shown = {**where, "Status": "RUNNING"}
     operation["_results"].append(result)
-    instance: Shown | None = stack_set["_instances"].get(target)
-    if not instance:  # an operation ahead has deleted it
-        result["Status"] = "SUCCEEDED"
-        return
+    instance: Shown = stack_set["_instances"][target]
     instance["StackInstanceStatus"] = {"DetailedStatus": "RUNNING"}
     responses._request_account_id.set(account)
     responses._request_region.set(region)
     iam_evaluator._request_caller_arn.set(f"arn:aws:sts::{account}:assumed-role/{EXECUTION_ROLE}/stackset")
-    member = organizations._accounts.get_scoped(stack_set["_owner"], None, account) or {}
-    if member.get("Status") == "SUSPENDED" and not operation["_retain"]:  # nothing is done, and nobody's failure
-        instance["StackInstanceStatus"], result["Status"] = {"DetailedStatus": "SKIPPED_SUSPENDED_ACCOUNT"}, "SUCCEEDED"
-        return
     deletes = operation["Action"] == "DELETE"
-    work: Callable[[Shown, Shown, Shown], Awaitable[None]] = _delete if deletes else _put
+    work: Callable[[Shown, Shown], Awaitable[None]] = _delete if deletes else _put
     try:
-        await work(stack_set, operation, instance)
+        await work(stack_set, instance)
     except InstanceFailedError as failure:
         instance |= _standing("INOPERABLE" if deletes else "OUTDATED", "FAILED", str(failure))
         result |= {"Status": "FAILED", "StatusReason": str(failure)}
@@ -298,40 +286,37 @@ async def _run_instance(stack_set: Shown, operation: Shown, target: Target) -> N
         result["Status"] = "SUCCEEDED"
 
 
-async def _put(stack_set: Shown, _: Shown, instance: Shown) -> None:
+async def _put(stack_set: Shown, instance: Shown) -> None:
     """Create the instance's stack, or update it; a stack that never came to be is replaced."""
-    status = _status(instance)
-    if status in {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}:
-        _call(handlers._delete_stack, {"StackName": instance["StackId"]})
-        status = await _ended(instance)
+    if _status(instance) == "ROLLBACK_COMPLETE":
+        await _delete_stack(instance)
     request = {name: stack_set[name] for name in ("TemplateBody", "Capabilities")}
     request["Parameters"] = _listed(stack_set["_parameters"])
-    if status in {"", "DELETE_COMPLETE"}:
+    if _status(instance) in {"", "DELETE_COMPLETE"}:
         name = f"StackSet-{stack_set['StackSetName']}-{uuid.uuid4()}"
         created = _call(handlers._create_stack, {"StackName": name, **request})
         (instance["StackId"],) = re.findall(r"<StackId>(.+?)</StackId>", created)
     else:
-        try:
-            _call(handlers._update_stack, {"StackName": instance["StackId"], **request})
-        except InstanceFailedError as error:
-            if "No updates are to be performed" in str(error):
-                return
-            raise
+        _call(handlers._update_stack, {"StackName": instance["StackId"], **request})
     await _require_end(instance, "CREATE_COMPLETE", "UPDATE_COMPLETE")
 
 
-async def _delete(stack_set: Shown, operation: Shown, instance: Shown) -> None:
-    """Delete the instance, and its stack unless it is retained."""
-    if not operation["_retain"] and _status(instance):
-        _call(handlers._delete_stack, {"StackName": instance["StackId"]})
-        await _require_end(instance, "DELETE_COMPLETE")
+async def _delete(stack_set: Shown, instance: Shown) -> None:
+    """Delete the instance and its stack."""
+    if _status(instance):
+        await _delete_stack(instance)
     del stack_set["_instances"][instance["Account"], instance["Region"]]
+
+
+async def _delete_stack(instance: Shown) -> None:
+    _call(handlers._delete_stack, {"StackName": instance["StackId"]})
+    await _require_end(instance, "DELETE_COMPLETE")
 
 
 def _call(handler: Callable[[dict[str, list[str]]], Any], request: dict[str, Any]) -> str:
     status, _, body = handler(flat(request))
     text = str(body.decode())
-    if status >= 400:
+    if status >= 400 and NO_UPDATES not in text:
         raise InstanceFailedError(*re.findall(r"<Message>(.+?)</Message>", text, re.DOTALL))
     return text
 

@@ -156,7 +156,7 @@ class Harness(ExitStack):
         others = []
         for connection in self.falcon.connections():
             copy = replace(connection, details=dict(connection.details))
-            if connection.is_of(ACCOUNT) and connection.url == registry(ACCOUNT, connection.region):
+            if connection.is_of(ACCOUNT):
                 connections.setdefault(connection.region, []).append(copy)
             else:
                 others.append(copy)

@@ -94,7 +94,7 @@ class Run:
         if not killed:
             return background
         wait_for(lambda: len(self._harness.snapshot().connections) == len((A, B, C)), EARLIER_SECONDS)
-        wait_for(lambda: journal.statuses("create")[200] == len((A, B)), EARLIER_SECONDS)
+        wait_for(lambda: [made.status for made in journal.records("create")].count(200) == 2, EARLIER_SECONDS)
         harness.kill(1)
         background.result()
         self._release()

@@ -6,7 +6,7 @@ import json
 import os
 import time
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,20 +47,14 @@ def package(name: str = "sample.py", code: str = CODE) -> bytes:
     return archive.getvalue()
 
 
-def statements(*each: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a policy."""
-    return {"Version": "2012-10-17", "Statement": list(each)}
-
-
-def allowing(*actions: str, resource: Any = "*") -> list[dict[str, Any]]:
-    """Return the inline policies of a role that may do this."""
-    statement = {"Effect": "Allow", "Action": list(actions), "Resource": resource}
-    return [{"PolicyName": "sample", "PolicyDocument": statements(statement)}]
+def policy(**statement: Any) -> dict[str, Any]:
+    """Return a policy that allows this."""
+    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]}
 
 
 def role(service: str = "lambda.amazonaws.com", **properties: Any) -> dict[str, Any]:
     """Return a role; a function's may log."""
-    trust = statements({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"})
+    trust = policy(Principal={"Service": service}, Action="sts:AssumeRole")
     managed = {"ManagedPolicyArns": [BASIC]} if service == "lambda.amazonaws.com" else {}
     return {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": trust, **managed, **properties}}
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.sandbox import stacks
 from tests.sandbox.local_aws import LocalAws
-from tests.sandbox.samples import allowing, custom, launch, processes, role, said, send, wait_for
+from tests.sandbox.samples import custom, launch, policy, processes, role, said, send, wait_for
 
 FAILED = {"answer": {"Status": "FAILED", "Reason": "no", "PhysicalResourceId": "mine"}}
 
@@ -41,10 +41,11 @@ def test_schedules_and_rules_reach_the_function_only_with_permission_and_rates_f
     aws: LocalAws,
 ) -> None:
     pattern = {"source": ["aws.account"], "detail": {"status": ["ENABLED"]}}
+    invoking = policy(Action="lambda:InvokeFunction", Resource="*")
     target = {"Id": "function", "Arn": {"Fn::GetAtt": ["Function", "Arn"]}}
     launch(
         aws,
-        SchedulerRole=role("scheduler.amazonaws.com", Policies=allowing("lambda:InvokeFunction")),
+        SchedulerRole=role("scheduler.amazonaws.com", Policies=[{"PolicyName": "sample", "PolicyDocument": invoking}]),
         Powerless=role("scheduler.amazonaws.com"),
         Rate=schedule("rate", "SchedulerRole"),
         Silent=schedule("silent", "Powerless"),

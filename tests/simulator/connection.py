@@ -58,8 +58,8 @@ class Connection:
         return parts[3] if parts[1:3] == ["dkr", "ecr"] and len(parts) > 3 else ""
 
     def is_of(self, account: str) -> bool:
-        """Whether this is a connection to the ECR registry of an AWS account, and not to something similar."""
-        return self.type == "ecr" and self.url.startswith(f"https://{account}.dkr.ecr.")
+        """Whether this is a connection to an ECR registry of an AWS account, and not to something similar."""
+        return self.type == "ecr" and self.url == f"https://{account}.dkr.ecr.{self.region}.amazonaws.com"
 
     def state(self, now: float) -> str:
         return self.forced_state or ("active" if now >= self.active_at else "pending")

@@ -56,9 +56,6 @@ class Journal:
     def operations(self) -> Counter[str]:
         return Counter(record.operation for record in self.records())
 
-    def statuses(self, operation: str) -> Counter[int | None]:
-        return Counter(record.status for record in self.records(operation))
-
 
 # Rate limits over a sliding minute, as CrowdStrike documents them
 
@@ -185,17 +182,13 @@ class FalconSimulator:
             except RefusedError as refused:
                 answer = errors(call, refused.status, refused.message, powered_by=refused.powered_by)
                 answer.headers |= refused.headers
-        answer.headers.setdefault("X-Ratelimit-Limit", str(verdict.limit))
-        answer.headers.setdefault("X-Ratelimit-Remaining", str(verdict.remaining))
+        answer.headers |= {"X-Ratelimit-Limit": str(verdict.limit), "X-Ratelimit-Remaining": str(verdict.remaining)}
         return answer
 
     def _decorate(self, call: Call, record: Record, answer: Answer) -> Answer:
         """Record the status; add the headers that every answer has, unless it has its own."""
         record.status = answer.status
-        limit = str(self.behaviour.requests_per_minute)
-        common = {"X-Cs-Traceid": call.trace_id, "X-Cs-Region": call.cloud}
-        common |= {"X-Ratelimit-Limit": limit, "X-Ratelimit-Remaining": limit}
-        answer.headers = common | answer.headers
+        answer.headers = {"X-Cs-Traceid": call.trace_id, "X-Cs-Region": call.cloud} | answer.headers
         return answer
 
     def _client_of(self, call: Call) -> ApiClient | None:

@@ -5,7 +5,6 @@ nobody may touch.
 """
 
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -81,11 +80,10 @@ class Customer:
 
     def connections(self) -> dict[str, Connection]:
         """Return this account's connections as they are now, by Region, of which each has at most one."""
-        url = re.compile(rf"https://{ACCOUNT}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com")
-        found = [(url.fullmatch(each.url), each) for each in self.falcon.connections() if each.type == "ecr"]
-        ours = [(match[1], each) for match, each in found if match]
-        assert len(dict(ours)) == len(ours), "two connections for one registry"
-        return {region: replace(found) for region, found in sorted(ours, key=lambda item: item[0])}
+        found = self.falcon.connections_of(ACCOUNT)
+        ours = {each.region: replace(each) for each in found}
+        assert len(ours) == len(found), "two connections for one registry"
+        return ours
 
     @contextmanager
     def counting(self) -> Iterator[Counter[str]]:

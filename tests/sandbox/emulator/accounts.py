@@ -81,7 +81,6 @@ def join_organization(account: str, parent: str, management: str) -> None:
     """Make an account with a number of our choice a member, below the root or an OU; CreateAccount invents one."""
     with responses.request_scope(management, responses.get_region()):
         organizations._ensure_org()
-        root = next(iter(organizations._roots))
         organization = organizations._orgs["self"]["Id"]
         organizations._accounts[account] = {
             "Id": account,
@@ -92,11 +91,8 @@ def join_organization(account: str, parent: str, management: str) -> None:
             "JoinedMethod": "INVITED",
             "JoinedTimestamp": int(time.time()),
             "Path": "/",
-            "_ParentId": root,
+            "_ParentId": parent or next(iter(organizations._roots)),
         }
-        if parent:
-            move = {"AccountId": account, "SourceParentId": root, "DestinationParentId": parent}
-            organizations._move_account(move)
 
 
 # Regions

@@ -26,6 +26,10 @@ def handler(event, context):
     print(json.dumps({"asked": list(asked.values())} if "ResponseURL" in event else {"event": event}), flush=True)
     event = event | json.loads(event.get("ResourceProperties", {}).get(event.get("RequestType"), "{}"))
     time.sleep(event.get("sleep", 0))
+    if event.get("call"):
+        import boto3
+        service, method = event["call"]
+        return json.loads(json.dumps(getattr(boto3.client(service), method)(), default=str))
     if event.get("import"):
         __import__(event["import"])
     if event.get("get"):
@@ -50,6 +54,11 @@ def package(name: str = "sample.py", code: str = CODE) -> bytes:
 def policy(**statement: Any) -> dict[str, Any]:
     """Return a policy that allows this."""
     return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]}
+
+
+def inline(action: str) -> dict[str, Any]:
+    """Return the inline policy of a role that may do this."""
+    return {"PolicyName": "sample", "PolicyDocument": policy(Action=action, Resource="*")}
 
 
 def role(service: str = "lambda.amazonaws.com", **properties: Any) -> dict[str, Any]:

@@ -1,13 +1,15 @@
 """What makes the local AWS as unkind as AWS, where no test of the product would notice if it became kinder."""
 
 import json
+import time
 from typing import Any
 
 import pytest
 
 from tests.sandbox import stacks
+from tests.sandbox.__main__ import MEMBERS, organize
 from tests.sandbox.local_aws import LocalAws
-from tests.sandbox.samples import custom, launch, policy, processes, role, said, send, wait_for
+from tests.sandbox.samples import ROLE, custom, inline, invoke, launch, processes, role, said, send, template, wait_for
 
 FAILED = {"answer": {"Status": "FAILED", "Reason": "no", "PhysicalResourceId": "mine"}}
 
@@ -17,7 +19,7 @@ FAILED = {"answer": {"Status": "FAILED", "Reason": "no", "PhysicalResourceId": "
 @pytest.mark.parametrize(
     ("create", "reason", "physical_id"),
     [
-        (FAILED, "no", "mine"),
+        (FAILED, "Received response status [FAILED] from custom resource. Message returned: no (RequestId: ", "mine"),
         ({"silent": True}, "CloudFormation did not receive a response from your Custom Resource.", "sample-Custom-"),
     ],
     ids=["failed", "silent"],
@@ -34,6 +36,45 @@ def test_a_create_that_fails_shows_its_reason_and_is_deleted(
     assert deleted.startswith(physical_id)
 
 
+@pytest.mark.parametrize("kind", ["Create", "Delete"])
+def test_an_operation_that_a_reset_interrupts_touches_nothing_that_comes_after_it(aws: LocalAws, kind: str) -> None:
+    cloudformation, alone = aws.client("cloudformation"), role(RoleName="alone")
+    launch(aws)  # puts the package into its bucket
+    waiting = template(Custom=custom(Create={"silent": kind == "Create"}, Delete={"silent": True}), Alone=alone)
+    update = stacks.update(cloudformation, "sample", waiting)
+    if kind == "Delete":
+        update.wait()
+        cloudformation.delete_stack(StackName="sample")
+    wait_for(lambda: kind in [each for each, _ in said(aws, "asked")])
+
+    aws.reset()
+    stack = launch(aws, Alone=alone)
+    time.sleep(0.5)  # longer than the emulator takes to notice
+
+    assert stack.status == "CREATE_COMPLETE"
+    assert cloudformation.describe_stacks(StackName="sample")["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE"
+    for name in (ROLE, "alone"):
+        aws.client("iam").get_role(RoleName=name)
+
+
+# Identity and access
+
+
+def test_a_changed_policy_takes_a_moment_until_it_is_known(aws: LocalAws) -> None:
+    launch(aws, Role=role(RoleName=ROLE, Policies=[inline("ec2:DescribeRegions")]))
+
+    answers = []
+    for seconds in (3600, 0):
+        aws.control("write", name="policy_seconds", value=seconds)
+        answers += [invoke(aws, call=["ec2", "describe_regions"]), invoke(aws, call=["sts", "get_caller_identity"])]
+
+    early, elsewhere, late, _ = answers
+    assert "UnauthorizedOperation" in early["errorMessage"]
+    assert elsewhere["Account"] == "111122223333"
+    assert late["Regions"]
+    assert [each["allowed"] for each in aws.api_calls() if each["action"] == "ec2:DescribeRegions"] == [False, True]
+
+
 # Events
 
 
@@ -41,11 +82,10 @@ def test_schedules_and_rules_reach_the_function_only_with_permission_and_rates_f
     aws: LocalAws,
 ) -> None:
     pattern = {"source": ["aws.account"], "detail": {"status": ["ENABLED"]}}
-    invoking = policy(Action="lambda:InvokeFunction", Resource="*")
     target = {"Id": "function", "Arn": {"Fn::GetAtt": ["Function", "Arn"]}}
     launch(
         aws,
-        SchedulerRole=role("scheduler.amazonaws.com", Policies=[{"PolicyName": "sample", "PolicyDocument": invoking}]),
+        SchedulerRole=role("scheduler.amazonaws.com", Policies=[inline("lambda:InvokeFunction")]),
         Powerless=role("scheduler.amazonaws.com"),
         Rate=schedule("rate", "SchedulerRole"),
         Silent=schedule("silent", "Powerless"),
@@ -73,3 +113,30 @@ def test_an_invocation_outlives_its_function_and_then_its_process_ends(aws: Loca
 
     assert said(aws) == [{"sleep": 1}]
     wait_for(lambda: len(processes(aws.directory)) == 1)
+
+
+# StackSets
+
+
+def test_a_suspended_account_is_skipped_and_leaves_only_with_its_stack_retained(aws: LocalAws) -> None:
+    cloudformation, unit = aws.client("cloudformation"), organize(aws)
+    topic = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {}}}})
+    cloudformation.create_stack_set(StackSetName="set", TemplateBody=topic, PermissionModel="SERVICE_MANAGED")
+
+    def operate(action: str, **options: Any) -> dict[str, str]:
+        targets = {"DeploymentTargets": {"OrganizationalUnitIds": [unit]}, "Regions": ["us-east-1"]}
+        started = getattr(cloudformation, action)(StackSetName="set", **targets, **options)
+
+        def ended() -> bool:
+            found = cloudformation.describe_stack_set_operation(StackSetName="set", OperationId=started["OperationId"])
+            return bool(found["StackSetOperation"]["Status"] == "SUCCEEDED")
+
+        wait_for(ended)
+        found = cloudformation.list_stack_instances(StackSetName="set")["Summaries"]
+        return {each["Account"]: each["StackInstanceStatus"]["DetailedStatus"] for each in found}
+
+    assert operate("create_stack_instances") == dict.fromkeys(MEMBERS, "SUCCEEDED")
+    aws.client("organizations").close_account(AccountId=MEMBERS[1])
+    assert operate("delete_stack_instances", RetainStacks=False) == {MEMBERS[1]: "SKIPPED_SUSPENDED_ACCOUNT"}
+    assert operate("delete_stack_instances", RetainStacks=True) == {}
+    assert aws.client("cloudformation", MEMBERS[1]).list_stacks()["StackSummaries"]

@@ -145,8 +145,10 @@ def stack_uuid(stack: Stack) -> str:
 
 
 def reason(stack: Stack) -> str:
-    """Return why the custom resource failed."""
-    return stack.failures["RegistryConnections"]
+    """Return why the custom resource failed, without what CloudFormation puts around it."""
+    text = stack.failures["RegistryConnections"]
+    _, found, said = text.partition("Message returned: ")
+    return said.rpartition(" (RequestId:")[0] if found else text
 
 
 def outcomes(answer: Any) -> dict[str, str]:

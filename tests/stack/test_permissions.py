@@ -42,7 +42,9 @@ def test_the_function_uses_every_permission_it_has_and_asks_for_no_other(custome
 
     calls = customer.role_calls()
 
-    assert [call for call in calls if not call["allowed"]] == []
+    # A policy takes a moment until it is known: what is denied until then is tried again.
+    denied = {call["action"] for call in calls if not call["allowed"]}
+    assert denied <= {call["action"] for call in calls if call["allowed"]}
     assert {call["action"] for call in calls} | OF_LAMBDA | WHEN_CANCELLED == allowed
 
 

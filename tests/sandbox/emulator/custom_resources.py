@@ -1,11 +1,14 @@
-"""The custom resource protocol, and what CloudFormation does when an operation fails.
+"""The custom resource protocol, and what CloudFormation does when an operation fails, or a test ends before it does.
 
 1. A Create that failed. AWS: the rollback starts with its Delete. MiniStack forgets the resource.
 2. A Delete that failed. AWS: what the resource depends on stays. MiniStack goes on and deletes the function.
+3. A reset. What is left of an operation must touch nothing of the test that comes next.
 """
 
+import threading
 import time
 import uuid
+from contextvars import ContextVar
 from typing import Any
 
 from ministack.core import responses
@@ -21,6 +24,23 @@ Record = dict[str, Any]
 LONGEST_TIMEOUT_SECONDS = 3600
 POLL_SECONDS = 0.1  # how soon a reset is noticed; a response is noticed at once
 NO_RESPONSE = "CloudFormation did not receive a response from your Custom Resource."
+
+
+@replacing(custom_resource, "_response_url")
+def sign_response_urls(original: Any, token: str) -> str:
+    """Say in the URL when it was signed, as AWS does."""
+    signed = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    return f"{original(token)}?X-Amz-Date={signed}&X-Amz-Expires=7200&X-Amz-Signature={uuid.uuid4().hex}"
+
+
+@replacing(custom_resource, "deliver_response")
+def word_failures_as_cloudformation_does(original: Any, token: str, response: Any) -> Any:
+    """Put around the reason of a failure what CloudFormation does; MiniStack shows it bare."""
+    if response["Status"] == "FAILED":
+        said, request = response.get("Reason"), response.get("RequestId")
+        before = "Received response status [FAILED] from custom resource. Message returned:"
+        response |= {"Reason": f"{before} {said} (RequestId: {request})"}
+    return original(token, response)
 
 
 @replacing(custom_resource, "invoke_custom_resource")
@@ -90,10 +110,28 @@ def _response(token: str, event: dict[str, Any]) -> dict[str, Any]:
 
 # Operations
 
+_over: ContextVar[threading.Event | None] = ContextVar("over", default=None)
+"""Set by the reset that comes after the operation."""
+
+
+@replacing(stacks, "_deploy_stack_async", "_delete_stack_async")
+async def operate(original: Any, *stack: Any, **named: Any) -> None:
+    """Create, update or delete a stack."""
+    _over.set(state.over)
+    await original(*stack, **named)
+
+
+def _is_over() -> bool:
+    """Whether a reset has ended the operation that is under way (difference 3)."""
+    over = _over.get()
+    return over is not None and over.is_set()
+
 
 @replacing(stacks, "_roll_back_operation")
 async def roll_back(original: Any, stack_name: str, stack_id: str, stack: Record, failed: Record, *rest: Any) -> None:
     """Undo an operation that failed, the resource that failed included (difference 1)."""
+    if _is_over():
+        return
     logical_id = failed.get("failed_logical_id")
     if stack["_resources"].get(logical_id, {}).get("ResourceStatus") == "CREATE_FAILED":
         failed["created"] = [*failed["created"], logical_id]
@@ -103,6 +141,8 @@ async def roll_back(original: Any, stack_name: str, stack_id: str, stack: Record
 @replacing(stacks, "_delete_resource")
 def delete_resource(original: Any, kind: str, physical_id: str, properties: Any, *names: str) -> None:
     """Delete a resource, unless another one that depends on it could not be deleted (difference 2)."""
+    if _is_over():
+        return
     stack_name, logical_id = names
     stack = cloudformation._stacks[stack_name]
     resources = stack["_resources"]

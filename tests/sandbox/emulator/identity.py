@@ -1,6 +1,7 @@
-"""Identity and access: principals, policies, and the journal of API calls."""
+"""Identity and access: principals, policies that take time, and the journal of API calls."""
 
 import json
+import time
 from typing import Any
 
 from ministack.core import iam_actions, iam_evaluator, responses
@@ -12,6 +13,8 @@ from tests.sandbox.emulator.patching import replacing
 READS_ECR = "AmazonEC2ContainerRegistryReadOnly"
 READS_ECR_ACTIONS = ["ecr:GetAuthorizationToken", "ecr:DescribeRepositories", "ecr:ListImages", "ecr:BatchGetImage"]
 """Those that tests try, of the policy's twelve; none of them writes."""
+
+SLOW_TO_LEARN = {"secretsmanager", "ssm", "ec2"}  # of a role's new policy
 
 
 def request_of(kind: str, arn: str, account: str, action: str, resource: str, **more: Any) -> Any:
@@ -78,17 +81,25 @@ def know_the_policy_that_reads_ecr(original: Any, arn: str) -> Any:
 def decide(original: Any, key: str, *call: str, resource_arn: str = "*", **rest: Any) -> Any:
     """Decide about a call as AWS does and as tests have set, and record it in the journal.
 
-    MiniStack serves every account in every Region, even in some that do not exist, and its own CloudTrail knows neither
-    the principal's role nor denials.
+    MiniStack serves every account in every Region, even in some that do not exist; it knows a policy at once; and its
+    own CloudTrail knows neither the principal's role nor denials.
     """
-    account, (action, _, region) = responses.get_account_id(), call
+    account, (action, service, region) = responses.get_account_id(), call
     if region and region not in state.enabled_regions(account):
         message = "The security token included in the request is invalid."
         return iam_evaluator.AuthError("UnrecognizedClientException", message)
     result, caller = original(key, *call, resource_arn, **rest), iam_evaluator.caller_arn()
+    if result is None and service in SLOW_TO_LEARN and _is_new(account, caller):
+        result = iam_evaluator.EvalResult("ImplicitDeny", principal_arn=caller)
     entry = {"account": account, "principal": caller, "action": action, "allowed": result is None}
     state.api_calls.append(entry)
     return result
+
+
+def _is_new(account: str, caller: str) -> bool:
+    role = iam_evaluator._role_name_from_assumed_arn(caller) if ":assumed-role/" in caller else ""
+    changed = state.policies_changed.get((account, role))
+    return changed is not None and time.monotonic() - changed < state.policy_seconds
 
 
 @replacing(iam_actions, "extract_resource_arn")

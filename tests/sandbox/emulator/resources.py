@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from ministack.core import responses
 from ministack.services import iam, secretsmanager
 from ministack.services.cloudformation import engine, helpers, provisioners
 
+from tests.sandbox.emulator.control import state
 from tests.sandbox.emulator.patching import replacing
 
 Properties = dict[str, Any]
@@ -70,6 +72,14 @@ def create_role(original: Any, logical_id: str, properties: Properties, *rest: A
     if properties.get("RoleName") in iam._roles:
         raise ValueError(f"{properties['RoleName']} already exists")
     return original(logical_id, properties, *rest)
+
+
+@replacing(provisioners, "_iam_role_create", "_iam_role_update")
+def note_when_a_policy_changed(original: Any, *arguments: Any, **named: Any) -> Any:
+    """Note it, so that it is unknown for a while; MiniStack knows it at once."""
+    name, attributes = original(*arguments, **named)
+    state.policies_changed[responses.get_account_id(), name] = time.monotonic()
+    return name, attributes
 
 
 # Policies of secrets, which MiniStack does not make

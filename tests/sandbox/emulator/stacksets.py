@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ministack.core import iam_evaluator, responses
-from ministack.services import cloudformation
+from ministack.services import cloudformation, organizations
 from ministack.services.cloudformation import engine, handlers, helpers
 
 from tests.sandbox.emulator.accounts import accounts_below, is_delegated_administrator, management_account
@@ -234,6 +234,7 @@ def _start(stack_set: Shown, kind: str, request: Request, targets: dict[Target, 
         "OperationId": str(uuid.uuid4()),
         "OperationPreferences": request.get("OperationPreferences", {}),
         "Status": "RUNNING",
+        "_retain": request.get("RetainStacks") == "true",
         "_targets": targets,
         "_results": [],
     }
@@ -274,10 +275,14 @@ async def _run_instance(stack_set: Shown, operation: Shown, target: Target) -> N
     responses._request_account_id.set(account)
     responses._request_region.set(region)
     iam_evaluator._request_caller_arn.set(f"arn:aws:sts::{account}:assumed-role/{EXECUTION_ROLE}/stackset")
-    deletes = operation["Action"] == "DELETE"
-    work: Callable[[Shown, Shown], Awaitable[None]] = _delete if deletes else _put
+    deletes, retain = operation["Action"] == "DELETE", operation["_retain"]
+    member = organizations._accounts.get_scoped(stack_set["_owner"], None, account) or {}
+    if member.get("Status") == "SUSPENDED" and not retain:  # nothing is done, and nobody's failure
+        instance["StackInstanceStatus"], result["Status"] = {"DetailedStatus": "SKIPPED_SUSPENDED_ACCOUNT"}, "SUCCEEDED"
+        return
+    work: Callable[..., Awaitable[None]] = _delete if deletes else _put
     try:
-        await work(stack_set, instance)
+        await work(stack_set, instance, retain=retain)
     except InstanceFailedError as failure:
         instance |= _standing("INOPERABLE" if deletes else "OUTDATED", "FAILED", str(failure))
         result |= {"Status": "FAILED", "StatusReason": str(failure)}
@@ -286,7 +291,7 @@ async def _run_instance(stack_set: Shown, operation: Shown, target: Target) -> N
         result["Status"] = "SUCCEEDED"
 
 
-async def _put(stack_set: Shown, instance: Shown) -> None:
+async def _put(stack_set: Shown, instance: Shown, **_: bool) -> None:
     """Create the instance's stack, or update it; a stack that never came to be is replaced."""
     if _status(instance) == "ROLLBACK_COMPLETE":
         await _delete_stack(instance)
@@ -301,9 +306,9 @@ async def _put(stack_set: Shown, instance: Shown) -> None:
     await _require_end(instance, "CREATE_COMPLETE", "UPDATE_COMPLETE")
 
 
-async def _delete(stack_set: Shown, instance: Shown) -> None:
-    """Delete the instance and its stack."""
-    if _status(instance):
+async def _delete(stack_set: Shown, instance: Shown, *, retain: bool) -> None:
+    """Delete the instance, and its stack unless it is retained."""
+    if not retain and _status(instance):
         await _delete_stack(instance)
     del stack_set["_instances"][instance["Account"], instance["Region"]]
 

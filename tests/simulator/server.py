@@ -1,5 +1,6 @@
 """A small HTTP server on loopback, on threads of its own, that a test can make misbehave down to the socket."""
 
+import contextlib
 import http.server
 import socket
 import ssl
@@ -42,7 +43,7 @@ class LocalServer:
         self.stop()
 
     def stop(self) -> None:
-        """Stop listening, and end what hangs."""
+        """Stop listening, and break every connection."""
         self.stopping.set()
         self._server.shutdown()
         self._thread.join()
@@ -131,13 +132,25 @@ class _Server(http.server.ThreadingHTTPServer):
     def __init__(self, owner: LocalServer, context: ssl.SSLContext | None) -> None:
         self.owner = owner
         self._context = context
+        self._open: set[Any] = set()
         super().__init__(("127.0.0.1", 0), Exchange)
 
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
         if self._context:
             connection = self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        self._open.add(connection)
         return connection, address
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        super().server_close()
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: the client left, or was killed."""

@@ -121,6 +121,11 @@ format: $(VENV)/.installed ## Format the code
 
 TEMPLATES := template.yaml $(wildcard source/*.yaml)
 
+.PHONY: tables
+tables: $(VENV)/.installed ## Write the tables of the pages that follow from code
+	@PYTHONPATH=source $(BIN)/python -m tests.docs.tables
+	@PYTHONPATH=source $(BIN)/python -m tests.faults
+
 .PHONY: lint
 lint: $(VENV)/.installed ## Check style, types and templates
 	@$(BIN)/ruff check --quiet .
@@ -166,7 +171,7 @@ probe-live: $(VENV)/.installed ## Ask a real Falcon tenant what is not documente
 	@PYTHONPATH=source $(BIN)/python -m probe $(if $(HELP),--help)
 
 .PHONY: bench
-bench: dev $(PACKAGE) ## Measure the function (BENCH="launch calls", WRITE=1)
+bench: dev $(PACKAGE) ## Measure the function (BENCH="launch calls", or WRITE=1)
 	@PYTHONPATH=source $(BIN)/python -m tests.bench $(if $(WRITE),--write) $(BENCH)
 
 .PHONY: sandbox

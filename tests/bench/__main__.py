@@ -1,6 +1,7 @@
 """Run the benchmarks: `python -m tests.bench [--write] [name ...]`; exit status 1 if a target is missed."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -27,13 +28,15 @@ def main() -> int:
     parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="which benchmarks; all without a name")
     parser.add_argument("--write", action="store_true", help="write the table into the README beside this")
     options = parser.parse_args()
+    if options.write and options.names:
+        parser.error("--write takes no names, because the table has all of them")
     rows: list[Row] = []
     for name in options.names or BENCHMARKS:
         print(f"{name} ...", file=sys.stderr, flush=True)  # noqa: T201 - a command talks
         rows += BENCHMARKS[name]()
     print(markdown(rows))  # noqa: T201
     if options.write:
-        heading = f"Measured on {datetime.now(UTC):%Y-%m-%d} with `make bench`, on two shared cores."
+        heading = f"Measured on {datetime.now(UTC):%Y-%m-%d} with `make bench`, on {os.cpu_count()} cores."
         section = f"{heading}\n\n{markdown(rows)}"
         README.write_text(with_section(README.read_text(), "bench", section))
     return 0 if all(row.met for row in rows) else 1

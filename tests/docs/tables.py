@@ -1,4 +1,4 @@
-"""The tables of the README that follow from the template: `python -m tests.docs.tables` writes them anew."""
+"""The tables of the README that follow from the template: `make tables` writes them anew."""
 
 import re
 from collections.abc import Callable, Mapping

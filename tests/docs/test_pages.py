@@ -103,7 +103,7 @@ def test_every_claim_of_security_names_tests_that_exist() -> None:
 def test_a_table_of_the_readme_equals_the_template(name: str) -> None:
     written = tables.section(text(README), name)
 
-    assert written == tables.TABLES[name](tables.template()), "python -m tests.docs.tables"
+    assert written == tables.TABLES[name](tables.template()), "make tables writes it anew"
 
 
 def test_the_readme_lists_every_resource_of_the_template_and_can_be_read() -> None:

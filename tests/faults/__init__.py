@@ -1,4 +1,4 @@
 """Faults: each one struck at each point where it can strike, and everything that must come of it.
 
-`README.md` says what is where; `python -m tests.faults` prints the matrix as it shows it.
+`README.md` says what is where; `make tables` writes the matrix as it shows it.
 """

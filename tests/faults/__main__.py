@@ -1,6 +1,5 @@
-"""Prints the fault matrix as a Markdown table for operators; with --write, puts it into the README."""
+"""Writes the fault matrix as a Markdown table for operators into the README."""
 
-import sys
 from pathlib import Path
 
 from tests.docs.tables import with_section
@@ -39,7 +38,4 @@ def _left(row: Row) -> str:
 
 
 if __name__ == "__main__":
-    if "--write" in sys.argv[1:]:
-        README.write_text(with_section(README.read_text(), "faults", render()))
-    else:
-        sys.stdout.write(f"{render()}\n")
+    README.write_text(with_section(README.read_text(), "faults", render()))

@@ -1,7 +1,7 @@
 """The fault matrix: what can go wrong, where, and what must come of it. Data only; `rows.Row` says what the words mean.
 
 Faults that pass, and faults that stay, are the same law at each point: they are made from a list of points and a list
-of faults. The other rows say what is special. `README.md` beside this shows the table (`python -m tests.faults`).
+of faults. The other rows say what is special. `README.md` beside this shows the table (`make tables`).
 """
 
 import json

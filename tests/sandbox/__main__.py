@@ -35,9 +35,9 @@ def show(environment: Mapping[str, str], url: str, unit: str) -> None:
         *(f"export {name}={shlex.quote(value)}" for name, value in environment.items()),
         "# then, for one account and for an organization:",
         f"#   make deploy PARAMETERS=FalconApiUrl={url}",
-        "#   make status; make plan; make delete DELETE_CONNECTIONS=Stack",
-        f"#   make deploy-org OU_IDS={unit} PARAMETERS=FalconApiUrl={url}",
-        "#   make coverage-report; make delete-org",
+        "#   make status; make plan; make reconcile; make delete DELETE_CONNECTIONS=Stack",
+        f"#   make deploy-org OU_IDS={unit} INCLUDE_MANAGEMENT=1 PARAMETERS=FalconApiUrl={url}",
+        "#   make coverage-report; make delete-org INCLUDE_MANAGEMENT=1",
         "# The local AWS knows no paths of an organization: leave ORG_PATHS out.",
     ]
     print("\n".join(lines), flush=True)  # noqa: T201 - it is for people

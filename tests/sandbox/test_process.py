@@ -63,7 +63,7 @@ def test_make_sandbox_prints_what_to_export_and_stops_with_ctrl_c() -> None:
     exported = dict(re.findall(r"^export (\w+)=(\S+)$", "".join(lines), re.MULTILINE))
     assert running.returncode == 0
     assert {"AWS_ENDPOINT_URL", "AWS_CA_BUNDLE", "FALCON_CLIENT_ID", "FALCON_CLIENT_SECRET"} <= exported.keys()
-    assert re.search(r"make deploy-org OU_IDS=ou-\S+ PARAMETERS=FalconApiUrl=https://localhost:\d+", "".join(lines))
+    assert re.search(r"make deploy-org OU_IDS=ou-\S+ .* PARAMETERS=FalconApiUrl=https://localhost:\d+", "".join(lines))
     assert "both are stopped" in rest
     assert not Path(exported["AWS_CA_BUNDLE"]).exists()  # nothing is left behind
 

@@ -95,6 +95,8 @@ def test_the_report_shows_what_became_of_every_account_and_changes_nothing(
         MANAGEMENT: dict.fromkeys(REGIONS, "missing"),
     }
     assert f"ECRExecutionRole: {ROLE} already exists" in (tmp_path / "coverage.html").read_text()
+    files = [each.read_bytes() for each in tmp_path.rglob("*") if each.is_file()]
+    assert not any(falcon.client_secret.encode() in each for each in files)
     assert {call["action"] for call in aws.api_calls() if "/reader/" in call["principal"]} <= {
         *ALLOWED,
         "sts:GetCallerIdentity",

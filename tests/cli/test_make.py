@@ -60,9 +60,9 @@ def test_falcons_variables_reach_the_command_and_no_other_program(project: Path)
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (
-            "deploy FALCON_CLIENT_SECRET=invented",
-            "FALCON_CLIENT_SECRET is on the command line, where others can read it",
+        *(
+            (f"deploy {name}=invented", f"{name} is on the command line, where others can read it")
+            for name in ("FALCON_CLIENT_ID", "FALCON_CLIENT_SECRET")
         ),
         ("sandbox HELP=1", "make sandbox has no HELP=1. What each target does: make help."),
     ],

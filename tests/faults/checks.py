@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from registry_connections.core.record import Record
+from registry_connections.core.record import Record, as_json
 from tests.faults.harness import SECRETS, Delivery, Snapshot
 from tests.faults.rows import OURS, PHYSICAL_ID, A, B, Event, Have, Row
 from tests.faults.runner import Run
@@ -129,6 +129,8 @@ def _holds(now: Snapshot, expected: Mapping[str, Have], run: Run) -> Iterator[st
 
 def _record(run: Run) -> Iterator[str]:
     row, record = run.row, run.after.record
+    if record:
+        yield from _indiscreet("the record", as_json(record))
     if not row.compared:
         return
     succeeded = row.status == "SUCCESS"

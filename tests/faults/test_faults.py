@@ -37,8 +37,9 @@ STRUCK = {
 
 
 @pytest.fixture(scope="session")
-def runs(request: pytest.FixtureRequest, authority: Authority) -> Iterator[dict[str, Future[Run]]]:
+def runs(request: pytest.FixtureRequest, authority: Authority, package: bytes) -> Iterator[dict[str, Future[Run]]]:
     """Run every row that a selected test asks for. Most of them wait: for a retry, a time-out, a role."""
+    assert package  # is built
     given = (getattr(item, "callspec", None) for item in request.session.items)
     rows = [row for each in given if each and isinstance(row := each.params.get("row"), Row)]
     rows.sort(key=lambda row: -row.remaining)  # what may take long begins first

@@ -4,19 +4,19 @@ crhelper is the real one, Falcon is the simulator; only the clients of AWS and t
 """
 
 import json
-import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 from unittest.mock import Mock, call
 
 import pytest
 
-from registry_connections import custom_resource, handler, logs
+from registry_connections import custom_resource, handler
+from registry_connections.aws.account import AwsAccount
 from registry_connections.aws.calls import FRESH_POLICY_SECONDS, FreshPolicy
 from registry_connections.aws.parameter_store import ParameterStore
 from registry_connections.core.errors import RegistrationError, SettingsError
 from registry_connections.core.report import LONGEST_REASON
-from tests.registry_connections.conftest import SECRETS, CloudFormation, Lines
+from tests.registry_connections.conftest import CloudFormation, Lines
 from tests.registry_connections.fakes import FakeSsm, Journal, Parameters, VirtualClock
 from tests.registry_connections.samples import (
     ACCOUNT,
@@ -30,7 +30,7 @@ from tests.registry_connections.samples import (
     event,
 )
 from tests.sandbox.tls import Authority
-from tests.simulator import CLIENT_ID, CLIENT_SECRET, Connection, Echo, FalconSimulator, Fault, missing_scope
+from tests.simulator import CLIENT_ID, CLIENT_SECRET, Connection, FalconSimulator, Fault, missing_scope
 
 ENVIRONMENT = {
     "STACK_ID": STACK_ID,
@@ -144,14 +144,15 @@ def test_identity_is_the_functions_own_whatever_an_event_claims(function: Functi
 def test_a_young_launch_waits_for_its_policy_and_the_delete_of_what_was_launched_does_not(
     function: Function, monkeypatch: pytest.MonkeyPatch, kind: str, physical_id: str, seconds: float
 ) -> None:
-    stores = Mock(wraps=ParameterStore)
+    stores, accounts = Mock(wraps=ParameterStore), Mock(wraps=AwsAccount)
     monkeypatch.setattr(handler, "ParameterStore", stores)
+    monkeypatch.setattr(handler, "AwsAccount", accounts)
     if kind == "reconcile":
         function.act({"action": kind})
     else:
         function.stack_event(kind, {"DeleteConnections": "Stack"}, PhysicalResourceId=physical_id)
 
-    assert stores.call_args.args[2] == FreshPolicy(seconds)
+    assert stores.call_args.args[2] == accounts.call_args_list[0].args[3] == FreshPolicy(seconds)
 
 
 def test_of_more_problems_than_fit_it_is_told_how_many_and_the_log_has_all(function: Function, logged: Lines) -> None:
@@ -205,19 +206,3 @@ def test_a_repair_that_fails_raises_so_that_the_errors_of_the_function_count_it_
     function.falcon.arm(Fault("create", missing_scope()))
     with pytest.raises(RegistrationError, match="Falcon Container Image: WRITE"):
         function.act({"action": "reconcile"})
-
-
-@pytest.mark.parametrize("level", ["DEBUG", "INFO"])
-@pytest.mark.parametrize("operation", ["token", "create", "read"])
-def test_no_line_response_or_record_holds_a_secret_whatever_falcon_echoes(
-    function: Function, logged: Lines, monkeypatch: pytest.MonkeyPatch, level: str, operation: Any
-) -> None:
-    monkeypatch.setenv("LOG_LEVEL", level)
-    for name in (*logs.LIBRARIES, ""):
-        logging.getLogger(name).setLevel(logging.DEBUG)
-    function.falcon.arm(Fault(operation, Echo(422)))  # a 400 would be waited for
-    bodies = [function.stack_event("Create"), function.stack_event("Update", {"CredentialsVersion": "2"})]
-    told = json.dumps([bodies, function.aws.parameters.versions])
-
-    assert logged()
-    assert not [secret for secret in SECRETS if secret in told]

@@ -87,15 +87,21 @@ def note(run: Invocation) -> str:
 
 
 def test_a_run_makes_the_calls_that_it_needs_and_no_others(stack: Stack) -> None:
-    launch, repair = stack.launch(DeleteConnections="Stack"), stack.repair()
+    launch, repair, kept = stack.launch(DeleteConnections="Stack"), stack.repair(), new_stack()
+    again = stack.invoke(Kind.CREATE, stack.applied, request=launch.request.id)
     connected, record, other = in_falcon(stack), stack.record, theirs(stack, D)
     delete = stack.delete()
+    kept.launch()
 
     assert connected == set(record.connections) == {A, B, C}
     assert (record.lease, record.dirty) == (None, False)
     asked = operations(launch, "region_use", "regions", "secret")
     assert asked == [*["create"] * 3, "get", "log_in", "probe", *["put"] * 2]
     assert operations(repair, *READING) == ["log_in", "read"]
+    assert operations(again) == ["get"]
+    assert again.report
+    assert {each.region: each.connection_id for each in again.report.outcomes} == record.connections
+    assert operations(kept.delete()) == ["delete_parameter"]
     assert operations(delete, "get", "put", "secret") == ["delete_parameter", "log_in", "read", *["remove"] * 3]
     assert list(stack.world.tenant.entries.values()) == [other]
     assert stack.parameters.versions == []

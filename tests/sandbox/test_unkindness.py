@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from tests.sandbox import stacks
-from tests.sandbox.__main__ import MEMBERS, organize
 from tests.sandbox.local_aws import LocalAws
 from tests.sandbox.samples import ROLE, custom, inline, invoke, launch, processes, role, said, send, template, wait_for
 
@@ -113,30 +112,3 @@ def test_an_invocation_outlives_its_function_and_then_its_process_ends(aws: Loca
 
     assert said(aws) == [{"sleep": 1}]
     wait_for(lambda: len(processes(aws.directory)) == 1)
-
-
-# StackSets
-
-
-def test_a_suspended_account_is_skipped_and_leaves_only_with_its_stack_retained(aws: LocalAws) -> None:
-    cloudformation, unit = aws.client("cloudformation"), organize(aws)
-    topic = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {}}}})
-    cloudformation.create_stack_set(StackSetName="set", TemplateBody=topic, PermissionModel="SERVICE_MANAGED")
-
-    def operate(action: str, **options: Any) -> dict[str, str]:
-        targets = {"DeploymentTargets": {"OrganizationalUnitIds": [unit]}, "Regions": ["us-east-1"]}
-        started = getattr(cloudformation, action)(StackSetName="set", **targets, **options)
-
-        def ended() -> bool:
-            found = cloudformation.describe_stack_set_operation(StackSetName="set", OperationId=started["OperationId"])
-            return bool(found["StackSetOperation"]["Status"] == "SUCCEEDED")
-
-        wait_for(ended)
-        found = cloudformation.list_stack_instances(StackSetName="set")["Summaries"]
-        return {each["Account"]: each["StackInstanceStatus"]["DetailedStatus"] for each in found}
-
-    assert operate("create_stack_instances") == dict.fromkeys(MEMBERS, "SUCCEEDED")
-    aws.client("organizations").close_account(AccountId=MEMBERS[1])
-    assert operate("delete_stack_instances", RetainStacks=False) == {MEMBERS[1]: "SKIPPED_SUSPENDED_ACCOUNT"}
-    assert operate("delete_stack_instances", RetainStacks=True) == {}
-    assert aws.client("cloudformation", MEMBERS[1]).list_stacks()["StackSummaries"]

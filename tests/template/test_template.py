@@ -88,7 +88,7 @@ def test_the_identity_of_the_function_is_the_stacks_and_what_its_role_may_use_is
     group = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/crowdstrike-ecr-function"
     parameter = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/falcon-ecr/{uuid}"
 
-    assert (variables["STACK_ID"], variables["URL_SUFFIX"]) == (rendering.stack_id, "amazonaws.com")
+    assert variables["STACK_ID"] == rendering.stack_id
     assert variables["CONNECTION_ROLE_ARN"].endswith(":ConnectionRole")
     assert trust["Condition"]["StringEquals"]["sts:ExternalId"] == variables["EXTERNAL_ID"] == uuid
     assert role["RoleName"] == f"CrowdStrikeECRConnectionRole-{uuid.rpartition('-')[0]}"
@@ -156,6 +156,23 @@ def test_no_split_ever_meets_an_empty_text(monkeypatch: pytest.MonkeyPatch) -> N
 
     assert split
     assert all(split)
+
+
+def test_nobody_but_this_stacks_schedule_and_rule_is_let_to_invoke_the_function() -> None:
+    rendering, function = Rendering(), "arn:aws:lambda:us-east-1:111122223333:function:crowdstrike-ecr-function"
+    permissions = [name for name, each in RESOURCES.items() if each["Type"] == "AWS::Lambda::Permission"]
+
+    assert rendering.resources()["ScheduleRole"]["AssumeRolePolicyDocument"]["Statement"] == [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "scheduler.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+            "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}},
+        }
+    ]
+    assert [each["Resource"] for each in rendering.statements("ScheduleRole")] == [function]
+    assert permissions == ["RegionRulePermission"]
+    assert RESOURCES["RegionRulePermission"]["Properties"]["SourceArn"] == {"Fn::GetAtt": ["RegionRule", "Arn"]}
 
 
 # Parameters
@@ -296,6 +313,7 @@ def test_the_connection_role_trusts_falcons_role_exactly_where_the_function_woul
     told = settings.parse(rendering.resources()["RegistryConnections"], partition)[1]
 
     assert trust(rendering) == (f"arn:{partition}:iam::{account}:root", role)
+    assert rendering.resources()["ECRLambda"]["Environment"]["Variables"]["URL_SUFFIX"] == SUFFIXES[partition]
     named = Rendering(partition, FalconCloud=cloud, FalconPrincipalArn=NAMED)
     assert trust(named) == (f"arn:{partition}:iam::444455556666:root", NAMED)
     assert (problem == "") is ((partition, cloud) in FALCON_ACCOUNTS)

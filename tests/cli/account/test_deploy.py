@@ -158,6 +158,7 @@ def test_delete_asks_for_the_name_and_deletes_once_the_stack_knows_the_choice(
     operator.falcon.add_connection(Connection(url=registry(ACCOUNT, "us-west-2")))
     choice = {"STACK": "falcon", "DELETE_CONNECTIONS": "Account"}
 
+    mistyped = operator.run("delete", typed="falcom\n", **choice)
     operator.falcon.arm(Fault("token", Status(403, message="access denied, authorization failed")))
     refused = operator.run("delete", YES="1", **choice)
     operator.falcon.disarm()
@@ -166,6 +167,7 @@ def test_delete_asks_for_the_name_and_deletes_once_the_stack_knows_the_choice(
     gone = operator.run("delete", STACK="falcon")
     emptied = operator.run("delete", STACK="falcon", DELETE_BUCKET="1")
 
+    assert mistyped.problem == "that is not its name. Nothing was changed."
     assert "the API client may not be used from here" in refused.problem
     assert refused.problem.endswith("or leave DELETE_CONNECTIONS out: then it deletes with DeleteConnections=Keep.")
     assert still == "UPDATE_ROLLBACK_COMPLETE"
@@ -182,10 +184,13 @@ def test_delete_asks_for_the_name_and_deletes_once_the_stack_knows_the_choice(
 
 
 def test_of_a_failed_launch_nothing_is_promised_when_it_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Stack, "delete", lambda _: None)
     shown, output = screen()
+    failed = Snapshot("", "ROLLBACK_COMPLETE", {}, {})
+    with pytest.raises(CliError, match="this needs an answer"):
+        delete_stack(asked("delete"), STACK, failed, screen()[0])
+    monkeypatch.setattr(Stack, "delete", lambda _: None)
 
-    delete_stack(asked("delete", YES="1"), STACK, Snapshot("", "ROLLBACK_COMPLETE", {}, {}), shown)
+    delete_stack(asked("delete", YES="1"), STACK, failed, shown)
 
     assert output.getvalue() == "Its launch failed: what is left of it is deleted.\n\nThe stack falcon is deleted.\n"
 

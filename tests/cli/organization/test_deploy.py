@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from cli import artifact
 from cli.credentials import Credentials
 from tests.cli.support import MANAGEMENT, MEMBERS, STACK_SET, Operator
 from tests.sandbox.local_aws import LocalAws
@@ -127,3 +128,22 @@ def test_copies_are_kept_in_each_account_if_asked_and_given_up_again(aws: LocalA
     administrator.launch_org()
 
     assert aws.client("secretsmanager", MEMBERS[0]).list_secrets()["SecretList"] == []
+
+
+def test_an_update_goes_to_who_is_active_and_a_closed_account_is_taken_out_with_its_stack_and_connections(
+    aws: LocalAws, administrator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    active, closed, *_ = MEMBERS
+    aws.join_organization(closed, administrator.units["security"])
+    administrator.launch_org()
+    aws.client("organizations").close_account(AccountId=closed)
+    monkeypatch.setattr(artifact, "project_version", lambda _: "9.9.9")
+
+    updated = administrator.deploy_org(OU_IDS=administrator.units["security"])
+    (stack,) = aws.client("cloudformation", active).describe_stacks()["Stacks"]
+    gone = administrator.delete_org(DELETE_CONNECTIONS="Stack")
+
+    assert "1 account is covered" in updated.text, updated.problem
+    assert [each for each in stack["Parameters"] if each["ParameterValue"].startswith("falcon-ecr/9.9.9-")]
+    assert f"taken out, their stacks and connections stay: {closed}" in gone.text, gone.problem
+    assert administrator.connected().keys() == {closed}

@@ -143,7 +143,7 @@ def test_a_change_reaches_all_keeps_what_is_not_given_and_tries_nobody_twice() -
     assert failed == failing
     assert "the stack set falcon changes: S3Key" in output
     ((name, request),) = played.calls
-    assert name == "update_stack_set"
+    assert (name, request["TemplateURL"]) == ("update_stack_set", "https://template")
     assert request["Parameters"] == [
         {"ParameterKey": "S3Bucket", "ParameterValue": "bucket"},
         {"ParameterKey": "S3Key", "ParameterValue": PARAMETERS["S3Key"]},

@@ -178,6 +178,7 @@ AFTER: dict[str, tuple[Request, list[tuple[str, K]], dict[str, Any], dict[str, A
         REPAIR, [(EAST, K.FAILED), (WEST, K.REMOVED), (SOUTH, K.REFRESHED)], FAILED,
         {"connections": EAST_AND_SOUTH, "dirty": False, "skipped": (), "failed": (EAST,)},
     ),
+    "so does one that succeeded": (REPAIR, [], {}, {"dirty": False, "skipped": (), "failed": ()}),
     "an event that failed leaves the record as it was, and clean if Falcon is": (
         UPDATE, [(EAST, K.ADOPTED), (SOUTH, K.FAILED), ("us-west-2", K.REMOVED)], FAILED, {"dirty": False}
     ),

@@ -83,7 +83,7 @@ def test_the_commands_in_the_outputs_print_json_alone_with_the_aws_cli_and_no_se
 
     assert plan["changes"][0]["change"] == "create"
     assert outcomes(reconcile) == {"us-east-1": "created"}
-    assert again == status
+    assert again.keys() == status.keys()
     (connected,) = [row for row in status["regions"] if row["wanted"]]
     assert connected["connection"] == customer.connections()["us-east-1"].id
     for command in ("PlanCommand", "StatusCommand", "ReconcileCommand"):

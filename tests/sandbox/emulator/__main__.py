@@ -25,9 +25,11 @@ def die_with_owner() -> None:
 
     def wait() -> None:
         sys.stdin.buffer.read()
+        os.killpg(0, signal.SIGUSR1)  # ends the functions: one that starts would write what it compiles
         shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)  # ours alone; an owner that was killed cannot
         os.killpg(0, signal.SIGKILL)
 
+    signal.signal(signal.SIGUSR1, lambda *_: None)  # a handler, because functions would inherit that it is ignored
     threading.Thread(target=wait, name="lifeline", daemon=True).start()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from cfnlint.decode import cfn_yaml
+from ministack.services.cloudformation import engine
 
 ROOT: Final = Path(__file__).parent.parent.parent
 README: Final = ROOT / "README.md"
@@ -15,8 +15,8 @@ ORIGINAL: Final = ("S3Bucket", "FalconClientID", "FalconSecret")
 
 def template() -> Mapping[str, Any]:
     """Return the template, its functions as mappings."""
-    decoded: Mapping[str, Any] = cfn_yaml.load(str(ROOT / "template.yaml"))
-    return decoded
+    parsed: Mapping[str, Any] = engine._parse_template((ROOT / "template.yaml").read_text())
+    return parsed
 
 
 def parameters(source: Mapping[str, Any]) -> str:

@@ -6,9 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import networkx
 import pytest
-from cfnlint import Template
 from hypothesis import given
 from hypothesis import strategies as st
 from ministack.services.cloudformation import engine
@@ -126,6 +124,9 @@ def test_the_outputs_show_every_figure_of_the_response_and_the_version() -> None
 
 
 def test_the_custom_resource_is_made_last_of_all_and_deleted_first_and_the_role_of_the_schedule_early() -> None:
+    import networkx  # noqa: PLC0415 - as the next line
+    from cfnlint import Template  # noqa: PLC0415 - it takes longer to import than all tests to collect
+
     graph = Template(str(ROOT / "template.yaml"), template()).graph.graph
 
     assert networkx.descendants(graph, "RegistryConnections") == RESOURCES.keys() - {"RegistryConnections"}

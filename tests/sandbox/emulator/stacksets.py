@@ -7,7 +7,7 @@ and tolerates any number of failures. It cannot surprise us where AWS would.
 import asyncio
 import re
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from ministack.core import iam_evaluator, responses
@@ -280,9 +280,8 @@ async def _run_instance(stack_set: Shown, operation: Shown, target: Target) -> N
     if member.get("Status") == "SUSPENDED" and not retain:  # nothing is done, and nobody's failure
         instance["StackInstanceStatus"], result["Status"] = {"DetailedStatus": "SKIPPED_SUSPENDED_ACCOUNT"}, "SUCCEEDED"
         return
-    work: Callable[..., Awaitable[None]] = _delete if deletes else _put
     try:
-        await work(stack_set, instance, retain=retain)
+        await (_delete(stack_set, instance, retain=retain) if deletes else _put(stack_set, instance))
     except InstanceFailedError as failure:
         instance |= _standing("INOPERABLE" if deletes else "OUTDATED", "FAILED", str(failure))
         result |= {"Status": "FAILED", "StatusReason": str(failure)}
@@ -291,7 +290,7 @@ async def _run_instance(stack_set: Shown, operation: Shown, target: Target) -> N
         result["Status"] = "SUCCEEDED"
 
 
-async def _put(stack_set: Shown, instance: Shown, **_: bool) -> None:
+async def _put(stack_set: Shown, instance: Shown) -> None:
     """Create the instance's stack, or update it; a stack that never came to be is replaced."""
     if _status(instance) == "ROLLBACK_COMPLETE":
         await _delete_stack(instance)
